@@ -1,0 +1,40 @@
+/** Replicated blobs: immutable runs of bytes with a random id. */
+import type { Fence } from '#wire';
+
+export interface BlobRef {
+  /** 32 lower-case hex digits. */
+  readonly id: string;
+  readonly length: number;
+}
+
+export interface BlobOptions {
+  /** Given by callers that must know it beforehand (a volume's segments); otherwise random. */
+  readonly id?: string;
+  readonly fence?: Fence;
+  readonly lengthHint?: number;
+}
+
+/** A blob being streamed to its replicas; at most `blobBytesMax` in all. */
+export interface ClusterBlobWriter {
+  readonly id: string;
+  /** Resolves when a majority can take more. */
+  append(chunks: readonly Buffer[]): Promise<void>;
+  /** Resolves when a majority has the blob on disk. */
+  commit(): Promise<BlobRef>;
+  /** Never throws. */
+  abort(): Promise<void>;
+}
+
+/** Failures: `unreachable` no-quorum, `missing` blob-missing, `corrupt` blob-corrupt (no good copy was found), `denied` fenced. */
+export interface Blobs {
+  put(chunks: readonly Buffer[], options?: BlobOptions): Promise<BlobRef>;
+  open(options?: BlobOptions): Promise<ClusterBlobWriter>;
+  /** Bytes from `offset`, at most 1 MiB; fewer only at the end. A replica that is slow or bad is passed over. */
+  read(id: string, offset: number, length: number): Promise<Buffer>;
+  /** The range as a stream of buffers, read ahead by one. */
+  stream(id: string, offset: number, length: number): AsyncIterable<Buffer>;
+  stat(id: string): Promise<BlobRef | undefined>;
+  delete(id: string): Promise<void>;
+  /** Refuses, on a majority of every device set, writes of the scope below `epoch`. */
+  raiseFence(fence: Fence): Promise<void>;
+}

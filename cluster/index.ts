@@ -1,0 +1,3 @@
+/** The storage cluster seen as one: replicated rows and blobs. */
+export * from './blobs.ts';
+export * from './tables.ts';

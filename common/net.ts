@@ -1,0 +1,54 @@
+/** The network as a component: where servers listen and clients connect. */
+import * as nodeNet from 'node:net';
+import { Failure, systemCodeOf } from './failure.ts';
+
+/** A TCP host and port, or the path of a unix socket. */
+export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
+
+export function renderAddress(address: Address): string {
+  if ('path' in address) return `unix:${address.path}`;
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
+}
+
+export interface Net {
+  connect(address: Address): nodeNet.Socket;
+  /** Starts listening; `conflict` when the address is in use, `denied` when it may not be used. */
+  listen(server: nodeNet.Server, address: Address): Promise<void>;
+}
+
+export const systemNet: Net = {
+  connect: (address) =>
+    'path' in address
+      ? nodeNet.connect({ path: address.path })
+      : nodeNet.connect({ host: address.host, port: address.port, noDelay: true }),
+  listen: (server, address) =>
+    new Promise((resolve, reject) => {
+      const refuse = (error: Error) => reject(listenFailure(error, address));
+      server.once('error', refuse);
+      server.listen(
+        'path' in address ? { path: address.path } : { host: address.host, port: address.port },
+        () => {
+          server.off('error', refuse);
+          resolve();
+        },
+      );
+    }),
+};
+
+export function listenFailure(error: unknown, address: Address): Failure {
+  const options = { facts: { address: renderAddress(address) }, cause: error };
+  const systemCode = systemCodeOf(error);
+  if (systemCode === 'EADDRINUSE')
+    return new Failure('conflict', 'address-in-use', 'Another program uses this address', options);
+  if (systemCode === 'EACCES')
+    return new Failure('denied', 'address-denied', 'This address may not be used', options);
+  return new Failure('unreachable', 'cannot-listen', 'Cannot listen on this address', options);
+}
+
+/** Fails with `address-in-use` unless the address is free now; to say so before anything is started. */
+export async function ensureFree(net: Net, address: Address): Promise<void> {
+  const probe = nodeNet.createServer();
+  await net.listen(probe, address);
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
+}

@@ -1,0 +1,3 @@
+/** The words that nodes use with each other. */
+export * from './device-service.ts';
+export * from './versions.ts';
