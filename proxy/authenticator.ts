@@ -1,0 +1,41 @@
+/** Who is calling: what the object front door asks of an identity service, which `cli/` hands in. */
+
+export interface Identity {
+  readonly userId: string;
+  readonly userName: string;
+  /** Undefined for a token without project scope. */
+  readonly projectId: string | undefined;
+  readonly projectName: string | undefined;
+  readonly domainId: string | undefined;
+  readonly domainName: string | undefined;
+  readonly roles: readonly string[];
+  /** May act on any account: an administrator of the whole cloud. */
+  readonly reseller: boolean;
+  /** Milliseconds since 1970 after which the credential is no longer good; undefined for keys that do not expire. */
+  readonly expiresMs: number | undefined;
+}
+
+export interface PasswordSession {
+  readonly token: string;
+  readonly identity: Identity;
+}
+
+export interface AccessKey {
+  readonly secret: string;
+  readonly identity: Identity;
+}
+
+export interface Authenticator {
+  /** `projectUser` is TempAuth's `project:user`. Undefined when the pair is not good; never says which half. */
+  authenticatePassword(projectUser: string, key: string): Promise<PasswordSession | undefined>;
+  validateToken(token: string): Promise<Identity | undefined>;
+  /** The secret that belongs to an S3 access key; undefined when there is no such key. */
+  s3Secret(accessKey: string): Promise<AccessKey | undefined>;
+  /** Calls `listener` when tokens or keys were revoked, so that caches of validations are dropped. Returns how to stop. */
+  onRevoked(listener: () => void): () => void;
+}
+
+/** The account that holds a project's containers. */
+export function accountOf(projectId: string): string {
+  return `AUTH_${projectId}`;
+}

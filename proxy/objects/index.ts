@@ -1,0 +1,7 @@
+/** The dialect-free object service over `cluster`. */
+export * from './account-service.ts';
+export * from './container-service.ts';
+export * from './failures.ts';
+export * from './fields.ts';
+export * from './object-service.ts';
+export * from './upload-service.ts';

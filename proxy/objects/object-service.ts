@@ -1,0 +1,141 @@
+/** Objects, and the façade over everything the dialects render. */
+import type { WriteMode } from '#cluster';
+import type { AccountService } from './account-service.ts';
+import type { Container, ContainerService } from './container-service.ts';
+import type { Fields } from './fields.ts';
+import type { UploadService } from './upload-service.ts';
+
+export interface ObjectRef {
+  readonly container: Container;
+  readonly name: string;
+}
+
+/**
+ * How the bytes of an object are to be found.
+ * `plain`: its own, whole. `multipart`: its own, put together from parts. `slo`: the body is a manifest of other objects
+ * (Swift static large object); `dlo`: what a GET returns are the objects under a prefix (dynamic large object).
+ */
+export type ObjectKind = 'plain' | 'multipart' | 'slo' | 'dlo';
+
+export interface ObjectInfo {
+  readonly name: string;
+  readonly kind: ObjectKind;
+  /** Bytes that the object itself stores; of a manifest, the manifest. */
+  readonly size: number;
+  /** Without quotes; of what the object itself stores. */
+  readonly etag: string;
+  readonly contentType: string;
+  /** When the object (or its metadata, by a metadata update) was last written. */
+  readonly modifiedUs: number;
+  /** User metadata: lower-case names without header prefix. */
+  readonly metadata: Fields;
+  /** Standard headers kept with it: content-encoding, content-disposition, content-language, cache-control, expires, … */
+  readonly headers: Fields;
+  /** A dialect's own, for example `slo-etag`, `slo-size`, `x-object-manifest`, `storage-class`. */
+  readonly system: Fields;
+  /** Whole-object checksums by algorithm (`crc32c`, …), base64, as a dialect gave them; plus `type` where it matters. */
+  readonly checksums: Fields;
+  /** Of a multipart object: its parts in order. */
+  readonly parts?: readonly ObjectPart[];
+  /** Seconds since 1970 after which it is not served any more. */
+  readonly deleteAtS?: number;
+}
+
+export interface ObjectPart {
+  readonly number: number;
+  readonly size: number;
+  /** Hex MD5. */
+  readonly etag: string;
+}
+
+/** Evaluated atomically against the present object. ETags without quotes; `*` is any object. */
+export interface WriteConditions {
+  readonly ifMatch?: readonly string[];
+  readonly ifNoneMatch?: readonly string[];
+  readonly ifUnmodifiedSinceS?: number;
+}
+
+/** What the body turned out to be. */
+export interface BodyFacts {
+  readonly size: number;
+  /** Hex. */
+  readonly md5: string;
+}
+
+/** What is kept of an object beside its bytes; what is absent is empty. */
+export interface ObjectFields {
+  readonly contentType?: string;
+  readonly metadata?: Fields;
+  readonly headers?: Fields;
+  readonly system?: Fields;
+  readonly checksums?: Fields;
+  readonly deleteAtS?: number;
+}
+
+export interface PutObject extends ObjectRef, ObjectFields {
+  /** An error thrown by it ends the put with nothing visible. Chunks are not changed, and not held once stored. */
+  readonly body: AsyncIterable<Buffer>;
+  /** When known: a body that is shorter or longer fails. */
+  readonly length?: number;
+  /** Hex. */
+  readonly expectedMd5?: string;
+  readonly conditions?: WriteConditions;
+  readonly mode?: WriteMode;
+  readonly kind?: ObjectKind;
+  /**
+   * Called once the body has ended and matches `length` and `expectedMd5`, before anything becomes visible: throws to
+   * refuse (a checksum in a trailer), and may add fields that are known only now.
+   */
+  readonly onBodyEnd?: (facts: BodyFacts) => ObjectFields | undefined;
+}
+
+/** An object found: what it is, and its bytes when they are asked for. */
+export interface StoredObject {
+  readonly info: ObjectInfo;
+  /** The whole body when it is small enough to lie in the row. */
+  readonly inline: Buffer | undefined;
+  /** A range as a stream, read ahead by one; leaving the iteration early stops reading. */
+  read(offset: number, length: number): AsyncIterable<Buffer>;
+}
+
+export interface CopyObject {
+  /** The dialect has decided that the caller may read it. */
+  readonly source: StoredObject;
+  readonly target: ObjectRef;
+  /** Replaces all of the source's fields; without it they are kept. */
+  readonly fields?: ObjectFields;
+  readonly conditions?: WriteConditions;
+  readonly mode?: WriteMode;
+}
+
+export interface PutOutcome {
+  readonly info: ObjectInfo;
+  /** Whether an object was replaced, as far as the replicas that answered know. */
+  readonly replaced: boolean;
+}
+
+export interface ObjectOperations {
+  put(request: PutObject): Promise<PutOutcome>;
+  /** Fails `object-missing` (also past its `deleteAtS`). */
+  get(ref: ObjectRef): Promise<StoredObject>;
+  head(ref: ObjectRef): Promise<ObjectInfo>;
+  /** Replaces fields of the object, never its bytes, atomically; `change` may run again and may throw to refuse. */
+  update(ref: ObjectRef, change: (present: ObjectInfo) => ObjectFields): Promise<ObjectInfo>;
+  /** Says whether there was one. With conditions: atomically, `condition-failed`. */
+  delete(
+    ref: ObjectRef,
+    options?: { readonly mode?: WriteMode; readonly conditions?: WriteConditions },
+  ): Promise<boolean>;
+  /** Server-side: the bytes are read and written anew; blobs are never shared by two objects. */
+  copy(request: CopyObject): Promise<PutOutcome>;
+}
+
+/** The dialect-free object store: Swift and S3 parse, call this, and render. */
+export interface ObjectService {
+  readonly accounts: AccountService;
+  readonly containers: ContainerService;
+  readonly objects: ObjectOperations;
+  readonly uploads: UploadService;
+  /** Waits (bounded) for background deletions. */
+  close(): Promise<void>;
+}
