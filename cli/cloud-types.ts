@@ -1,0 +1,42 @@
+/** What a running cloud tells about itself; printed by `up --json`, `status --json` and the rest, so names are kept stable. */
+import type { DeviceState } from '#wire';
+
+/** Where each service listens; printed names are part of the command line's contract. */
+export interface Endpoints {
+  readonly s3: string;
+  readonly swift_auth_v1: string;
+  readonly swift: string;
+  readonly identity: string;
+  readonly nbd: string;
+  readonly metrics: string;
+  readonly health: string;
+}
+
+export interface CloudInfo {
+  readonly endpoints: Endpoints;
+  readonly admin: { username: string; password: string; project: string; domain: string };
+  readonly s3: { access_key: string; secret_key: string };
+  readonly data: string;
+  readonly pid: number;
+}
+
+export interface DeviceLine {
+  readonly name: string;
+  readonly zone: number;
+  readonly state: DeviceState;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  readonly rows: number;
+  readonly blobs: number;
+  readonly quarantined: number;
+}
+
+export interface CloudStatus {
+  readonly healthy: boolean;
+  readonly problems: readonly string[];
+  readonly uptimeSeconds: number;
+  readonly pid: number;
+  readonly version: string;
+  readonly devices: readonly DeviceLine[];
+  readonly endpoints: Endpoints;
+}

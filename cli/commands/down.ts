@@ -1,0 +1,33 @@
+/** `pileus down`: stops the cloud that runs on a data folder, and waits until it has. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command } from 'commander';
+import { Failure } from '#common';
+import { findRunning, releaseRunning } from '../data-folder.ts';
+import { type DataOptions, dataOption, folderOf, print } from './options.ts';
+
+const waitMsMax = 60_000;
+
+export function downCommand(): Command {
+  return new Command('down')
+    .description('stop the cloud; its data stays')
+    .addOption(dataOption())
+    .action(async (options: DataOptions) => {
+      const folder = folderOf(options);
+      const pid = findRunning(folder);
+      if (pid === undefined) {
+        print(`No cloud runs on ${folder.root}.`);
+        return;
+      }
+      process.kill(pid, 'SIGTERM');
+      const startedMs = performance.now();
+      while (findRunning(folder) !== undefined) {
+        if (performance.now() - startedMs > waitMsMax) {
+          const facts = { pid, log: folder.path('log', 'pileus.log') };
+          throw new Failure('busy', 'still-stopping', 'The cloud has not stopped within a minute', { facts });
+        }
+        await sleep(50);
+      }
+      releaseRunning(folder);
+      print('Stopped.');
+    });
+}

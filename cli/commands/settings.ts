@@ -1,0 +1,21 @@
+/** `pileus settings …`: what is in force, and what there is to set. */
+import { Command } from 'commander';
+import { stringify } from 'yaml';
+import { renderSettingsReference } from '#common';
+import { readSettings, settingsRooms } from '../settings.ts';
+import { type DataOptions, dataOption, folderOf, groupCommand, jsonOption, print } from './options.ts';
+
+export function settingsCommand(): Command {
+  const show = new Command('show')
+    .description('print the settings in force, defaults included')
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action((options: DataOptions & { json?: boolean }) => {
+      const settings = readSettings(folderOf(options));
+      print(options.json === true ? settings : stringify(settings).trimEnd());
+    });
+  const reference = new Command('reference')
+    .description('print the reference page of all settings, as Markdown')
+    .action(() => print(renderSettingsReference(settingsRooms).trimEnd()));
+  return groupCommand('settings', 'show and explain settings', [show, reference]);
+}

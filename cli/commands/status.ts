@@ -1,0 +1,35 @@
+/** `pileus status`: is it well, and if not, what is wrong. */
+import { Command } from 'commander';
+import { call } from '../control/client.ts';
+import { renderBytes } from '../progress.ts';
+import type { CloudStatus } from '../cloud-types.ts';
+import { type DataOptions, dataOption, folderOf, jsonOption, print } from './options.ts';
+
+export function statusCommand(): Command {
+  return new Command('status')
+    .description('say how the cloud is; exits 1 when it is not healthy')
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(async (options: DataOptions & { json?: boolean }) => {
+      const status = (await call(folderOf(options), 'status')) as CloudStatus;
+      print(options.json === true ? status : renderStatus(status));
+      if (!status.healthy) process.exitCode = 1;
+    });
+}
+
+export function renderStatus(status: CloudStatus): string {
+  const lines = [`${status.healthy ? 'healthy' : 'NOT HEALTHY'}, up for ${Math.round(status.uptimeSeconds)} s, pid ${status.pid}`];
+  for (const problem of status.problems) lines.push(`  ! ${problem}`);
+  lines.push('', 'device  zone  state      used        free        rows      blobs  quarantined');
+  for (const device of status.devices) {
+    const cells = [
+      device.name.padEnd(7), String(device.zone).padEnd(5), device.state.padEnd(10),
+      renderBytes(device.usedBytes).padEnd(11), renderBytes(device.freeBytes).padEnd(11),
+      String(device.rows).padEnd(9), String(device.blobs).padEnd(6), String(device.quarantined),
+    ];
+    lines.push(cells.join(' '));
+  }
+  lines.push('');
+  for (const [name, url] of Object.entries(status.endpoints)) lines.push(`${name.padEnd(14)} ${url}`);
+  return lines.join('\n');
+}

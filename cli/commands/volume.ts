@@ -1,0 +1,100 @@
+/** `pileus volume …`: volumes of a running cloud, exported by NBD. */
+import { resolve } from 'node:path';
+import * as fs from 'node:fs';
+import { Command } from 'commander';
+import { call } from '../control/client.ts';
+import { progressLine, renderBytes } from '../progress.ts';
+import { type DataOptions, dataOption, folderOf, groupCommand, jsonOption, print, sizeArgument } from './options.ts';
+
+interface CreateOptions extends DataOptions {
+  readonly name: string;
+  readonly size?: number;
+  readonly from?: string;
+  readonly export?: boolean;
+  readonly json?: boolean;
+}
+
+/** What `volume create`, `show` and `list` print. */
+export interface VolumeLine {
+  readonly id: string;
+  readonly name: string;
+  readonly size: number;
+  readonly created: string;
+  readonly nbd?: string;
+  readonly nbd_unix?: string;
+}
+
+type Shown = DataOptions & { json?: boolean };
+
+export function volumeCommand(): Command {
+  return groupCommand('volume', 'manage volumes', [createCommand(), listCommand(), showCommand(), deleteCommand()]);
+}
+
+function createCommand(): Command {
+  return new Command('create')
+    .description('create a volume: empty, from an image file, or from a stored object')
+    .requiredOption('--name <name>', 'name, unique in the cloud')
+    .option('--size <size>', 'size, such as 256MiB; with --from at least the size of what is in it (default: that size)', sizeArgument)
+    .option('--from <source>', 'an image file (raw or qcow2), or CONTAINER/OBJECT of the admin project')
+    .option('--export', 'also print where NBD clients reach it')
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(async ({ data, json, ...options }: CreateOptions) => {
+      const line = progressLine();
+      const { from, ...args } = options;
+      const source = from === undefined ? {} : sourceOf(from);
+      try {
+        const onProgress = line.show;
+        const volume = await call(folderOf({ data }), 'volume-create', { ...args, ...source }, { onProgress });
+        printVolume(volume as VolumeLine, json);
+      } finally {
+        line.end();
+      }
+    });
+}
+
+/** A path that exists is a file; anything else with a slash is an object. */
+function sourceOf(from: string): { file: string } | { object: string } {
+  return fs.existsSync(from) || !from.includes('/') ? { file: resolve(from) } : { object: from };
+}
+
+function listCommand(): Command {
+  return new Command('list')
+    .description('list volumes')
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(async (options: Shown) => {
+      const volumes = (await call(folderOf(options), 'volume-list')) as VolumeLine[];
+      if (options.json === true) print(volumes);
+      else for (const volume of volumes) print(`${volume.id}  ${renderBytes(volume.size).padEnd(9)} ${volume.name}`);
+    });
+}
+
+function showCommand(): Command {
+  return new Command('show')
+    .description('show one volume and where NBD clients reach it')
+    .argument('<volume>', 'id or name')
+    .addOption(dataOption())
+    .addOption(jsonOption())
+    .action(async (volume: string, options: Shown) => {
+      printVolume((await call(folderOf(options), 'volume-show', { volume })) as VolumeLine, options.json);
+    });
+}
+
+function deleteCommand(): Command {
+  return new Command('delete')
+    .description('delete a volume that no client has open')
+    .argument('<volume>', 'id or name')
+    .addOption(dataOption())
+    .action(async (volume: string, options: DataOptions) => {
+      await call(folderOf(options), 'volume-delete', { volume });
+    });
+}
+
+function printVolume(volume: VolumeLine, json: boolean | undefined): void {
+  if (json === true) return print(volume);
+  const lines = [`id    ${volume.id}`, `name  ${volume.name}`, `size  ${renderBytes(volume.size)}`];
+  if (volume.nbd !== undefined) lines.push(`nbd   ${volume.nbd}`);
+  if (volume.nbd_unix !== undefined) lines.push(`      ${volume.nbd_unix}`);
+  print(lines.join('\n'));
+}

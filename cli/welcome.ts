@@ -1,0 +1,64 @@
+/** What `pileus up` prints for a person, and the client configuration files it leaves in the data folder. */
+import { stringify } from 'yaml';
+import type { CloudInfo } from './cloud-types.ts';
+
+export function renderWelcome(info: CloudInfo): string {
+  const { endpoints, admin, s3, data } = info;
+  return [
+    'Pileus is up.',
+    '',
+    `  S3          ${endpoints.s3}`,
+    `  Swift v1    ${endpoints.swift_auth_v1}   (user ${admin.project}:${admin.username})`,
+    `  Keystone    ${endpoints.identity}`,
+    `  NBD         ${endpoints.nbd}`,
+    `  Metrics     ${endpoints.metrics}`,
+    '',
+    `  user ${admin.username}, project ${admin.project}, domain ${admin.domain}, password ${admin.password}`,
+    `  S3 access key ${s3.access_key}, secret key ${s3.secret_key}`,
+    '',
+    'Three things to try:',
+    `  . ${data}/openrc`,
+    '  swift upload first README.md && swift list first',
+    `  aws --endpoint-url ${endpoints.s3} s3 ls s3://first`,
+    `  ./pileus volume create --name disk --size 1GiB --export --data ${data}`,
+    '',
+    `Configuration for clients: ${data}/openrc (shell), ${data}/clouds.yaml (openstack). Stop: ./pileus down --data ${data}`,
+  ].join('\n');
+}
+
+export function renderOpenrc(info: CloudInfo, region: string): string {
+  const { endpoints, admin, s3 } = info;
+  const variables: Record<string, string> = {
+    OS_AUTH_URL: endpoints.identity,
+    OS_IDENTITY_API_VERSION: '3',
+    OS_USERNAME: admin.username,
+    OS_PASSWORD: admin.password,
+    OS_PROJECT_NAME: admin.project,
+    OS_USER_DOMAIN_NAME: admin.domain,
+    OS_PROJECT_DOMAIN_NAME: admin.domain,
+    OS_REGION_NAME: region,
+    ST_AUTH: endpoints.swift_auth_v1,
+    ST_USER: `${admin.project}:${admin.username}`,
+    ST_KEY: admin.password,
+    AWS_ACCESS_KEY_ID: s3.access_key,
+    AWS_SECRET_ACCESS_KEY: s3.secret_key,
+    AWS_DEFAULT_REGION: region,
+    AWS_ENDPOINT_URL: endpoints.s3,
+  };
+  return Object.entries(variables)
+    .map(([name, value]) => `export ${name}='${value}'\n`)
+    .join('');
+}
+
+export function renderCloudsYaml(info: CloudInfo, region: string): string {
+  const { endpoints, admin } = info;
+  const auth = {
+    auth_url: endpoints.identity,
+    username: admin.username,
+    password: admin.password,
+    project_name: admin.project,
+    user_domain_name: admin.domain,
+    project_domain_name: admin.domain,
+  };
+  return stringify({ clouds: { pileus: { auth, region_name: region, identity_api_version: '3' } } });
+}
