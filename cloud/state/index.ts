@@ -1,0 +1,4 @@
+/** The control plane's database: opened once, handed to every service. */
+export type { Migration, RoomMigrations } from './migrations.ts';
+export { type StateSettings, stateSettings } from './settings.ts';
+export { openState, type State, type StateOptions } from './state.ts';
