@@ -9,9 +9,9 @@
  */
 import * as fs from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Failure, type Random, randomHex, randomUuid, systemCodeOf } from '#common';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
+import { Failure, type Random, randomHex, randomUuid, systemCodeOf } from '#common';
 
 /** Raised whenever an older program could not read what this one writes. */
 export const dataFormatVersion = 1;
@@ -55,31 +55,51 @@ function parseCluster(text: string, path: string): ClusterFile {
   try {
     document = JSON.parse(text);
   } catch (error) {
-    throw new Failure('corrupt', 'data-damaged', 'The cluster file is not JSON', { facts: { path }, cause: error });
+    throw new Failure('corrupt', 'data-damaged', 'The cluster file is not JSON', {
+      facts: { path },
+      cause: error,
+    });
   }
   const version = Value.Check(Type.Object({ formatVersion: Type.Integer() }), document)
     ? document.formatVersion
     : 0;
   if (version > dataFormatVersion) {
     const facts = { path, found: version, understood: dataFormatVersion };
-    throw new Failure('invalid', 'newer-data', 'The data folder was written by a newer version of Pileus', { facts });
+    throw new Failure(
+      'invalid',
+      'newer-data',
+      'The data folder was written by a newer version of Pileus',
+      { facts },
+    );
   }
   if (!Value.Check(ClusterFile, document)) {
-    throw new Failure('corrupt', 'data-damaged', 'The cluster file lacks what it must have', { facts: { path } });
+    throw new Failure('corrupt', 'data-damaged', 'The cluster file lacks what it must have', {
+      facts: { path },
+    });
   }
   return document;
 }
 
 function refuseStrangers(folder: DataFolder): undefined {
   const entries = fs.existsSync(folder.root) ? fs.readdirSync(folder.root) : [];
-  const foreign = entries.find((name) => !['run', 'log', 'settings.yaml', 'lost+found'].includes(name));
+  const foreign = entries.find(
+    (name) => !['run', 'log', 'settings.yaml', 'lost+found'].includes(name),
+  );
   if (foreign === undefined) return undefined;
-  throw new Failure('invalid', 'not-a-data-folder', 'This folder holds something else: name an empty or new one', {
-    facts: { path: folder.root, found: foreign },
-  });
+  throw new Failure(
+    'invalid',
+    'not-a-data-folder',
+    'This folder holds something else: name an empty or new one',
+    {
+      facts: { path: folder.root, found: foreign },
+    },
+  );
 }
 
-export function newCluster(random: Random, options: { portBase: number; host: string }): ClusterFile {
+export function newCluster(
+  random: Random,
+  options: { portBase: number; host: string },
+): ClusterFile {
   return { formatVersion: dataFormatVersion, clusterId: randomUuid(random), ...options };
 }
 

@@ -28,12 +28,23 @@ const exitCodes: Readonly<Record<FailureKind, number>> = {
 
 function program(): Command {
   const root = new Command('pileus')
-    .description('A private cloud that starts with one command: S3 and Swift storage, volumes, OpenStack APIs.')
+    .description(
+      'A private cloud that starts with one command: S3 and Swift storage, volumes, OpenStack APIs.',
+    )
     .exitOverride()
     .showHelpAfterError('(see --help)');
   const commands = [
-    upCommand(), downCommand(), statusCommand(), demoCommand(), testCommand(), benchCommand(),
-    runCommand(), ringCommand(), userCommand(), volumeCommand(), settingsCommand(),
+    upCommand(),
+    downCommand(),
+    statusCommand(),
+    demoCommand(),
+    testCommand(),
+    benchCommand(),
+    runCommand(),
+    ringCommand(),
+    userCommand(),
+    volumeCommand(),
+    settingsCommand(),
   ];
   for (const command of commands) root.addCommand(command.exitOverride());
   return root;

@@ -20,14 +20,30 @@ export function ensurePackages(names: readonly string[], why: string): void {
   if (missing.length === 0) return;
   const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
   if (process.getuid?.() !== 0) {
-    throw new Failure('missing', 'packages-missing', `${why} needs Debian packages; as root run: ${command}`);
+    throw new Failure(
+      'missing',
+      'packages-missing',
+      `${why} needs Debian packages; as root run: ${command}`,
+    );
   }
   process.stderr.write(`pileus: installing Debian packages for ${why}: ${missing.join(' ')}\n`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const run = (args: readonly string[]) => spawnSync('apt-get', ['-qq', ...args], { env, stdio: ['ignore', 2, 2] }).status === 0;
-  const wanted = ['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=600', ...missing];
+  const run = (args: readonly string[]) =>
+    spawnSync('apt-get', ['-qq', ...args], { env, stdio: ['ignore', 2, 2] }).status === 0;
+  const wanted = [
+    'install',
+    '-y',
+    '--no-install-recommends',
+    '-o',
+    'DPkg::Lock::Timeout=600',
+    ...missing,
+  ];
   if (run(wanted)) return;
   if (!run(['update']) || !run(wanted)) {
-    throw new Failure('unreachable', 'packages-failed', `Could not install Debian packages; try: ${command}`);
+    throw new Failure(
+      'unreachable',
+      'packages-failed',
+      `Could not install Debian packages; try: ${command}`,
+    );
   }
 }

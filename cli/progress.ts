@@ -33,7 +33,8 @@ export function progressLine(stream: NodeJS.WriteStream = process.stderr): Progr
 }
 
 export function renderProgress(progress: Progress, elapsedMs: number): string {
-  const share = progress.total > 0 ? ` ${Math.floor((100 * progress.done) / progress.total)} %` : '';
+  const share =
+    progress.total > 0 ? ` ${Math.floor((100 * progress.done) / progress.total)} %` : '';
   const amount = progress.unit === 'bytes' ? ` ${renderBytes(progress.done)}` : ` ${progress.done}`;
   return `${progress.what}${share}${amount} after ${Math.round(elapsedMs / 1000)} s`;
 }

@@ -1,22 +1,50 @@
 /** Joins the rooms' settings into one document, read from `settings.yaml` in the data folder. */
 import * as fs from 'node:fs';
 import { parse as parseYaml } from 'yaml';
-import { declareSettings, Failure, messageOf, parseSettings } from '#common';
 import { gatewaySettings } from '#block-gateway';
 import { identitySettings } from '#cloud/identity';
 import { stateSettings } from '#cloud/state';
 import { clusterSettings } from '#cluster';
+import { declareSettings, Failure, messageOf, parseSettings } from '#common';
 import { proxySettings } from '#proxy';
 import { storageSettings } from '#storage-node';
 import { wireSettings } from '#wire';
 import type { DataFolder } from './data-folder.ts';
 
 const cloudSettings = declareSettings({
-  logLevel: { type: 'choice', default: 'info', choices: ['trace', 'debug', 'info', 'warn', 'error'], about: 'What is worth a line in the log.' },
-  devices: { type: 'integer', default: 4, min: 1, max: 64, about: 'Devices made under `devices/` at first start, each in a zone of its own.' },
-  replicas: { type: 'integer', default: 3, min: 1, max: 16, about: 'Copies of every row and blob; set at first start.' },
-  partPower: { type: 'integer', default: 10, min: 1, max: 24, about: 'The ring has 2^partPower partitions; set at first start.' },
-  region: { type: 'text', default: 'RegionOne', pattern: /^[A-Za-z0-9_.-]{1,64}$/, about: 'Region name in the service catalog.' },
+  logLevel: {
+    type: 'choice',
+    default: 'info',
+    choices: ['trace', 'debug', 'info', 'warn', 'error'],
+    about: 'What is worth a line in the log.',
+  },
+  devices: {
+    type: 'integer',
+    default: 4,
+    min: 1,
+    max: 64,
+    about: 'Devices made under `devices/` at first start, each in a zone of its own.',
+  },
+  replicas: {
+    type: 'integer',
+    default: 3,
+    min: 1,
+    max: 16,
+    about: 'Copies of every row and blob; set at first start.',
+  },
+  partPower: {
+    type: 'integer',
+    default: 10,
+    min: 1,
+    max: 24,
+    about: 'The ring has 2^partPower partitions; set at first start.',
+  },
+  region: {
+    type: 'text',
+    default: 'RegionOne',
+    pattern: /^[A-Za-z0-9_.-]{1,64}$/,
+    about: 'Region name in the service catalog.',
+  },
 });
 
 export const settingsRooms = {

@@ -41,7 +41,8 @@ export async function checkStart(folder: DataFolder, choice: StartChoice): Promi
     throw new Failure('busy', 'disk-full', message, { facts });
   }
   const place = placeOf(cluster, choice);
-  for (const service of listening) await ensureFree(systemNet, { host: place.host, port: portOf(place.portBase, service) });
+  for (const service of listening)
+    await ensureFree(systemNet, { host: place.host, port: portOf(place.portBase, service) });
 }
 
 function makeFolder(folder: DataFolder): void {
@@ -50,6 +51,9 @@ function makeFolder(folder: DataFolder): void {
     fs.accessSync(folder.root, fs.constants.W_OK);
   } catch (error) {
     const facts = { path: folder.root, parent: dirname(folder.root), system: systemCodeOf(error) };
-    throw new Failure('denied', 'data-not-writable', 'The data folder cannot be written', { facts, cause: error });
+    throw new Failure('denied', 'data-not-writable', 'The data folder cannot be written', {
+      facts,
+      cause: error,
+    });
   }
 }

@@ -60,5 +60,7 @@ export function renderCloudsYaml(info: CloudInfo, region: string): string {
     user_domain_name: admin.domain,
     project_domain_name: admin.domain,
   };
-  return stringify({ clouds: { pileus: { auth, region_name: region, identity_api_version: '3' } } });
+  return stringify({
+    clouds: { pileus: { auth, region_name: region, identity_api_version: '3' } },
+  });
 }

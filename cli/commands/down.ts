@@ -23,7 +23,9 @@ export function downCommand(): Command {
       while (findRunning(folder) !== undefined) {
         if (performance.now() - startedMs > waitMsMax) {
           const facts = { pid, log: folder.path('log', 'pileus.log') };
-          throw new Failure('busy', 'still-stopping', 'The cloud has not stopped within a minute', { facts });
+          throw new Failure('busy', 'still-stopping', 'The cloud has not stopped within a minute', {
+            facts,
+          });
         }
         await sleep(50);
       }

@@ -23,7 +23,8 @@ export function folderOf(options: DataOptions): DataFolder {
 /** Commander parser of `256MiB`. */
 export function sizeArgument(text: string): number {
   const bytes = parseBytes(text);
-  if (bytes === undefined || bytes <= 0) throw new InvalidArgumentError('expected a size such as 256MiB or 10G.');
+  if (bytes === undefined || bytes <= 0)
+    throw new InvalidArgumentError('expected a size such as 256MiB or 10G.');
   return bytes;
 }
 

@@ -1,7 +1,7 @@
 /** `pileus ring …`: builds and shows placement rings, as files. */
 import * as fs from 'node:fs';
 import { Command } from 'commander';
-import { Failure, messageOf, systemCodeOf, systemDisk, replaceWhole } from '#common';
+import { Failure, messageOf, replaceWhole, systemCodeOf, systemDisk } from '#common';
 import { buildRing, readRing, summarizeRing, writeRing } from '#ring';
 import { groupCommand, print } from './options.ts';
 
@@ -10,8 +10,13 @@ const specBytesMax = 64 * 1024 * 1024;
 
 export function ringCommand(): Command {
   const build = new Command('build')
-    .description('build a ring file from a specification; with an old ring, move as little as possible')
-    .argument('<spec>', 'JSON: {"part_power", "replicas", "overload", "devices": [{"id", "region", "zone", "ip", "port", "device", "weight"}]}')
+    .description(
+      'build a ring file from a specification; with an old ring, move as little as possible',
+    )
+    .argument(
+      '<spec>',
+      'JSON: {"part_power", "replicas", "overload", "devices": [{"id", "region", "zone", "ip", "port", "device", "weight"}]}',
+    )
     .argument('<out>', 'the ring file to write (.ring.gz)')
     .argument('[old]', 'the ring file in use so far')
     .action(async (specPath: string, outPath: string, oldPath?: string) => {
@@ -39,10 +44,16 @@ function parseSpec(text: string, path: string): unknown {
 function readBounded(path: string, bytesMax: number): Buffer {
   try {
     const size = fs.statSync(path).size;
-    if (size > bytesMax) throw new Failure('invalid', 'file-too-large', 'The file is too large', { facts: { path, size, bytesMax } });
+    if (size > bytesMax)
+      throw new Failure('invalid', 'file-too-large', 'The file is too large', {
+        facts: { path, size, bytesMax },
+      });
     return fs.readFileSync(path);
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure('missing', 'file-unreadable', 'The file cannot be read', { facts: { path, system: systemCodeOf(error) }, cause: error });
+    throw new Failure('missing', 'file-unreadable', 'The file cannot be read', {
+      facts: { path, system: systemCodeOf(error) },
+      cause: error,
+    });
   }
 }

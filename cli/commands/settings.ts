@@ -3,7 +3,14 @@ import { Command } from 'commander';
 import { stringify } from 'yaml';
 import { renderSettingsReference } from '#common';
 import { readSettings, settingsRooms } from '../settings.ts';
-import { type DataOptions, dataOption, folderOf, groupCommand, jsonOption, print } from './options.ts';
+import {
+  type DataOptions,
+  dataOption,
+  folderOf,
+  groupCommand,
+  jsonOption,
+  print,
+} from './options.ts';
 
 export function settingsCommand(): Command {
   const show = new Command('show')

@@ -1,8 +1,8 @@
 /** `pileus status`: is it well, and if not, what is wrong. */
 import { Command } from 'commander';
+import type { CloudStatus } from '../cloud-types.ts';
 import { call } from '../control/client.ts';
 import { renderBytes } from '../progress.ts';
-import type { CloudStatus } from '../cloud-types.ts';
 import { type DataOptions, dataOption, folderOf, jsonOption, print } from './options.ts';
 
 export function statusCommand(): Command {
@@ -18,18 +18,26 @@ export function statusCommand(): Command {
 }
 
 export function renderStatus(status: CloudStatus): string {
-  const lines = [`${status.healthy ? 'healthy' : 'NOT HEALTHY'}, up for ${Math.round(status.uptimeSeconds)} s, pid ${status.pid}`];
+  const lines = [
+    `${status.healthy ? 'healthy' : 'NOT HEALTHY'}, up for ${Math.round(status.uptimeSeconds)} s, pid ${status.pid}`,
+  ];
   for (const problem of status.problems) lines.push(`  ! ${problem}`);
   lines.push('', 'device  zone  state      used        free        rows      blobs  quarantined');
   for (const device of status.devices) {
     const cells = [
-      device.name.padEnd(7), String(device.zone).padEnd(5), device.state.padEnd(10),
-      renderBytes(device.usedBytes).padEnd(11), renderBytes(device.freeBytes).padEnd(11),
-      String(device.rows).padEnd(9), String(device.blobs).padEnd(6), String(device.quarantined),
+      device.name.padEnd(7),
+      String(device.zone).padEnd(5),
+      device.state.padEnd(10),
+      renderBytes(device.usedBytes).padEnd(11),
+      renderBytes(device.freeBytes).padEnd(11),
+      String(device.rows).padEnd(9),
+      String(device.blobs).padEnd(6),
+      String(device.quarantined),
     ];
     lines.push(cells.join(' '));
   }
   lines.push('');
-  for (const [name, url] of Object.entries(status.endpoints)) lines.push(`${name.padEnd(14)} ${url}`);
+  for (const [name, url] of Object.entries(status.endpoints))
+    lines.push(`${name.padEnd(14)} ${url}`);
   return lines.join('\n');
 }

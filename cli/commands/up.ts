@@ -10,15 +10,22 @@ import * as fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { Failure, isFailure } from '#common';
-import { runCloud } from '../foreground.ts';
 import type { CloudInfo } from '../cloud-types.ts';
 import { call } from '../control/client.ts';
 import { type DataFolder, findRunning } from '../data-folder.ts';
+import { runCloud } from '../foreground.ts';
 import { portBaseDefault, portBaseMax } from '../ports.ts';
 import { progressLine } from '../progress.ts';
 import { checkStart } from '../start-check.ts';
-import { type DataOptions, dataOption, folderOf, integerArgument, jsonOption, print } from './options.ts';
 import { renderWelcome } from '../welcome.ts';
+import {
+  type DataOptions,
+  dataOption,
+  folderOf,
+  integerArgument,
+  jsonOption,
+  print,
+} from './options.ts';
 
 const startMsMax = 120_000;
 
@@ -33,8 +40,15 @@ export function upCommand(): Command {
   return new Command('up')
     .description('start the whole cloud on this machine and say how to use it')
     .addOption(dataOption())
-    .option('--port-base <n>', `first of the ports (default ${portBaseDefault}, or what the data folder remembers)`, integerArgument(1024, portBaseMax))
-    .option('--host <address>', 'address to listen on (default 127.0.0.1, or what the data folder remembers)')
+    .option(
+      '--port-base <n>',
+      `first of the ports (default ${portBaseDefault}, or what the data folder remembers)`,
+      integerArgument(1024, portBaseMax),
+    )
+    .option(
+      '--host <address>',
+      'address to listen on (default 127.0.0.1, or what the data folder remembers)',
+    )
     .option('--foreground', 'stay, and log to standard output')
     .addOption(jsonOption())
     .action(async (options: UpOptions) => {
@@ -76,14 +90,20 @@ async function startDetached(folder: DataFolder, options: UpOptions): Promise<vo
   child.unref();
 }
 
-async function waitUntilHealthy(folder: DataFolder, ended: () => boolean, words: string): Promise<void> {
+async function waitUntilHealthy(
+  folder: DataFolder,
+  ended: () => boolean,
+  words: string,
+): Promise<void> {
   const line = progressLine();
   const startedMs = performance.now();
   try {
     while (!(await isReady(folder))) {
       if (ended()) throw new Failure('closed', 'start-failed', lastWords(words));
       if (performance.now() - startedMs > startMsMax) {
-        throw new Failure('busy', 'start-slow', 'The cloud is not healthy yet', { facts: { log: folder.path('log', 'pileus.log') } });
+        throw new Failure('busy', 'start-slow', 'The cloud is not healthy yet', {
+          facts: { log: folder.path('log', 'pileus.log') },
+        });
       }
       line.show({ what: 'Starting', done: 0, total: 0, unit: 'steps' });
       await sleep(30);
@@ -107,5 +127,7 @@ async function isReady(folder: DataFolder): Promise<boolean> {
 function lastWords(path: string): string {
   const text = fs.readFileSync(path, 'utf8').trim();
   const at = text.lastIndexOf('pileus: ');
-  return at >= 0 ? text.slice(at + 'pileus: '.length) : text.slice(-2000) || 'The cloud ended at once and said nothing';
+  return at >= 0
+    ? text.slice(at + 'pileus: '.length)
+    : text.slice(-2000) || 'The cloud ended at once and said nothing';
 }

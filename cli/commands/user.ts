@@ -1,7 +1,14 @@
 /** `pileus user …`: projects, users and S3 keys of a running cloud. */
 import { Command } from 'commander';
 import { call } from '../control/client.ts';
-import { type DataOptions, dataOption, folderOf, groupCommand, jsonOption, print } from './options.ts';
+import {
+  type DataOptions,
+  dataOption,
+  folderOf,
+  groupCommand,
+  jsonOption,
+  print,
+} from './options.ts';
 
 interface CreateOptions extends DataOptions {
   readonly project: string;
@@ -41,14 +48,25 @@ export function userCommand(): Command {
     .addOption(dataOption())
     .addOption(jsonOption())
     .action(async (options: DataOptions & { json?: boolean }) => {
-      const users = (await call(folderOf(options), 'user-list')) as { id: string; name: string; domain: string }[];
-      print(options.json === true ? users : users.map((user) => `${user.id}  ${user.name}`).join('\n'));
+      const users = (await call(folderOf(options), 'user-list')) as {
+        id: string;
+        name: string;
+        domain: string;
+      }[];
+      print(
+        options.json === true ? users : users.map((user) => `${user.id}  ${user.name}`).join('\n'),
+      );
     });
   return groupCommand('user', 'manage users', [create, list]);
 }
 
 function renderUser(user: CreatedUser): string {
-  const lines = [`user     ${user.name} (${user.id})`, `project  ${user.project} (${user.project_id})`, `role     ${user.role}`];
-  if (user.s3 !== undefined) lines.push(`S3       access key ${user.s3.access_key}, secret key ${user.s3.secret_key}`);
+  const lines = [
+    `user     ${user.name} (${user.id})`,
+    `project  ${user.project} (${user.project_id})`,
+    `role     ${user.role}`,
+  ];
+  if (user.s3 !== undefined)
+    lines.push(`S3       access key ${user.s3.access_key}, secret key ${user.s3.secret_key}`);
   return lines.join('\n');
 }

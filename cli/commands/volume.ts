@@ -1,10 +1,19 @@
 /** `pileus volume …`: volumes of a running cloud, exported by NBD. */
-import { resolve } from 'node:path';
+
 import * as fs from 'node:fs';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { call } from '../control/client.ts';
 import { progressLine, renderBytes } from '../progress.ts';
-import { type DataOptions, dataOption, folderOf, groupCommand, jsonOption, print, sizeArgument } from './options.ts';
+import {
+  type DataOptions,
+  dataOption,
+  folderOf,
+  groupCommand,
+  jsonOption,
+  print,
+  sizeArgument,
+} from './options.ts';
 
 interface CreateOptions extends DataOptions {
   readonly name: string;
@@ -27,15 +36,27 @@ export interface VolumeLine {
 type Shown = DataOptions & { json?: boolean };
 
 export function volumeCommand(): Command {
-  return groupCommand('volume', 'manage volumes', [createCommand(), listCommand(), showCommand(), deleteCommand()]);
+  return groupCommand('volume', 'manage volumes', [
+    createCommand(),
+    listCommand(),
+    showCommand(),
+    deleteCommand(),
+  ]);
 }
 
 function createCommand(): Command {
   return new Command('create')
     .description('create a volume: empty, from an image file, or from a stored object')
     .requiredOption('--name <name>', 'name, unique in the cloud')
-    .option('--size <size>', 'size, such as 256MiB; with --from at least the size of what is in it (default: that size)', sizeArgument)
-    .option('--from <source>', 'an image file (raw or qcow2), or CONTAINER/OBJECT of the admin project')
+    .option(
+      '--size <size>',
+      'size, such as 256MiB; with --from at least the size of what is in it (default: that size)',
+      sizeArgument,
+    )
+    .option(
+      '--from <source>',
+      'an image file (raw or qcow2), or CONTAINER/OBJECT of the admin project',
+    )
     .option('--export', 'also print where NBD clients reach it')
     .addOption(dataOption())
     .addOption(jsonOption())
@@ -45,7 +66,12 @@ function createCommand(): Command {
       const source = from === undefined ? {} : sourceOf(from);
       try {
         const onProgress = line.show;
-        const volume = await call(folderOf({ data }), 'volume-create', { ...args, ...source }, { onProgress });
+        const volume = await call(
+          folderOf({ data }),
+          'volume-create',
+          { ...args, ...source },
+          { onProgress },
+        );
         printVolume(volume as VolumeLine, json);
       } finally {
         line.end();
@@ -66,7 +92,9 @@ function listCommand(): Command {
     .action(async (options: Shown) => {
       const volumes = (await call(folderOf(options), 'volume-list')) as VolumeLine[];
       if (options.json === true) print(volumes);
-      else for (const volume of volumes) print(`${volume.id}  ${renderBytes(volume.size).padEnd(9)} ${volume.name}`);
+      else
+        for (const volume of volumes)
+          print(`${volume.id}  ${renderBytes(volume.size).padEnd(9)} ${volume.name}`);
     });
 }
 
@@ -77,7 +105,10 @@ function showCommand(): Command {
     .addOption(dataOption())
     .addOption(jsonOption())
     .action(async (volume: string, options: Shown) => {
-      printVolume((await call(folderOf(options), 'volume-show', { volume })) as VolumeLine, options.json);
+      printVolume(
+        (await call(folderOf(options), 'volume-show', { volume })) as VolumeLine,
+        options.json,
+      );
     });
 }
 

@@ -17,14 +17,21 @@ export async function call(
   options: CallOptions = {},
 ): Promise<unknown> {
   const response = await post(folder, name, JSON.stringify(args));
-  for await (const text of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const text of createInterface({
+    input: response,
+    crlfDelay: Number.POSITIVE_INFINITY,
+  })) {
     const line: unknown = JSON.parse(text);
     if (typeof line !== 'object' || line === null) break;
     if ('progress' in line) options.onProgress?.(line.progress as Progress);
     else if ('result' in line) return line.result;
     else if ('failure' in line) throw asFailure(line.failure);
   }
-  throw new Failure('unreachable', 'cloud-went-away', 'The cloud ended the call without an answer; see its log');
+  throw new Failure(
+    'unreachable',
+    'cloud-went-away',
+    'The cloud ended the call without an answer; see its log',
+  );
 }
 
 function post(folder: DataFolder, name: string, body: string): Promise<http.IncomingMessage> {
@@ -38,9 +45,15 @@ function post(folder: DataFolder, name: string, body: string): Promise<http.Inco
 
 function unreachable(error: Error, folder: DataFolder): Failure {
   if (['ENOENT', 'ECONNREFUSED'].includes(systemCodeOf(error) ?? '')) {
-    return new Failure('missing', 'not-running', `No cloud runs on ${folder.root}: start it with ./pileus up --data ${folder.root}`);
+    return new Failure(
+      'missing',
+      'not-running',
+      `No cloud runs on ${folder.root}: start it with ./pileus up --data ${folder.root}`,
+    );
   }
-  return new Failure('unreachable', 'control-failed', 'The running cloud cannot be reached', { cause: error });
+  return new Failure('unreachable', 'control-failed', 'The running cloud cannot be reached', {
+    cause: error,
+  });
 }
 
 function asFailure(described: unknown): Failure {

@@ -44,7 +44,8 @@ async function answer(
   try {
     const name = (request.url ?? '').slice(1);
     const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined;
-    if (handler === undefined) throw new Failure('missing', 'no-such-call', `There is no call ${name}`);
+    if (handler === undefined)
+      throw new Failure('missing', 'no-such-call', `There is no call ${name}`);
     const args = await readArguments(request);
     say({ result: (await handler(args, (progress) => say({ progress }))) ?? null });
   } catch (error) {
@@ -66,10 +67,12 @@ async function readArguments(request: http.IncomingMessage): Promise<Record<stri
   let size = 0;
   for await (const chunk of request) {
     size += chunk.length;
-    if (size > requestBytesMax) throw new Failure('invalid', 'request-too-large', 'The request is too large');
+    if (size > requestBytesMax)
+      throw new Failure('invalid', 'request-too-large', 'The request is too large');
     chunks.push(chunk);
   }
   const parsed: unknown = size === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  if (typeof parsed !== 'object' || parsed === null) throw new Failure('invalid', 'bad-request', 'Expected an object');
+  if (typeof parsed !== 'object' || parsed === null)
+    throw new Failure('invalid', 'bad-request', 'Expected an object');
   return { ...parsed };
 }

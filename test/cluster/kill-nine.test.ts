@@ -14,21 +14,48 @@ const blocks = 2048;
 const writer = join(root, 'test/support/nbd-writer.py');
 
 function startWriter(uri: string, state: string, seed: number): ChildProcess {
-  return spawn('/usr/bin/python3', [writer, 'write', uri, String(blocks), state, String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return spawn('/usr/bin/python3', [writer, 'write', uri, String(blocks), state, String(seed)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
 }
 
 const fio = (uri: string, more: readonly string[]) =>
   runOk('fio', [
-    '--name=verify', '--ioengine=nbd', `--uri=${uri}`, '--rw=randwrite', '--bs=4k', '--iodepth=16', '--size=16m',
-    '--verify=crc32c', '--verify_fatal=1', '--end_fsync=1', '--randseed=7', '--output-format=terse', ...more,
+    '--name=verify',
+    '--ioengine=nbd',
+    `--uri=${uri}`,
+    '--rw=randwrite',
+    '--bs=4k',
+    '--iodepth=16',
+    '--size=16m',
+    '--verify=crc32c',
+    '--verify_fatal=1',
+    '--end_fsync=1',
+    '--randseed=7',
+    '--output-format=terse',
+    ...more,
   ]);
 
 test('nothing acknowledged or flushed is lost, twenty times', async () => {
   const cloud = await TestCloud.start('kill-nine');
   const first = await cloud.session();
-  expect((await fetch(`${first.url}/load`, { method: 'PUT', headers: { 'x-auth-token': first.token } })).status).toBe(201);
+  expect(
+    (await fetch(`${first.url}/load`, { method: 'PUT', headers: { 'x-auth-token': first.token } }))
+      .status,
+  ).toBe(201);
   const volume = async (name: string) =>
-    JSON.parse(await cloud.pileus(['volume', 'create', '--name', name, '--size', '64MiB', '--export', '--json'])).nbd as string;
+    JSON.parse(
+      await cloud.pileus([
+        'volume',
+        'create',
+        '--name',
+        name,
+        '--size',
+        '64MiB',
+        '--export',
+        '--json',
+      ]),
+    ).nbd as string;
   const numbered = await volume('numbered');
   const verified = await volume('verified');
   const state = join(cloud.data, '..', 'blocks.txt');

@@ -29,13 +29,21 @@ export class ObjectLoad {
   }
 
   /** Puts, overwrites and deletes with `width` at a time until the server goes away or `signal` aborts. */
-  async run(session: { url: string; token: string }, width: number, signal: AbortSignal): Promise<void> {
+  async run(
+    session: { url: string; token: string },
+    width: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const lanes = Array.from({ length: width }, (_, lane) => this.lane(session, lane, signal));
     await Promise.all(lanes);
   }
 
   // Each lane has names of its own, so that no two writes of one name are in flight together.
-  private async lane(session: { url: string; token: string }, lane: number, signal: AbortSignal): Promise<void> {
+  private async lane(
+    session: { url: string; token: string },
+    lane: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     while (!signal.aborted) {
       const name = `lane-${lane}/ö ${this.random.below(60)}`;
       const known = this.names.get(name) ?? { settled: absent, possible: [] };
@@ -46,7 +54,8 @@ export class ObjectLoad {
       known.possible.push(next);
       try {
         const status = await this.send(session, name, remove ? undefined : body);
-        if (status >= 300 && !(remove && status === 404)) throw new Error(`unexpected status ${status} for ${name}`);
+        if (status >= 300 && !(remove && status === 404))
+          throw new Error(`unexpected status ${status} for ${name}`);
       } catch (error) {
         if (isGone(error)) return;
         throw error;
@@ -57,11 +66,20 @@ export class ObjectLoad {
     }
   }
 
-  private async send(session: { url: string; token: string }, name: string, body: Buffer | undefined): Promise<number> {
+  private async send(
+    session: { url: string; token: string },
+    name: string,
+    body: Buffer | undefined,
+  ): Promise<number> {
     const url = `${session.url}/${this.container}/${encodeURIComponent(name)}`;
     const headers = { 'x-auth-token': session.token };
     const method = body === undefined ? 'DELETE' : 'PUT';
-    const answer = await request(url, { method, headers, dispatcher: this.agent, ...(body === undefined ? {} : { body }) });
+    const answer = await request(url, {
+      method,
+      headers,
+      dispatcher: this.agent,
+      ...(body === undefined ? {} : { body }),
+    });
     await answer.body.dump();
     return answer.statusCode;
   }
@@ -72,18 +90,24 @@ export class ObjectLoad {
     const listed = await this.list(session);
     for (const [name, known] of this.names) {
       const found = await this.read(session, name);
-      if (found !== known.settled && !known.possible.includes(found)) wrong.push(`${name}: found ${found}, expected ${known.settled}`);
-      if ((listed.get(name) ?? absent) !== found) wrong.push(`${name}: listed as ${listed.get(name)}, reads as ${found}`);
+      if (found !== known.settled && !known.possible.includes(found))
+        wrong.push(`${name}: found ${found}, expected ${known.settled}`);
+      if ((listed.get(name) ?? absent) !== found)
+        wrong.push(`${name}: listed as ${listed.get(name)}, reads as ${found}`);
       known.settled = found;
       known.possible = [];
     }
-    for (const name of listed.keys()) if (!this.names.has(name)) wrong.push(`${name}: listed, never written`);
+    for (const name of listed.keys())
+      if (!this.names.has(name)) wrong.push(`${name}: listed, never written`);
     return wrong;
   }
 
   private async read(session: { url: string; token: string }, name: string): Promise<Content> {
     const url = `${session.url}/${this.container}/${encodeURIComponent(name)}`;
-    const answer = await request(url, { headers: { 'x-auth-token': session.token }, dispatcher: this.agent });
+    const answer = await request(url, {
+      headers: { 'x-auth-token': session.token },
+      dispatcher: this.agent,
+    });
     const body = Buffer.from(await answer.body.arrayBuffer());
     if (answer.statusCode === 404) return absent;
     if (answer.statusCode !== 200) return `status ${answer.statusCode}`;
@@ -104,5 +128,12 @@ export class ObjectLoad {
 /** The server went away in mid-request: what happens when it is killed. */
 function isGone(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED'].includes(code);
+  return [
+    'ECONNRESET',
+    'ECONNREFUSED',
+    'EPIPE',
+    'UND_ERR_SOCKET',
+    'UND_ERR_CLOSED',
+    'UND_ERR_DESTROYED',
+  ].includes(code);
 }

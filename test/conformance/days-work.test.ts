@@ -24,8 +24,10 @@ afterAll(async () => {
 
 const aws = (args: readonly string[], program = '/usr/bin/aws') =>
   runOk(program, ['--endpoint-url', cloud.info.endpoints.s3, ...args], { env: cloud.s3Env() });
-const swift = (args: readonly string[], cwd = scratch) => runOk('swift', args, { env: cloud.swiftEnv(), cwd });
-const rclone = (args: readonly string[]) => runOk('rclone', ['--transfers=16', '--checkers=16', ...args], { env: cloud.rcloneEnv() });
+const swift = (args: readonly string[], cwd = scratch) =>
+  runOk('swift', args, { env: cloud.swiftEnv(), cwd });
+const rclone = (args: readonly string[]) =>
+  runOk('rclone', ['--transfers=16', '--checkers=16', ...args], { env: cloud.rcloneEnv() });
 
 describe('a tree of 10,000 oddly named files', () => {
   test('rclone takes it up by S3, checks it by Swift, and brings it down by Swift', async () => {
@@ -45,7 +47,10 @@ describe('a tree of 10,000 oddly named files', () => {
 
   test('counts and bytes are exact', async () => {
     const files = digestTree(tree);
-    const bytes = [...files.keys()].reduce((sum, path) => sum + fs.statSync(join(tree, path)).size, 0);
+    const bytes = [...files.keys()].reduce(
+      (sum, path) => sum + fs.statSync(join(tree, path)).size,
+      0,
+    );
     const stat = await swift(['stat', 'tree']);
     expect(stat).toMatch(new RegExp(`Objects: ${files.size}\\s+Bytes: ${bytes}`));
   });
@@ -61,7 +66,10 @@ describe('a smaller tree by every other client', () => {
     expect(await swift(['list'])).not.toContain('by-swift');
   });
 
-  test.each([['the packaged aws', '/usr/bin/aws'], ['the aws on the path', 'aws']])('%s: s3 sync up and down', async (name, program) => {
+  test.each([
+    ['the packaged aws', '/usr/bin/aws'],
+    ['the aws on the path', 'aws'],
+  ])('%s: s3 sync up and down', async (name, program) => {
     const bucket = `by-aws-${name.split(' ')[1]}`;
     await aws(['s3', 'mb', `s3://${bucket}`], program);
     await aws(['s3', 'sync', '--only-show-errors', small, `s3://${bucket}/deep/er`], program);
@@ -75,11 +83,20 @@ describe('a smaller tree by every other client', () => {
     const { url, token } = await cloud.session();
     const auth = ['-sS', '-f', '-H', `X-Auth-Token: ${token}`];
     await runOk('curl', [...auth, '-X', 'PUT', `${url}/by-curl`]);
-    await runOk('curl', [...auth, '-T', join(import.meta.dirname, 'days-work.test.ts'), `${url}/by-curl/a%20b%2Bc`]);
+    await runOk('curl', [
+      ...auth,
+      '-T',
+      join(import.meta.dirname, 'days-work.test.ts'),
+      `${url}/by-curl/a%20b%2Bc`,
+    ]);
     const rows = JSON.parse(await runOk('curl', [...auth, `${url}/by-curl?format=json`]));
-    expect(rows).toMatchObject([{ name: 'a b+c', bytes: fs.statSync(join(import.meta.dirname, 'days-work.test.ts')).size }]);
+    expect(rows).toMatchObject([
+      { name: 'a b+c', bytes: fs.statSync(join(import.meta.dirname, 'days-work.test.ts')).size },
+    ]);
     const part = await runOk('curl', [...auth, '-r', '3-20', `${url}/by-curl/a%20b%2Bc`]);
-    expect(part).toBe(fs.readFileSync(join(import.meta.dirname, 'days-work.test.ts'), 'utf8').slice(3, 21));
+    expect(part).toBe(
+      fs.readFileSync(join(import.meta.dirname, 'days-work.test.ts'), 'utf8').slice(3, 21),
+    );
   });
 });
 
@@ -90,18 +107,33 @@ describe('a large file', () => {
   let digest = '';
 
   beforeAll(async () => {
-    await runOk('sh', ['-c', `openssl enc -aes-128-ctr -pass pass:x -nosalt </dev/zero 2>/dev/null | head -c ${mebibytes}M >'${large}'`]);
+    await runOk('sh', [
+      '-c',
+      `openssl enc -aes-128-ctr -pass pass:x -nosalt </dev/zero 2>/dev/null | head -c ${mebibytes}M >'${large}'`,
+    ]);
     digest = await digestOf(large);
   });
 
   async function digestOf(path: string): Promise<string> {
     const hash = createHash('md5');
-    for await (const chunk of fs.createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+    for await (const chunk of fs.createReadStream(path, { highWaterMark: 1 << 20 }))
+      hash.update(chunk as Buffer);
     return hash.digest('hex');
   }
 
   test('as a static large object by swift, read by S3', async () => {
-    await swift(['upload', '--use-slo', '-S', String(128 << 20), '--segment-threads', '4', '--object-name', 'as-slo', 'large', large]);
+    await swift([
+      'upload',
+      '--use-slo',
+      '-S',
+      String(128 << 20),
+      '--segment-threads',
+      '4',
+      '--object-name',
+      'as-slo',
+      'large',
+      large,
+    ]);
     const back = join(scratch, 'slo.bin');
     await swift(['download', 'large', 'as-slo', '-o', back]);
     expect(await digestOf(back)).toBe(digest);
@@ -120,8 +152,16 @@ describe('a large file', () => {
     const { url, token } = await cloud.session();
     const handle = fs.openSync(large, 'r');
     const size = mebibytes << 20;
-    for (const [from, to] of [[0, 0], [8388606, 8388610], [size - 5, size - 1], [67108860, 67108870], [100, 3_000_000]] as const) {
-      const answer = await fetch(`${url}/large/as-multipart`, { headers: { 'x-auth-token': token, range: `bytes=${from}-${to}` } });
+    for (const [from, to] of [
+      [0, 0],
+      [8388606, 8388610],
+      [size - 5, size - 1],
+      [67108860, 67108870],
+      [100, 3_000_000],
+    ] as const) {
+      const answer = await fetch(`${url}/large/as-multipart`, {
+        headers: { 'x-auth-token': token, range: `bytes=${from}-${to}` },
+      });
       expect(answer.status).toBe(206);
       const expected = Buffer.alloc(to - from + 1);
       fs.readSync(handle, expected, 0, expected.length, from);

@@ -9,7 +9,10 @@ export const root = join(import.meta.dirname, '../..');
 export const launcher = join(root, 'pileus');
 
 export interface CloudInfo {
-  readonly endpoints: Record<'s3' | 'swift' | 'swift_auth_v1' | 'identity' | 'nbd' | 'metrics' | 'health', string>;
+  readonly endpoints: Record<
+    's3' | 'swift' | 'swift_auth_v1' | 'identity' | 'nbd' | 'metrics' | 'health',
+    string
+  >;
   readonly admin: { username: string; password: string; project: string; domain: string };
   readonly s3: { access_key: string; secret_key: string };
   readonly pid: number;
@@ -43,7 +46,11 @@ function killGroup(pid: number): void {
 }
 
 /** Runs a program to its end, in a process group of its own; never throws for its exit code. */
-export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: options.cwd ?? root,
@@ -66,16 +73,26 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.on('close', (code) => {
       clearTimeout(limit);
       if (pid !== undefined) children.delete(pid);
-      resolve({ code: code ?? -1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
+      resolve({
+        code: code ?? -1,
+        stdout: Buffer.concat(out).toString(),
+        stderr: Buffer.concat(err).toString(),
+      });
     });
   });
 }
 
 /** The same, failing loudly unless it exits 0; returns standard output. */
-export async function runOk(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+export async function runOk(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
   const ran = await run(command, args, options);
   if (ran.code !== 0) {
-    throw new Error(`${command} ${args.join(' ')} exited ${ran.code}\n${ran.stdout.slice(-4000)}\n${ran.stderr.slice(-4000)}`);
+    throw new Error(
+      `${command} ${args.join(' ')} exited ${ran.code}\n${ran.stdout.slice(-4000)}\n${ran.stderr.slice(-4000)}`,
+    );
   }
   return ran.stdout;
 }
@@ -159,7 +176,11 @@ export class TestCloud {
   /** Environment for the `swift` client by TempAuth v1. */
   swiftEnv(): Record<string, string> {
     const { admin, endpoints } = this.info;
-    return { ST_AUTH: endpoints.swift_auth_v1, ST_USER: `${admin.project}:${admin.username}`, ST_KEY: admin.password };
+    return {
+      ST_AUTH: endpoints.swift_auth_v1,
+      ST_USER: `${admin.project}:${admin.username}`,
+      ST_KEY: admin.password,
+    };
   }
 
   /** Environment for aws cli, boto3 and the like. */
@@ -195,11 +216,15 @@ export class TestCloud {
   /** A TempAuth session, for plain HTTP. */
   async session(): Promise<{ url: string; token: string }> {
     const { admin, endpoints } = this.info;
-    const headers = { 'x-auth-user': `${admin.project}:${admin.username}`, 'x-auth-key': admin.password };
+    const headers = {
+      'x-auth-user': `${admin.project}:${admin.username}`,
+      'x-auth-key': admin.password,
+    };
     const response = await fetch(endpoints.swift_auth_v1, { headers });
     const url = response.headers.get('x-storage-url');
     const token = response.headers.get('x-auth-token');
-    if (url === null || token === null) throw new Error(`no session: ${response.status} ${await response.text()}`);
+    if (url === null || token === null)
+      throw new Error(`no session: ${response.status} ${await response.text()}`);
     return { url, token };
   }
 }
@@ -209,12 +234,19 @@ function alive(pid: number): boolean {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
     return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return false;
+    if (
+      error instanceof Error &&
+      'code' in error &&
+      (error.code === 'ENOENT' || error.code === 'ESRCH')
+    )
+      return false;
     throw error;
   }
 }
 
 async function up(data: string, args: readonly string[]): Promise<CloudInfo> {
-  const printed = await runOk(launcher, ['up', '--data', data, '--json', ...args], { timeoutMs: 180_000 });
+  const printed = await runOk(launcher, ['up', '--data', data, '--json', ...args], {
+    timeoutMs: 180_000,
+  });
   return JSON.parse(printed) as CloudInfo;
 }

@@ -5,23 +5,57 @@ import { dirname, join, relative } from 'node:path';
 import { type Random, seededRandom } from '#common';
 
 const oddParts = [
-  'plain', 'with space', 'ünïcödé', '日本語', 'emoji-😀', 'plus+plus', 'percent%41', 'quote\'s', 'dou"ble', 'amp&ersand',
-  'semi;colon', 'hash#tag', 'question?mark', 'at@sign', 'tilde~', 'back`tick', 'br[ack]et', 'cur{ly}', 'star*', 'e\u0301combining',
-  'trailing.', '.hidden', 'comma,', 'equals=', 'dollar$', 'exclam!', 'colon:x', 'less<more>', 'pi|pe', 'very-long-'.repeat(8),
+  'plain',
+  'with space',
+  'ünïcödé',
+  '日本語',
+  'emoji-😀',
+  'plus+plus',
+  'percent%41',
+  "quote's",
+  'dou"ble',
+  'amp&ersand',
+  'semi;colon',
+  'hash#tag',
+  'question?mark',
+  'at@sign',
+  'tilde~',
+  'back`tick',
+  'br[ack]et',
+  'cur{ly}',
+  'star*',
+  'e\u0301combining',
+  'trailing.',
+  '.hidden',
+  'comma,',
+  'equals=',
+  'dollar$',
+  'exclam!',
+  'colon:x',
+  'less<more>',
+  'pi|pe',
+  'very-long-'.repeat(8),
 ];
 
 /** Writes `count` files under `folder`; the same seed gives the same tree. */
 export function writeTree(folder: string, count: number, seed: number): void {
   const random = seededRandom(seed);
   for (let at = 0; at < count; at++) {
-    const path = join(folder, ...folders(random), `${oddParts[random.below(oddParts.length)]}-${at}`);
+    const path = join(
+      folder,
+      ...folders(random),
+      `${oddParts[random.below(oddParts.length)]}-${at}`,
+    );
     fs.mkdirSync(dirname(path), { recursive: true });
     fs.writeFileSync(path, random.bytes(sizeOf(random)));
   }
 }
 
 function folders(random: Random): string[] {
-  return Array.from({ length: random.below(4) }, () => `${oddParts[random.below(oddParts.length)]}`);
+  return Array.from(
+    { length: random.below(4) },
+    () => `${oddParts[random.below(oddParts.length)]}`,
+  );
 }
 
 /** Mostly small, some at the edges where storage changes its ways, a few empty. */
@@ -39,7 +73,10 @@ export function digestTree(folder: string): Map<string, string> {
   for (const entry of fs.readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
-    found.set(relative(folder, path), createHash('md5').update(fs.readFileSync(path)).digest('hex'));
+    found.set(
+      relative(folder, path),
+      createHash('md5').update(fs.readFileSync(path)).digest('hex'),
+    );
   }
   return found;
 }

@@ -22,12 +22,17 @@ const free = new Set(['test', 'bench', 'tools']);
 const cloudShared = new Set(['#cloud/state', '#cloud/api', '#cloud/operations']);
 
 /** Why `room` may not import `specifier` (`#other`), or undefined when it may. */
-export function refusal(room: string, specifier: string, options: { readonly test: boolean }): string | undefined {
+export function refusal(
+  room: string,
+  specifier: string,
+  options: { readonly test: boolean },
+): string | undefined {
   const other = specifier.slice(1).split('/')[0] ?? '';
   if (free.has(room)) return undefined;
   const own = layerOf[room];
   const theirs = layerOf[other];
-  if (theirs === undefined || own === undefined) return `${specifier} is no room that ${room} may import`;
+  if (theirs === undefined || own === undefined)
+    return `${specifier} is no room that ${room} may import`;
   // A test may stand its room on real neighbours.
   if (options.test || theirs < own || room === other) return undefined;
   if (room === 'cloud' && cloudShared.has(specifier)) return undefined;

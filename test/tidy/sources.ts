@@ -16,7 +16,10 @@ export interface Source {
 
 /** Files that git tracks or would track. */
 export function trackedFiles(): string[] {
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' });
+  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   return listed.split('\n').filter((path) => path !== '' && fs.existsSync(join(root, path)));
 }
 
@@ -32,6 +35,8 @@ export function sources(): Source[] {
 
 /** The specifiers that a file imports or re-exports. */
 export function importsOf(source: Source): string[] {
-  const found = source.text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^;'"]*?from\s*['"]([^'"]+)['"]|import\s*\(?['"]([^'"]+)['"]/g);
+  const found = source.text.matchAll(
+    /(?:^|\n)\s*(?:import|export)\s[^;'"]*?from\s*['"]([^'"]+)['"]|import\s*\(?['"]([^'"]+)['"]/g,
+  );
   return [...found].map((match) => match[1] ?? match[2] ?? '');
 }

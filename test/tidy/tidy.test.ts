@@ -6,7 +6,9 @@ import { refusal } from './layers.ts';
 import { importsOf, root, sources, trackedFiles } from './sources.ts';
 
 const all = sources();
-const product = all.filter((source) => !source.isTest && !['test', 'bench', 'tools'].includes(source.room));
+const product = all.filter(
+  (source) => !source.isTest && !['test', 'bench', 'tools'].includes(source.room),
+);
 
 describe('layers', () => {
   test('imports across rooms follow the table and name the room', () => {
@@ -27,7 +29,12 @@ describe('layers', () => {
   });
 });
 
-function crossing(path: string, room: string, specifier: string, isTest: boolean): string | undefined {
+function crossing(
+  path: string,
+  room: string,
+  specifier: string,
+  isTest: boolean,
+): string | undefined {
   if (specifier.startsWith('#')) return refusal(room, specifier, { test: isTest });
   if (!specifier.startsWith('.')) return undefined;
   const target = normalize(join(dirname(path), specifier)).split('/')[0];
@@ -38,14 +45,28 @@ function crossing(path: string, room: string, specifier: string, isTest: boolean
 describe('seams', () => {
   // What only the seams in common/ (and the joining code in cli/) may touch, so that a cluster replays from one seed.
   const bans: readonly { what: string; pattern: RegExp; except: RegExp }[] = [
-    { what: 'the system clock', pattern: /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/, except: /^(common\/clock|cli\/)/ },
-    { what: 'global timers', pattern: /(?<![.\w])set(Timeout|Interval)\(/, except: /^(common\/clock|cli\/)/ },
-    { what: 'global randomness', pattern: /\bMath\.random\(|\brandomBytes\(|\brandomUUID\(/, except: /^common\/random/ },
+    {
+      what: 'the system clock',
+      pattern: /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(/,
+      except: /^(common\/clock|cli\/)/,
+    },
+    {
+      what: 'global timers',
+      pattern: /(?<![.\w])set(Timeout|Interval)\(/,
+      except: /^(common\/clock|cli\/)/,
+    },
+    {
+      what: 'global randomness',
+      pattern: /\bMath\.random\(|\brandomBytes\(|\brandomUUID\(/,
+      except: /^common\/random/,
+    },
     { what: 'the environment', pattern: /\bprocess\.env\b/, except: /^cli\// },
   ];
   for (const { what, pattern, except } of bans) {
     test(`${what} is used through its seam only`, () => {
-      const wrong = product.filter((source) => !except.test(source.path) && pattern.test(source.text));
+      const wrong = product.filter(
+        (source) => !except.test(source.path) && pattern.test(source.text),
+      );
       expect(wrong.map((source) => source.path)).toEqual([]);
     });
   }
@@ -65,7 +86,9 @@ describe('documents', () => {
   });
 
   test('every room says what it is', () => {
-    const rooms = new Set(product.filter((source) => source.room !== 'cloud').map((source) => source.room));
+    const rooms = new Set(
+      product.filter((source) => source.room !== 'cloud').map((source) => source.room),
+    );
     const silent = [...rooms].filter((room) => !fs.existsSync(join(root, room, 'DESIGN.md')));
     expect(silent).toEqual([]);
   });
@@ -74,17 +97,25 @@ describe('documents', () => {
 describe('files', () => {
   test('names are kebab-case and say something', () => {
     const vague = /(^|\/)(utils?|helpers?|misc|manager|base)(\.ts)?($|\/)/;
-    const wrong = all.filter((source) => vague.test(source.path) || !/^[a-z0-9./-]+$/.test(source.path));
+    const wrong = all.filter(
+      (source) => vague.test(source.path) || !/^[a-z0-9./-]+$/.test(source.path),
+    );
     expect(wrong.map((source) => source.path)).toEqual([]);
   });
 
   test('no source file is longer than can be read in one sitting', () => {
-    const long = all.filter((source) => source.text.split('\n').length > (source.isTest ? 700 : 500));
+    const long = all.filter(
+      (source) => source.text.split('\n').length > (source.isTest ? 700 : 500),
+    );
     expect(long.map((source) => source.path)).toEqual([]);
   });
 
   test('no test is skipped or left alone', () => {
-    const pattern = new RegExp(['\\b(it|test|describe)\\.(sk', 'ip|on', 'ly|to', 'do)\\b'].join(''));
-    expect(all.filter((source) => pattern.test(source.text)).map((source) => source.path)).toEqual([]);
+    const pattern = new RegExp(
+      ['\\b(it|test|describe)\\.(sk', 'ip|on', 'ly|to', 'do)\\b'].join(''),
+    );
+    expect(all.filter((source) => pattern.test(source.text)).map((source) => source.path)).toEqual(
+      [],
+    );
   });
 });

@@ -1,0 +1,60 @@
+/** `pileus demo`: a tour on a cloud of its own, with a printed transcript. */
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { ensureFree, Failure, isFailure, systemNet } from '#common';
+import { dataFolder, findRunning } from '../data-folder.ts';
+import { giveTour } from '../demo/tour.ts';
+import { portOf } from '../ports.ts';
+import { integerArgument, print } from './options.ts';
+
+interface DemoOptions {
+  readonly keep?: boolean;
+  readonly console?: boolean;
+  readonly portBase?: number;
+}
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('show image → volume → guest → kill -9 → all still there, on a cloud of its own')
+    .option('--keep', 'leave the data folder of the demonstration in place')
+    .option('--console', "show the guest's console on standard error")
+    .option(
+      '--port-base <n>',
+      'first of the ports (default: looked for)',
+      integerArgument(1024, 65_000),
+    )
+    .action(async (options: DemoOptions) => {
+      const folder = fs.mkdtempSync(join(tmpdir(), 'pileus-demo-'));
+      const data = join(folder, 'data');
+      try {
+        const portBase = options.portBase ?? (await findPortBase());
+        await giveTour({ data, portBase, console: options.console === true, say: print });
+      } finally {
+        const pid = findRunning(dataFolder(data));
+        if (pid !== undefined) process.kill(pid, 'SIGKILL');
+        if (options.keep === true) print(`The data is in ${data}`);
+        else fs.rmSync(folder, { recursive: true, force: true });
+      }
+    });
+}
+
+/** A port base whose first ports nobody uses. */
+async function findPortBase(): Promise<number> {
+  for (let base = 18_080; base < 64_000; base += 20) {
+    try {
+      for (const service of ['swift', 's3', 'identity', 'nbd', 'admin'] as const) {
+        await ensureFree(systemNet, { host: '127.0.0.1', port: portOf(base, service) });
+      }
+      return base;
+    } catch (error) {
+      if (!isFailure(error, 'conflict')) throw error;
+    }
+  }
+  throw new Failure(
+    'busy',
+    'no-free-ports',
+    'No free ports were found; name some with --port-base',
+  );
+}
