@@ -9,8 +9,8 @@ export const packagesFor = {
 } as const;
 
 function installed(name: string): boolean {
-  const answer = spawnSync('dpkg-query', ['-W', '-f=${Status}', name], { encoding: 'utf8' });
-  return answer.stdout?.includes('install ok installed') === true;
+  const answer = spawnSync('dpkg-query', ['--status', name], { encoding: 'utf8' });
+  return answer.stdout?.includes('\nStatus: install ok installed\n') === true;
 }
 
 /** Makes sure the packages are there; fails with the command to run when it may not install them itself. */

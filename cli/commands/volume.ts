@@ -123,7 +123,10 @@ function deleteCommand(): Command {
 }
 
 function printVolume(volume: VolumeLine, json: boolean | undefined): void {
-  if (json === true) return print(volume);
+  if (json === true) {
+    print(volume);
+    return;
+  }
   const lines = [`id    ${volume.id}`, `name  ${volume.name}`, `size  ${renderBytes(volume.size)}`];
   if (volume.nbd !== undefined) lines.push(`nbd   ${volume.nbd}`);
   if (volume.nbd_unix !== undefined) lines.push(`      ${volume.nbd_unix}`);
