@@ -1,0 +1,85 @@
+/** How a service's failures become HTTP: one table per dialect, and one fallback by kind for what comes from below. */
+import { STATUS_CODES } from 'node:http';
+import { type Facts, Failure, type FailureKind, isFailure } from '#common';
+
+export interface FailureEntry {
+  readonly kind: FailureKind;
+  readonly status: number;
+  /** The sentence the client reads. Facts are echoed only where an entry says so. */
+  say(facts: Facts): string;
+}
+
+export type FailureTable = Readonly<Record<string, FailureEntry>>;
+
+export interface Dialect {
+  readonly failures: FailureTable;
+  /** The error body of this service's API. */
+  body(rendered: { status: number; title: string; message: string; code: string }): unknown;
+}
+
+export interface RenderedFailure {
+  readonly status: number;
+  readonly message: string;
+  readonly body: unknown;
+}
+
+/** Every code the machinery itself throws; a dialect's table has to know them all. */
+export const apiCodes = [
+  'unauthorized',
+  'forbidden-action',
+  'schema-invalid',
+  'body-invalid',
+  'body-too-large',
+  'route-missing',
+  'method-not-allowed',
+  'page-invalid',
+] as const;
+export type ApiCode = (typeof apiCodes)[number];
+
+/** A failure of a table: kind and wording come from its entry. */
+export function failureOf<T extends FailureTable>(
+  table: T,
+  code: keyof T & string,
+  facts: Facts = {},
+  cause?: unknown,
+): Failure {
+  const entry = table[code];
+  if (entry === undefined)
+    throw new Failure('bug', 'unknown-code', 'No such failure', { facts: { code } });
+  return new Failure(entry.kind, code, entry.say(facts), { facts, cause });
+}
+
+const statusOfKind: Readonly<Record<FailureKind, number>> = {
+  invalid: 400,
+  denied: 403,
+  missing: 404,
+  conflict: 409,
+  busy: 503,
+  unreachable: 503,
+  closed: 503,
+  corrupt: 500,
+  bug: 500,
+};
+
+const unexpected = 'An unexpected error prevented the server from fulfilling your request.';
+
+export function renderFailure(dialect: Dialect, error: unknown): RenderedFailure {
+  const { status, message, code } = wordingOf(dialect, error);
+  const title = STATUS_CODES[status] ?? 'Error';
+  return { status, message, body: dialect.body({ status, title, message, code }) };
+}
+
+function wordingOf(dialect: Dialect, error: unknown) {
+  if (!isFailure(error)) return { status: 500, message: unexpected, code: 'bug' };
+  const entry = dialect.failures[error.code];
+  if (entry !== undefined)
+    return { status: entry.status, message: entry.say(error.facts), code: error.code };
+  // Not ours: a room below failed. Its facts are for the log, not for the client.
+  const status = statusOfKind[error.kind];
+  const message = status >= 500 ? (STATUS_CODES[status] ?? unexpected) : unexpectedOf(error.kind);
+  return { status, message: status === 500 ? unexpected : message, code: error.code };
+}
+
+function unexpectedOf(kind: FailureKind): string {
+  return `The request could not be fulfilled (${kind}).`;
+}
