@@ -1,6 +1,8 @@
 /** The dialect-free object service over `cluster`. */
 export * from './account-service.ts';
+export * from './conditions.ts';
 export * from './container-service.ts';
+export * from './create-service.ts';
 export * from './failures.ts';
 export * from './fields.ts';
 export * from './object-service.ts';

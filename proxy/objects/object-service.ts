@@ -74,7 +74,7 @@ export interface ObjectFields {
 
 export interface PutObject extends ObjectRef, ObjectFields {
   /** An error thrown by it ends the put with nothing visible. Chunks are not changed, and not held once stored. */
-  readonly body: AsyncIterable<Buffer>;
+  readonly body: Buffer | AsyncIterable<Buffer>;
   /** When known: a body that is shorter or longer fails. */
   readonly length?: number;
   /** Hex. */

@@ -34,7 +34,7 @@ export interface UploadedPart {
 export interface PutPart extends UploadRef {
   /** 1 to 10,000; a part put again replaces the earlier one. */
   readonly number: number;
-  readonly body: AsyncIterable<Buffer>;
+  readonly body: Buffer | AsyncIterable<Buffer>;
   readonly length?: number;
   readonly expectedMd5?: string;
   /** As for `PutObject`; only `checksums` of what it returns is kept. */

@@ -1,0 +1,141 @@
+/** Accounts: a metadata row that may be absent, and the container rows under the account's partition key. */
+import type { RowValue, StoredRow } from '#cluster';
+import { afterPrefix } from '#common';
+import type { Account, AccountService, ContainerListEntry } from './account-service.ts';
+import type { Container, ContainerService } from './container-service.ts';
+import { decodeContainer } from './containers.ts';
+import type { ObjectContext } from './context.ts';
+import { noFields } from './fields.ts';
+import { encodeJsonRow, JsonRow } from './rows/json-row.ts';
+import { accountRef, containerTable } from './rows/tables.ts';
+
+const pageMax = 10_000;
+
+export function createAccounts(
+  context: ObjectContext,
+  containers: ContainerService,
+): AccountService {
+  return {
+    get: async (account) => decodeAccount(account, await context.tables.get(accountRef(account))),
+    update: async (account, change) => {
+      let next: Account | undefined;
+      await context.tables.update(accountRef(account), (present): RowValue => {
+        const old = decodeAccount(account, present);
+        next = { ...old, createdUs: old.createdUs ?? context.clock.nowUs(), ...change(old) };
+        const { createdUs, metadata, system } = next;
+        return {
+          meta: encodeJsonRow('a', { createdUs, metadata, system }),
+          bytes: 0,
+          body: noBytes,
+        };
+      });
+      return next ?? decodeAccount(account, undefined);
+    },
+    usage: (account) => accountUsage(context, containers, account),
+    listContainers: async (account, request) => {
+      const { usage = false, ...rest } = request;
+      const page = await context.tables.list({
+        table: containerTable,
+        partition: account,
+        ...skipCollapsed(rest),
+      });
+      const entries = await mapBounded(
+        page.entries,
+        context.settings.usageInFlightMax,
+        async (entry): Promise<ContainerListEntry> =>
+          entry.row === undefined
+            ? { prefix: entry.prefix }
+            : await containerEntry(containers, decodeContainer(account, entry.row), usage),
+      );
+      return { entries, more: page.more };
+    },
+  };
+}
+
+const noBytes = Buffer.alloc(0);
+
+function decodeAccount(name: string, row: StoredRow | undefined): Account {
+  if (row === undefined)
+    return { name, createdUs: undefined, metadata: noFields, system: noFields };
+  const values = new JsonRow('a', row.meta);
+  return {
+    name,
+    createdUs: values.number('createdUs'),
+    metadata: values.fields('metadata'),
+    system: values.fields('system'),
+  };
+}
+
+async function containerEntry(
+  containers: ContainerService,
+  container: Container,
+  usage: boolean,
+): Promise<ContainerListEntry> {
+  const counted = usage ? await containers.usage(container) : { objects: 0, bytes: 0 };
+  const { name, createdUs, modifiedUs } = container;
+  return { name, createdUs, modifiedUs, ...counted };
+}
+
+async function accountUsage(
+  context: ObjectContext,
+  containers: ContainerService,
+  account: string,
+): Promise<{ containers: number; objects: number; bytes: number }> {
+  const sum = { containers: 0, objects: 0, bytes: 0 };
+  let marker = '';
+  for (;;) {
+    const page = await context.tables.list({
+      table: containerTable,
+      partition: account,
+      marker,
+      limit: pageMax,
+    });
+    await mapBounded(page.entries, context.settings.usageInFlightMax, async (entry) => {
+      if (entry.row === undefined) return;
+      const usage = await containers.usage(decodeContainer(account, entry.row));
+      sum.containers += 1;
+      sum.objects += usage.objects;
+      sum.bytes += usage.bytes;
+    });
+    const last = page.entries.at(-1)?.row;
+    if (!page.more || last === undefined) return sum;
+    marker = last.sort;
+  }
+}
+
+/** `work` over all items, a bounded number at once, results in order. */
+async function mapBounded<T, R>(
+  items: readonly T[],
+  inFlightMax: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += inFlightMax)
+    results.push(...(await Promise.all(items.slice(at, at + inFlightMax).map(work))));
+  return results;
+}
+
+interface Range {
+  readonly prefix?: string;
+  readonly delimiter?: string;
+  readonly marker?: string;
+  readonly reverse?: boolean;
+}
+
+/**
+ * A marker that is itself a collapsed prefix (`photos/` with delimiter `/`) stands for all names under it: going on
+ * after it means after all of them, or the same prefix would be shown again.
+ */
+export function skipCollapsed<R extends Range>(
+  request: R,
+): R | (Omit<R, 'marker'> & { from: string }) {
+  const { prefix = '', delimiter, marker, reverse } = request;
+  if (!delimiter || marker === undefined || reverse === true || !marker.startsWith(prefix))
+    return request;
+  const cut = marker.indexOf(delimiter, prefix.length);
+  if (cut < 0 || cut + delimiter.length !== marker.length) return request;
+  const from = afterPrefix(marker);
+  if (from === undefined) return request;
+  const { marker: _, ...rest } = request;
+  return { ...rest, from };
+}

@@ -1,0 +1,17 @@
+/** What the parts of the object service share. */
+import type { Blobs, Tables } from '#cluster';
+import type { Clock, Logger, Random } from '#common';
+import type { ProxySettings } from '../settings.ts';
+import type { BlobGarbage } from './blob-garbage.ts';
+import type { ContainerCache } from './container-cache.ts';
+
+export interface ObjectContext {
+  readonly tables: Tables;
+  readonly blobs: Blobs;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly settings: ProxySettings;
+  readonly cache: ContainerCache;
+  readonly garbage: BlobGarbage;
+}

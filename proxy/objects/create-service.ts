@@ -1,0 +1,39 @@
+/** Puts the object service together. */
+import type { Blobs, Tables } from '#cluster';
+import type { Clock, Logger, Random } from '#common';
+import type { ProxySettings } from '../settings.ts';
+import { createAccounts } from './accounts.ts';
+import { BlobGarbage } from './blob-garbage.ts';
+import { ContainerCache } from './container-cache.ts';
+import { createContainers } from './containers.ts';
+import type { ObjectContext } from './context.ts';
+import type { ObjectService } from './object-service.ts';
+import { createObjects } from './objects.ts';
+import { createUploads } from './uploads.ts';
+
+export interface ObjectServiceOptions {
+  readonly tables: Tables;
+  readonly blobs: Blobs;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly settings: ProxySettings;
+}
+
+export function createObjectService(options: ObjectServiceOptions): ObjectService {
+  const { settings } = options;
+  const garbage = new BlobGarbage(options);
+  const cache = new ContainerCache(options.clock, {
+    lifeMs: settings.containerCacheMs,
+    max: settings.containerCacheMax,
+  });
+  const context: ObjectContext = { ...options, cache, garbage };
+  const containers = createContainers(context);
+  return {
+    accounts: createAccounts(context, containers),
+    containers,
+    objects: createObjects(context),
+    uploads: createUploads(context),
+    close: () => garbage.close(),
+  };
+}

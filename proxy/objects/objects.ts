@@ -1,0 +1,290 @@
+/**
+ * Objects over rows and blobs. A put is: body in (blobs stored, nothing visible) → checks → the row, which is the object →
+ * what it replaced goes to the garbage. A conditional one writes its row by compare-and-set.
+ */
+import type { RowRef, RowValue, StoredRow, WriteOptions } from '#cluster';
+import { isFailure } from '#common';
+import { type StoredBody, storeBody } from './body-writer.ts';
+import { checkConditions } from './conditions.ts';
+import type { ObjectContext } from './context.ts';
+import { objectFailure } from './failures.ts';
+import { noFields } from './fields.ts';
+import type {
+  CopyObject,
+  ObjectFields,
+  ObjectInfo,
+  ObjectKind,
+  ObjectOperations,
+  ObjectRef,
+  PutObject,
+  PutOutcome,
+  StoredObject,
+  WriteConditions,
+} from './object-service.ts';
+import { decodeObjectRow, encodeObjectRow, type ObjectRow } from './rows/object-row.ts';
+import { objectRef } from './rows/tables.ts';
+import { openStored } from './stored-object.ts';
+
+export const defaultContentType = 'application/octet-stream';
+const nameBytesMax = 1024;
+
+export function createObjects(context: ObjectContext): ObjectOperations {
+  return {
+    put: (request) => putObject(context, request),
+    get: async (ref) => {
+      checkName(ref.name);
+      const row = await context.tables.get(objectRef(ref.container, ref.name), { body: true });
+      return openStored(context, liveRow(context, ref, row), row?.body);
+    },
+    head: async (ref) => {
+      checkName(ref.name);
+      const row = await context.tables.get(objectRef(ref.container, ref.name));
+      return liveRow(context, ref, row).info;
+    },
+    update: (ref, change) => updateObject(context, ref, change),
+    delete: (ref, options) => deleteObject(context, ref, options ?? {}),
+    copy: (request) => copyObject(context, request),
+  };
+}
+
+export function checkName(name: string): void {
+  // Three bytes a character at the most, so most names need no count of their bytes.
+  const short = name.length * 3 <= nameBytesMax || Buffer.byteLength(name) <= nameBytesMax;
+  if (name.length > 0 && short && !name.includes('\0') && name.isWellFormed()) return;
+  const facts = { length: name.length };
+  throw objectFailure('name-invalid', 'This cannot be the name of an object', { facts });
+}
+
+function missing(ref: ObjectRef): Error {
+  const facts = { container: ref.container.name, object: ref.name };
+  return objectFailure('object-missing', 'There is no such object', { facts });
+}
+
+function isExpired(context: ObjectContext, info: ObjectInfo): boolean {
+  return info.deleteAtS !== undefined && info.deleteAtS * 1_000_000 <= context.clock.nowUs();
+}
+
+/** The decoded row, unless there is none or its time has come. */
+function findLive(context: ObjectContext, row: StoredRow | undefined): ObjectRow | undefined {
+  if (row === undefined) return undefined;
+  const decoded = decodeObjectRow(row);
+  return isExpired(context, decoded.info) ? undefined : decoded;
+}
+
+function liveRow(context: ObjectContext, ref: ObjectRef, row: StoredRow | undefined): ObjectRow {
+  const live = findLive(context, row);
+  if (live === undefined) throw missing(ref);
+  return live;
+}
+
+export function infoOf(
+  name: string,
+  body: { readonly size: number; readonly etag: string; readonly kind: ObjectKind },
+  fields: ObjectFields,
+  modifiedUs: number,
+): ObjectInfo {
+  return {
+    name,
+    kind: body.kind,
+    size: body.size,
+    etag: body.etag,
+    contentType: fields.contentType ?? defaultContentType,
+    modifiedUs,
+    metadata: fields.metadata ?? noFields,
+    headers: fields.headers ?? noFields,
+    system: fields.system ?? noFields,
+    checksums: fields.checksums ?? noFields,
+    ...(fields.deleteAtS === undefined ? {} : { deleteAtS: fields.deleteAtS }),
+  };
+}
+
+async function putObject(context: ObjectContext, request: PutObject): Promise<PutOutcome> {
+  checkName(request.name);
+  const discard = (blobs: StoredBody['blobs']) => context.garbage.add(undefined, blobs);
+  if (request.conditions !== undefined) await checkEarly(context, request, request.conditions);
+  const stored = await storeBody(context.blobs, context.settings, request, discard);
+  let info: ObjectInfo;
+  try {
+    const later = request.onBodyEnd?.({ size: stored.size, md5: stored.md5 });
+    const fields = later === undefined ? request : mergeFields(request, later);
+    const body = { size: stored.size, etag: stored.md5, kind: request.kind ?? 'plain' };
+    info = infoOf(request.name, body, fields, context.clock.nowUs());
+  } catch (error) {
+    discard(stored.blobs);
+    throw error;
+  }
+  const row: ObjectRow = { info, blobs: stored.blobs };
+  return await writeRow(context, request, row, stored.inline);
+}
+
+/** Spares the body of a put that cannot succeed; the decision that counts is made when the row is written. */
+async function checkEarly(
+  context: ObjectContext,
+  ref: ObjectRef,
+  conditions: WriteConditions,
+): Promise<void> {
+  const row = await context.tables.get(objectRef(ref.container, ref.name));
+  checkConditions(conditions, findLive(context, row)?.info);
+}
+
+function mergeFields(fields: ObjectFields, later: ObjectFields): ObjectFields {
+  return {
+    ...fields,
+    ...later,
+    metadata: { ...fields.metadata, ...later.metadata },
+    headers: { ...fields.headers, ...later.headers },
+    system: { ...fields.system, ...later.system },
+    checksums: { ...fields.checksums, ...later.checksums },
+  };
+}
+
+export interface RowWriteRequest extends ObjectRef, WriteOptions {
+  readonly conditions?: WriteConditions;
+}
+
+/** Makes the object visible. On a refusal its blobs are discarded; on an unknown outcome they are left alone. */
+export async function writeRow(
+  context: ObjectContext,
+  request: RowWriteRequest,
+  row: ObjectRow,
+  inline: Buffer,
+): Promise<PutOutcome> {
+  const ref = objectRef(request.container, request.name);
+  const meta = encodeObjectRow(row);
+  const value: RowValue = { meta, bytes: row.info.size, body: inline };
+  let previous: StoredRow | undefined;
+  try {
+    previous = await context.cache.writing(request.container, () =>
+      request.conditions === undefined
+        ? putPlain(context, ref, value, request.mode)
+        : putConditional(context, ref, value, request.conditions),
+    );
+  } catch (error) {
+    if (isRefusal(error))
+      context.garbage.add(undefined, row.uploadId === undefined ? row.blobs : []);
+    throw error;
+  }
+  return { info: row.info, replaced: dropPrevious(context, ref, previous, row) };
+}
+
+/** Failures after which the row is certainly not there. Of any other, a replica may have it and it may yet win. */
+function isRefusal(error: unknown): boolean {
+  return (
+    isFailure(error) &&
+    ['condition-failed', 'object-missing', 'container-missing', 'row-too-large'].includes(
+      error.code,
+    )
+  );
+}
+
+async function putPlain(
+  context: ObjectContext,
+  ref: RowRef,
+  value: RowValue,
+  mode: WriteOptions['mode'],
+): Promise<StoredRow | undefined> {
+  const outcome = await context.tables.put(ref, value, mode === undefined ? undefined : { mode });
+  return outcome.previous;
+}
+
+async function putConditional(
+  context: ObjectContext,
+  ref: RowRef,
+  value: RowValue,
+  conditions: WriteConditions,
+): Promise<StoredRow | undefined> {
+  const outcome = await context.tables.update(ref, (present) => {
+    checkConditions(conditions, findLive(context, present)?.info);
+    return value;
+  });
+  return outcome.previous;
+}
+
+/** Hands the replaced object's blobs to the garbage; says whether a live one was replaced. */
+function dropPrevious(
+  context: ObjectContext,
+  ref: RowRef,
+  previous: StoredRow | undefined,
+  next?: ObjectRow,
+): boolean {
+  if (previous === undefined) return false;
+  const old = decodeObjectRow(previous);
+  // A repeated completion, or a metadata update, refers to the same blobs.
+  const shared = next !== undefined && next.blobs[0]?.id === old.blobs[0]?.id;
+  if (!shared) context.garbage.add(ref, old.blobs);
+  return !isExpired(context, old.info);
+}
+
+async function updateObject(
+  context: ObjectContext,
+  ref: ObjectRef,
+  change: (present: ObjectInfo) => ObjectFields,
+): Promise<ObjectInfo> {
+  checkName(ref.name);
+  let info: ObjectInfo | undefined;
+  const decide = (present: StoredRow | undefined): RowValue => {
+    const old = liveRow(context, ref, present);
+    const body = { size: old.info.size, etag: old.info.etag, kind: old.info.kind };
+    const { parts } = old.info;
+    info = {
+      ...infoOf(ref.name, body, change(old.info), context.clock.nowUs()),
+      ...(parts === undefined ? {} : { parts }),
+    };
+    const meta = encodeObjectRow({ ...old, info });
+    return { meta, bytes: present?.bytes ?? 0, body: present?.body ?? Buffer.alloc(0) };
+  };
+  await context.cache.writing(ref.container, () =>
+    context.tables.update(objectRef(ref.container, ref.name), decide, { body: true }),
+  );
+  if (info === undefined) throw missing(ref);
+  return info;
+}
+
+async function deleteObject(
+  context: ObjectContext,
+  target: ObjectRef,
+  options: { readonly mode?: WriteOptions['mode']; readonly conditions?: WriteConditions },
+): Promise<boolean> {
+  checkName(target.name);
+  const ref = objectRef(target.container, target.name);
+  const { mode, conditions } = options;
+  if (conditions === undefined) {
+    const { previous } = await context.tables.delete(
+      ref,
+      mode === undefined ? undefined : { mode },
+    );
+    return dropPrevious(context, ref, previous);
+  }
+  const { previous } = await context.tables.update(ref, (present) => {
+    const live = findLive(context, present);
+    checkConditions(conditions, live?.info);
+    return present === undefined ? 'keep' : 'delete';
+  });
+  return dropPrevious(context, ref, previous);
+}
+
+async function copyObject(context: ObjectContext, request: CopyObject): Promise<PutOutcome> {
+  const { source, target, conditions, mode } = request;
+  const { info } = source;
+  const kind = info.kind === 'multipart' ? 'plain' : info.kind;
+  const fields: ObjectFields = request.fields ?? info;
+  const { deleteAtS } = fields;
+  return await putObject(context, {
+    container: target.container,
+    name: target.name,
+    body: source.inline ?? source.read(0, info.size),
+    length: info.size,
+    kind,
+    contentType: fields.contentType ?? info.contentType,
+    metadata: fields.metadata ?? noFields,
+    headers: fields.headers ?? noFields,
+    system: fields.system ?? noFields,
+    // A multipart object's checksum may be one of checksums, which its copy in one piece does not have.
+    checksums: info.kind === 'multipart' ? noFields : (fields.checksums ?? info.checksums),
+    ...(deleteAtS === undefined ? {} : { deleteAtS }),
+    ...(conditions === undefined ? {} : { conditions }),
+    ...(mode === undefined ? {} : { mode }),
+  });
+}
+
+export type { StoredObject };
