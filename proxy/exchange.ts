@@ -1,0 +1,37 @@
+/** One request and its answer, as the pipeline hands them to its stages and dialects. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { RequestBody } from './request-body.ts';
+
+export interface Exchange {
+  readonly method: string;
+  /** As it came over the wire: nothing decoded. */
+  readonly url: string;
+  /** Lower-case names; values as bytes (latin1). */
+  readonly headers: IncomingHttpHeaders;
+  /** Name, value, name, value …, as they came. */
+  readonly rawHeaders: readonly string[];
+  readonly body: RequestBody;
+  /** `tx…`, on every answer and in every log line. */
+  readonly transactionId: string;
+  readonly startedMs: number;
+  /** For the log: who it was, once that is known. */
+  account?: string;
+  /** For the log: what went wrong. */
+  failure?: unknown;
+}
+
+export type ReplyHeaders = Readonly<Record<string, string | number>>;
+
+export interface Reply {
+  readonly status: number;
+  /** Values hold bytes (latin1); `content-length` is set for strings and buffers when it is absent. */
+  readonly headers: ReplyHeaders;
+  /** A stream's length must be in `content-length`. */
+  readonly body?: string | Buffer | AsyncIterable<Buffer>;
+}
+
+/** A dialect, or any part of the pipeline in front of one. Never throws once the failure stage is in front of it. */
+export type Handler = (exchange: Exchange) => Promise<Reply>;
+
+/** One step of the pipeline: does its part, or hands on to `next`. */
+export type Stage = (exchange: Exchange, next: Handler) => Promise<Reply>;

@@ -1,0 +1,155 @@
+/**
+ * The HTTP server under a dialect. fastify carries the connection's life; routing, decoding and bodies are the dialect's,
+ * because object names may hold what a router would tidy away (`//`, `..`, `%2F`).
+ */
+import * as http from 'node:http';
+import type { Socket } from 'node:net';
+import fastify, { type FastifyServerFactory } from 'fastify';
+import {
+  type Address,
+  type Clock,
+  type Logger,
+  listenFailure,
+  messageOf,
+  type Random,
+  randomHex,
+} from '#common';
+import type { Exchange, Handler } from './exchange.ts';
+import { RequestBody } from './request-body.ts';
+import { sendReply } from './send-reply.ts';
+import type { ProxySettings } from './settings.ts';
+
+export interface HttpServerOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly settings: ProxySettings;
+  readonly handler: Handler;
+  /** Custom methods beyond HTTP's own. */
+  readonly methods?: readonly string[];
+}
+
+export interface ListeningServer {
+  /** The port it listens on (the chosen one, when 0 was asked for); 0 for a unix socket. */
+  readonly port: number;
+  /** Stops listening, lets requests in flight finish for a while, then cuts them off. */
+  close(): Promise<void>;
+}
+
+export async function listenHttp(
+  options: HttpServerOptions,
+  address: Address,
+): Promise<ListeningServer> {
+  const { settings } = options;
+  const serve = createServe(options);
+  let server: http.Server | undefined;
+  const serverFactory: FastifyServerFactory = (handler) => {
+    server = http.createServer(
+      {
+        maxHeaderSize: settings.headerBytesMax,
+        headersTimeout: settings.headersTimeoutMs,
+        // Bodies may take as long as they keep coming; RequestBody watches that.
+        requestTimeout: 0,
+        keepAliveTimeout: settings.keepAliveMs,
+        connectionsCheckingInterval: Math.min(30_000, settings.headersTimeoutMs),
+        noDelay: true,
+      },
+      handler,
+    );
+    // Node would silently drop lines past this count; the pipeline refuses them instead.
+    server.maxHeadersCount = 0;
+    server.on('checkContinue', (request: http.IncomingMessage, response: http.ServerResponse) => {
+      expecting.add(request);
+      handler(request, response);
+    });
+    server.on('clientError', refuseGarbage);
+    return server;
+  };
+  const app = fastify({
+    serverFactory,
+    logger: false,
+    exposeHeadRoutes: false,
+    // Routing sees one path; the request's own stays in `originalUrl`.
+    rewriteUrl: () => '/',
+    genReqId: () => '',
+    forceCloseConnections: false,
+  });
+  app.addHook('onRequest', (request, reply, _done) => {
+    // From here on the answer is ours: fastify parses and serialises nothing.
+    reply.hijack();
+    void serve(request.raw, reply.raw, request.originalUrl);
+  });
+  app.all('/', () => undefined);
+  await app.ready();
+  await new Promise<void>((resolve, reject) => {
+    server?.once('error', (error) => reject(listenFailure(error, address)));
+    server?.listen('path' in address ? { path: address.path } : { ...address }, () => resolve());
+  });
+  const bound = server?.address();
+  return {
+    port: typeof bound === 'object' && bound !== null ? bound.port : 0,
+    close: async () => {
+      const cut = options.clock.after(settings.closeMs, () => server?.closeAllConnections());
+      server?.closeIdleConnections();
+      await app.close();
+      cut.cancel();
+    },
+  };
+}
+
+/** Requests whose sender waits for `100 Continue`. */
+const expecting = new WeakSet<http.IncomingMessage>();
+
+function createServe(options: HttpServerOptions) {
+  const { clock, settings, handler, log } = options;
+  return async (
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    url: string,
+  ): Promise<void> => {
+    const expectsContinue = expecting.has(request);
+    const idleMs = settings.bodyIdleMs;
+    const body = new RequestBody({ request, response, clock, idleMs, expectsContinue });
+    const exchange: Exchange = {
+      method: request.method ?? '',
+      url,
+      headers: request.headers,
+      rawHeaders: request.rawHeaders,
+      body,
+      transactionId: transactionId(options),
+      startedMs: clock.monotonicMs(),
+    };
+    try {
+      const reply = await handler(exchange);
+      const send = { request, response, body, clock, idleMs: settings.sendIdleMs };
+      await sendReply(send, reply);
+    } catch (error) {
+      const facts = { transaction: exchange.transactionId, reason: messageOf(error) };
+      log.info(facts, 'answer cut short');
+      response.destroy();
+    } finally {
+      body.close();
+    }
+  };
+}
+
+/** The form of Swift's: `tx`, 21 random hex digits, `-`, 10 of the time. */
+function transactionId({ random, clock }: HttpServerOptions): string {
+  const seconds = Math.floor(clock.nowUs() / 1_000_000);
+  return `tx${randomHex(random, 11).slice(1)}-${seconds.toString(16).padStart(10, '0')}`;
+}
+
+function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const status = statusOf(error.code);
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function statusOf(code: string | undefined): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout';
+  return '400 Bad Request';
+}
