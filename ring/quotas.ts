@@ -6,6 +6,7 @@
  * weights tolerable, the one nearest to what devices hold already is chosen, so that rounding moves nothing.
  */
 import { weightedChildren } from './targets.ts';
+import { tradeQuotas } from './trades.ts';
 import { must, sumUp, type Tree } from './tree.ts';
 
 const epsilon = 1e-6;
@@ -56,6 +57,8 @@ export function planQuotas(input: QuotaInput): Int32Array {
       quotas[at] = (quotas[at] as number) + 1;
     }
   }
+  const fair = (leaf: number): number => fairShare(input, leaf);
+  tradeQuotas({ ...input, quotas, tolerated, fairShare: fair });
   must(quotas[0] === input.slots, 'quotas add up to all replicas');
   return quotas;
 }
