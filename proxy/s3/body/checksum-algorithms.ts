@@ -1,0 +1,84 @@
+/** The additional checksums of S3: CRC32, CRC32C, CRC64NVME, SHA1 and SHA256, computed piece by piece. */
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { crc32c } from '@node-rs/crc32';
+import { createCRC64, type IHasher } from 'hash-wasm';
+
+export const checksumAlgorithms = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'] as const;
+export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
+
+/** Bytes of each digest. */
+export const checksumBytes: Readonly<Record<ChecksumAlgorithm, number>> = {
+  crc32: 4,
+  crc32c: 4,
+  crc64nvme: 8,
+  sha1: 20,
+  sha256: 32,
+};
+
+export interface RunningChecksum {
+  update(data: Buffer): void;
+  digest(): Buffer;
+}
+
+export function isChecksumAlgorithm(word: string): word is ChecksumAlgorithm {
+  return checksumAlgorithms.some((name) => name === word);
+}
+
+export async function startChecksum(algorithm: ChecksumAlgorithm): Promise<RunningChecksum> {
+  return algorithm === 'crc64nvme' ? runningCrc64(await crc64Engine()) : startSimple(algorithm);
+}
+
+/** Every algorithm but the one whose engine is loaded on demand. */
+export function startSimple(algorithm: Exclude<ChecksumAlgorithm, 'crc64nvme'>): RunningChecksum {
+  switch (algorithm) {
+    case 'crc32':
+      return runningCrc((data, state) => crc32(data, state));
+    case 'crc32c':
+      return runningCrc((data, state) => crc32c(data, state));
+    case 'sha1':
+    case 'sha256': {
+      const digest = createHash(algorithm);
+      return { update: (data) => void digest.update(data), digest: () => digest.digest() };
+    }
+  }
+}
+
+function runningCrc(step: (data: Buffer, state: number) => number): RunningChecksum {
+  let state = 0;
+  return {
+    update: (data) => {
+      state = step(data, state);
+    },
+    digest: () => {
+      const out = Buffer.alloc(4);
+      out.writeUInt32BE(state >>> 0);
+      return out;
+    },
+  };
+}
+
+// The NVME polynomial 0xAD93D23594C93659, bit-reversed as this engine wants it.
+const nvmePolynomial = '9a6c9329ac4bc9b5';
+let engine: Promise<IHasher> | undefined;
+
+function crc64Engine(): Promise<IHasher> {
+  engine ??= createCRC64(nvmePolynomial);
+  return engine;
+}
+
+/** One engine serves every body: its state is loaded before and saved after each piece, all within one turn. */
+function runningCrc64(shared: IHasher): RunningChecksum {
+  let state: Uint8Array = shared.init().save();
+  return {
+    update: (data) => {
+      shared.load(state);
+      shared.update(data);
+      state = shared.save();
+    },
+    digest: () => {
+      shared.load(state);
+      return Buffer.from(shared.digest('hex'), 'hex');
+    },
+  };
+}

@@ -1,0 +1,144 @@
+/**
+ * The body of a request as the service stores it: framing removed, everything the client vouched for checked.
+ *
+ * 1. Learn the length and the checksums that the headers promise.
+ * 2. Hand the data on as it comes, hashing on the way.
+ * 3. At its end compare; a mismatch throws inside the stream, so that nothing becomes visible.
+ */
+import { createHash } from 'node:crypto';
+import type { S3Request } from '../context.ts';
+import { S3Failure } from '../s3-failure.ts';
+import { AwsChunkedDecoder, decodeAwsChunked } from './aws-chunked.ts';
+import { type RunningChecksum, startChecksum } from './checksum-algorithms.ts';
+import { ChunkVerifier } from './chunk-signature.ts';
+import {
+  checkedValue,
+  type DeclaredChecksum,
+  declaredChecksum,
+  headerOf,
+} from './declared-checksum.ts';
+
+export interface OpenedBody {
+  readonly body: AsyncIterable<Buffer>;
+  /** Undefined when the client did not say. */
+  readonly length: number | undefined;
+  /** Hex, from Content-MD5. */
+  readonly md5: string | undefined;
+  /** By algorithm, base64; only after the body's end. */
+  checksums(): Readonly<Record<string, string>>;
+}
+
+export const bodyBytesMax = 5 * 1024 ** 3;
+
+export async function openBody(request: S3Request): Promise<OpenedBody> {
+  const { head, payload } = request;
+  const decoder = payload.kind === 'chunked' ? chunkedDecoder(request) : undefined;
+  const length = decoder === undefined ? contentLength(request) : decodedLength(request);
+  if (length !== undefined && length > bodyBytesMax)
+    throw new S3Failure('EntityTooLarge', {
+      details: { ProposedSize: String(length), MaxSizeAllowed: String(bodyBytesMax) },
+    });
+  const md5 = contentMd5(head.headers.get('content-md5'));
+  const declared = declaredChecksum(head, payload.kind === 'chunked' && payload.trailers);
+  const data = decoder === undefined ? request.wire : decodeAwsChunked(request.wire, decoder);
+  if (payload.kind !== 'sha256' && declared === undefined)
+    return { body: data, length, md5, checksums: () => ({}) };
+  const running = declared === undefined ? undefined : await startChecksum(declared.algorithm);
+  const checks: Checks = {
+    sha256: payload.kind === 'sha256' ? payload.hash : undefined,
+    declared,
+    running,
+    decoder,
+    found: {},
+  };
+  return { body: checked(data, checks), length, md5, checksums: () => checks.found };
+}
+
+interface Checks {
+  readonly sha256: string | undefined;
+  readonly declared: DeclaredChecksum | undefined;
+  readonly running: RunningChecksum | undefined;
+  readonly decoder: AwsChunkedDecoder | undefined;
+  found: Readonly<Record<string, string>>;
+}
+
+async function* checked(
+  data: AsyncIterable<Buffer>,
+  checks: Checks,
+): AsyncGenerator<Buffer, void, undefined> {
+  const digest = checks.sha256 === undefined ? undefined : createHash('sha256');
+  for await (const piece of data) {
+    digest?.update(piece);
+    checks.running?.update(piece);
+    yield piece;
+  }
+  if (digest !== undefined && digest.digest('hex') !== checks.sha256)
+    throw new S3Failure('XAmzContentSHA256Mismatch', {
+      details: { ClientComputedContentSHA256: checks.sha256 ?? '' },
+    });
+  if (checks.declared !== undefined && checks.running !== undefined)
+    checks.found = compareChecksum(checks.declared, checks.running, checks.decoder);
+}
+
+function compareChecksum(
+  declared: DeclaredChecksum,
+  running: RunningChecksum,
+  decoder: AwsChunkedDecoder | undefined,
+): Readonly<Record<string, string>> {
+  const { algorithm } = declared;
+  const trailer = decoder?.trailers.get(headerOf(algorithm));
+  const promised = declared.value ?? (trailer && checkedValue(algorithm, trailer));
+  if (promised === undefined)
+    throw new S3Failure('InvalidRequest', {
+      message: `The trailer ${headerOf(algorithm)} was announced and did not come.`,
+    });
+  const computed = running.digest().toString('base64');
+  if (computed !== promised)
+    throw new S3Failure('BadDigest', {
+      message: `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`,
+    });
+  return { [algorithm]: computed };
+}
+
+function chunkedDecoder(request: S3Request): AwsChunkedDecoder {
+  const { payload } = request;
+  if (payload.kind !== 'chunked') throw new S3Failure('InternalError');
+  return new AwsChunkedDecoder({
+    decodedLength: decodedLength(request),
+    hasTrailers: payload.trailers,
+    ...(payload.signing === undefined ? {} : { verifier: new ChunkVerifier(payload.signing) }),
+  });
+}
+
+function decodedLength(request: S3Request): number {
+  const text = request.head.headers.get('x-amz-decoded-content-length');
+  if (text === undefined) throw new S3Failure('MissingContentLength');
+  return wholeNumber('x-amz-decoded-content-length', text);
+}
+
+function contentLength(request: S3Request): number | undefined {
+  const text = request.head.headers.get('content-length');
+  if (text !== undefined) return wholeNumber('Content-Length', text);
+  // A request without either header has no body (RFC 9112 §6.3).
+  return request.head.headers.has('transfer-encoding') ? undefined : 0;
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (!/^\d{1,15}$/.test(text))
+    throw new S3Failure('InvalidArgument', {
+      message: `${name} must be a whole number.`,
+      details: { ArgumentName: name, ArgumentValue: text },
+    });
+  return Number(text);
+}
+
+/** Base64 of 16 bytes, as hex. */
+function contentMd5(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const raw = Buffer.from(value, 'base64');
+  if (raw.length !== 16 || raw.toString('base64') !== value.trim())
+    throw new S3Failure('InvalidDigest', {
+      message: 'The Content-MD5 you specified was invalid.',
+    });
+  return raw.toString('hex');
+}

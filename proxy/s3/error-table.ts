@@ -1,0 +1,176 @@
+/** Every error the dialect can answer with: its status, its sentence and what kind of failure it is. One total table. */
+import type { FailureKind } from '#common';
+
+interface ErrorEntry {
+  readonly status: number;
+  readonly kind: FailureKind;
+  readonly message: string;
+}
+
+const entry = (status: number, kind: FailureKind, message: string): ErrorEntry => ({
+  status,
+  kind,
+  message,
+});
+
+/** Names, statuses and sentences are those of the S3 API reference: clients compare the names and people search for the sentences. */
+export const errorTable = {
+  AccessDenied: entry(403, 'denied', 'Access Denied'),
+  AuthorizationHeaderMalformed: entry(
+    400,
+    'invalid',
+    'The authorization header that you provided is not valid.',
+  ),
+  AuthorizationQueryParametersError: entry(
+    400,
+    'invalid',
+    'The authorization query parameters that you provided are not valid.',
+  ),
+  BadDigest: entry(
+    400,
+    'invalid',
+    'The Content-MD5 or checksum value that you specified did not match what the server received.',
+  ),
+  BadRequest: entry(400, 'invalid', 'Bad Request'),
+  BucketAlreadyExists: entry(
+    409,
+    'conflict',
+    'The requested bucket name is not available. The bucket namespace is shared by all users of the system. Select a different name and try again.',
+  ),
+  BucketAlreadyOwnedByYou: entry(
+    409,
+    'conflict',
+    'The bucket that you tried to create already exists, and you own it.',
+  ),
+  BucketNotEmpty: entry(409, 'conflict', 'The bucket that you tried to delete is not empty.'),
+  ConditionalRequestConflict: entry(
+    409,
+    'conflict',
+    'A conflicting operation occurred. Retry the conditional request.',
+  ),
+  EntityTooLarge: entry(
+    400,
+    'invalid',
+    'Your proposed upload exceeds the maximum allowed object size.',
+  ),
+  EntityTooSmall: entry(
+    400,
+    'invalid',
+    'Your proposed upload is smaller than the minimum allowed size.',
+  ),
+  IllegalLocationConstraintException: entry(
+    400,
+    'invalid',
+    'The specified location constraint is not the region of this endpoint.',
+  ),
+  IncompleteBody: entry(
+    400,
+    'invalid',
+    'You did not provide the number of bytes specified by the Content-Length HTTP header.',
+  ),
+  InternalError: entry(500, 'bug', 'An internal error occurred. Try again.'),
+  InvalidAccessKeyId: entry(
+    403,
+    'denied',
+    'The AWS access key ID that you provided does not exist in our records.',
+  ),
+  InvalidArgument: entry(400, 'invalid', 'Invalid Argument'),
+  InvalidBucketName: entry(400, 'invalid', 'The specified bucket is not valid.'),
+  InvalidChunkSizeError: entry(403, 'invalid', 'A chunk of the body is framed wrongly.'),
+  InvalidDigest: entry(
+    400,
+    'invalid',
+    'The Content-MD5 or checksum value that you specified is not valid.',
+  ),
+  InvalidPart: entry(
+    400,
+    'invalid',
+    "One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not have matched the part's entity tag.",
+  ),
+  InvalidPartNumber: entry(416, 'invalid', 'The requested partnumber is not satisfiable.'),
+  InvalidPartOrder: entry(
+    400,
+    'invalid',
+    'The list of parts was not in ascending order. The parts list must be specified in order by part number.',
+  ),
+  InvalidRange: entry(416, 'invalid', 'The requested range is not satisfiable.'),
+  InvalidRequest: entry(400, 'invalid', 'Invalid Request'),
+  InvalidStorageClass: entry(400, 'invalid', 'The storage class that you specified is not valid.'),
+  InvalidURI: entry(400, 'invalid', "Couldn't parse the specified URI."),
+  KeyTooLongError: entry(400, 'invalid', 'Your key is too long.'),
+  MalformedXML: entry(
+    400,
+    'invalid',
+    'The XML that you provided was not well formed or did not validate against our published schema.',
+  ),
+  MaxMessageLengthExceeded: entry(400, 'invalid', 'Your request was too large.'),
+  MetadataTooLarge: entry(
+    400,
+    'invalid',
+    'Your metadata headers exceed the maximum allowed metadata size.',
+  ),
+  MethodNotAllowed: entry(
+    405,
+    'invalid',
+    'The specified method is not allowed against this resource.',
+  ),
+  MissingContentLength: entry(411, 'invalid', 'You must provide the Content-Length HTTP header.'),
+  MissingRequestBodyError: entry(400, 'invalid', 'Request body is empty.'),
+  NoSuchBucket: entry(404, 'missing', 'The specified bucket does not exist'),
+  NoSuchKey: entry(404, 'missing', 'The specified key does not exist.'),
+  NoSuchUpload: entry(
+    404,
+    'missing',
+    'The specified multipart upload does not exist. The upload ID might be invalid, or the multipart upload might have been aborted or completed.',
+  ),
+  NoSuchVersion: entry(404, 'missing', 'The specified version does not exist.'),
+  NotImplemented: entry(
+    501,
+    'invalid',
+    'A header or query you provided implies functionality that is not implemented.',
+  ),
+  NotModified: entry(304, 'conflict', 'Not Modified'),
+  OperationAborted: entry(
+    409,
+    'conflict',
+    'A conflicting conditional operation is currently in progress against this resource. Try again.',
+  ),
+  PreconditionFailed: entry(
+    412,
+    'conflict',
+    'At least one of the preconditions you specified did not hold',
+  ),
+  RequestTimeout: entry(
+    400,
+    'invalid',
+    'Your socket connection to the server was not read from or written to within the timeout period.',
+  ),
+  RequestTimeTooSkewed: entry(
+    403,
+    'denied',
+    'The difference between the request time and the current time is too large.',
+  ),
+  ServiceUnavailable: entry(
+    503,
+    'unreachable',
+    'Too few replicas answer to serve the request. Try again.',
+  ),
+  SignatureDoesNotMatch: entry(
+    403,
+    'denied',
+    'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
+  ),
+  SlowDown: entry(503, 'busy', 'Please reduce your request rate.'),
+  XAmzContentChecksumMismatch: entry(
+    400,
+    'invalid',
+    "The provided 'x-amz-checksum' value does not match what was computed.",
+  ),
+  XAmzContentSHA256Mismatch: entry(
+    400,
+    'invalid',
+    "The provided 'x-amz-content-sha256' header does not match what was computed.",
+  ),
+} as const satisfies Readonly<Record<string, ErrorEntry>>;
+
+export type S3Code = keyof typeof errorTable;

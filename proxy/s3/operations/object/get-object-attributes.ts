@@ -1,0 +1,72 @@
+/** GetObjectAttributes: the asked-for facts of an object, without its bytes. */
+import type { ObjectInfo } from '../../../objects/index.ts';
+import { openBucket } from '../../access.ts';
+import { checksumElements } from '../../checksum-headers.ts';
+import { judge, readConditions } from '../../conditions.ts';
+import type { Operation, S3Request } from '../../context.ts';
+import { httpDate } from '../../http-date.ts';
+import { xmlReply } from '../../reply.ts';
+import { invalidArgument, S3Failure } from '../../s3-failure.ts';
+import { checkVersionId } from '../../version-id.ts';
+import { element, s3Document, wrap } from '../../xml/write.ts';
+
+const attributes = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'] as const;
+type Attribute = (typeof attributes)[number];
+
+export const getObjectAttributes: Operation = async (request, services) => {
+  const container = await openBucket(request, services, 'get');
+  checkVersionId(request.query.get('versionId'));
+  const wanted = parseAttributes(request);
+  const info = await services.objects.objects.head({ container, name: request.key });
+  if (judge(readConditions(request.head), info) !== 'go') throw new S3Failure('PreconditionFailed');
+  const inner = wanted.map((attribute) => render[attribute](info, request)).join('');
+  const headers = { 'last-modified': httpDate(info.modifiedUs) };
+  return xmlReply(200, s3Document('GetObjectAttributesResponse', inner), headers);
+};
+
+function parseAttributes(request: S3Request): readonly Attribute[] {
+  const header = request.head.headers.get('x-amz-object-attributes') ?? '';
+  const words = header.split(',').map((word) => word.trim());
+  for (const word of words)
+    if (!attributes.some((name) => name === word))
+      throw invalidArgument('x-amz-object-attributes', header, 'Invalid attribute name specified.');
+  return attributes.filter((name) => words.includes(name));
+}
+
+const render: Readonly<Record<Attribute, (info: ObjectInfo, request: S3Request) => string>> = {
+  ETag: (info) => element('ETag', info.etag),
+  Checksum: (info) => {
+    const inner = checksumElements(info.checksums, true);
+    return inner === '' ? '' : wrap('Checksum', inner);
+  },
+  ObjectParts: renderParts,
+  StorageClass: () => element('StorageClass', 'STANDARD'),
+  ObjectSize: (info) => element('ObjectSize', info.size),
+};
+
+function renderParts(info: ObjectInfo, request: S3Request): string {
+  if (info.parts === undefined) return '';
+  const marker = headerNumber(request, 'x-amz-part-number-marker', 0);
+  const limit = Math.min(headerNumber(request, 'x-amz-max-parts', 1000), 1000);
+  const rest = info.parts.slice(marker);
+  const shown = rest.slice(0, limit);
+  const inner =
+    element('PartsCount', info.parts.length) +
+    element('PartNumberMarker', marker) +
+    element('NextPartNumberMarker', marker + shown.length) +
+    element('MaxParts', limit) +
+    element('IsTruncated', shown.length < rest.length) +
+    shown
+      .map((part, at) =>
+        wrap('Part', element('PartNumber', marker + at + 1) + element('Size', part.size)),
+      )
+      .join('');
+  return wrap('ObjectParts', inner);
+}
+
+function headerNumber(request: S3Request, name: string, otherwise: number): number {
+  const text = request.head.headers.get(name);
+  if (text === undefined) return otherwise;
+  if (!/^\d{1,9}$/.test(text)) throw invalidArgument(name, text, 'A whole number is expected.');
+  return Number(text);
+}

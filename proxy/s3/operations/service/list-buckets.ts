@@ -1,0 +1,45 @@
+/** ListBuckets: the containers of the caller's project. */
+import type { ContainerListEntry, ListContainers } from '../../../objects/index.ts';
+import { hasRole, ownerId, signedCaller } from '../../access.ts';
+import type { Operation } from '../../context.ts';
+import { decodeToken, encodeToken } from '../../continuation-token.ts';
+import { listingDate } from '../../http-date.ts';
+import { numberParameter } from '../../numbers.ts';
+import { xmlReply } from '../../reply.ts';
+import { S3Failure } from '../../s3-failure.ts';
+import { element, optionalElement, s3Document, wrap } from '../../xml/write.ts';
+
+const bucketsMax = 10_000;
+
+export const listBuckets: Operation = async (request, { objects }) => {
+  const caller = signedCaller(request);
+  if (!hasRole(caller, 'list')) throw new S3Failure('AccessDenied');
+  const prefix = request.query.get('prefix');
+  const token = request.query.get('continuation-token');
+  const bounds = { name: 'max-buckets', min: 1, max: bucketsMax };
+  const wanted: ListContainers = {
+    limit: numberParameter(request.query, bounds) ?? bucketsMax,
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(token === undefined ? {} : { marker: decodeToken(token).after }),
+  };
+  const page = await objects.accounts.listContainers(caller.account, wanted);
+  const last = page.entries.at(-1)?.name;
+  const next = page.more && last !== undefined ? encodeToken({ after: last }) : undefined;
+  const owner =
+    element('ID', ownerId(caller.account)) +
+    element('DisplayName', caller.identity.projectName ?? '');
+  const inner =
+    wrap('Owner', owner) +
+    wrap('Buckets', page.entries.map(renderBucket).join('')) +
+    optionalElement('ContinuationToken', next) +
+    optionalElement('Prefix', prefix);
+  return xmlReply(200, s3Document('ListAllMyBucketsResult', inner));
+};
+
+function renderBucket(entry: ContainerListEntry): string {
+  if (entry.name === undefined) return '';
+  return wrap(
+    'Bucket',
+    element('Name', entry.name) + element('CreationDate', listingDate(entry.createdUs)),
+  );
+}

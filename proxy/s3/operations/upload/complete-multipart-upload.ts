@@ -1,0 +1,109 @@
+/**
+ * CompleteMultipartUpload: the listed parts become the object, by reference.
+ *
+ * 1. Parse the list; every part has a number and an ETag, perhaps a checksum.
+ * 2. The service matches it with what was uploaded; we see the parts before anything is visible.
+ * 3. Compare the checksums told with those of the parts, make the object's own, compare that too.
+ */
+import type { CompleteUpload } from '../../../objects/index.ts';
+import { openBucket } from '../../access.ts';
+import { checksumAlgorithms } from '../../body/checksum-algorithms.ts';
+import { headerOf } from '../../body/declared-checksum.ts';
+import { type CompletedPart, checksumPlanOf, combineParts } from '../../body/multipart-checksum.ts';
+import { readDocument } from '../../body/read-document.ts';
+import { checksumElements } from '../../checksum-headers.ts';
+import { bareEtag, conditionally, writeConditions } from '../../conditions.ts';
+import type { Operation, S3Request } from '../../context.ts';
+import { xmlReply } from '../../reply.ts';
+import { S3Failure } from '../../s3-failure.ts';
+import { uriEncode } from '../../sigv4/uri-encode.ts';
+import { partNumberMax, uploadRef } from '../../upload-id.ts';
+import { parseXml, type XmlNode } from '../../xml/parse.ts';
+import { element, s3Document } from '../../xml/write.ts';
+
+export const completeMultipartUpload: Operation = async (request, services) => {
+  const container = await openBucket(request, services, 'write');
+  const ref = uploadRef(request, container);
+  const parts = parseParts(await readCompletion(request, services.settings.documentBytesMax));
+  const upload = await services.objects.uploads.get(ref);
+  const plan = checksumPlanOf(upload.fields.system);
+  const conditions = writeConditions(request.head);
+  const expectedSize = request.head.headers.get('x-amz-mp-object-size');
+  const complete: CompleteUpload = {
+    ...ref,
+    parts: parts.map(({ number, etag }) => ({ number, etag })),
+    onParts: (stored) => {
+      checkSize(
+        expectedSize,
+        stored.reduce((sum, part) => sum + part.size, 0),
+      );
+      const checksums = combineParts(plan, stored, parts);
+      checkWhole(request, checksums);
+      return { checksums };
+    },
+    ...(conditions === undefined ? {} : { conditions }),
+  };
+  const write = () => services.objects.uploads.complete(complete);
+  const { info } = await conditionally(write, conditions);
+  const inner =
+    element('Location', locationOf(request)) +
+    element('Bucket', request.bucket) +
+    element('Key', request.key) +
+    element('ETag', `"${info.etag}"`) +
+    checksumElements(info.checksums, true);
+  return xmlReply(200, s3Document('CompleteMultipartUploadResult', inner));
+};
+
+/** `x-amz-checksum-…` here is the object's, not this document's, so the body is read without it. */
+function readCompletion(request: S3Request, bytesMax: number): Promise<Buffer> {
+  const headers = new Map(request.head.headers);
+  for (const algorithm of checksumAlgorithms) headers.delete(headerOf(algorithm));
+  return readDocument({ ...request, head: { ...request.head, headers } }, bytesMax);
+}
+
+function parseParts(document: Buffer): readonly CompletedPart[] {
+  if (document.length === 0) throw new S3Failure('MissingRequestBodyError');
+  const root = parseXml(document, ['CompleteMultipartUpload', 'CompleteMultipartUploadRequest']);
+  const parts = root.children('Part').map(parsePart);
+  if (parts.length === 0 || parts.length > partNumberMax) throw new S3Failure('MalformedXML');
+  return parts;
+}
+
+function parsePart(node: XmlNode): CompletedPart {
+  const number = node.childText('PartNumber')?.trim() ?? '';
+  const etag = node.childText('ETag');
+  if (!/^\d{1,9}$/.test(number) || etag === undefined) throw new S3Failure('MalformedXML');
+  const checksums: Record<string, string> = {};
+  for (const algorithm of checksumAlgorithms) {
+    const value = node.childText(`Checksum${algorithm.toUpperCase()}`);
+    if (value !== undefined) checksums[algorithm] = value.trim();
+  }
+  return { number: Number(number), etag: bareEtag(etag), checksums };
+}
+
+function checkSize(expected: string | undefined, size: number): void {
+  if (expected !== undefined && expected !== String(size))
+    throw new S3Failure('InvalidRequest', {
+      message: 'The provided x-amz-mp-object-size does not match the size of the uploaded parts.',
+    });
+}
+
+function checkWhole(request: S3Request, checksums: Readonly<Record<string, string>>): void {
+  for (const algorithm of checksumAlgorithms) {
+    const told = request.head.headers.get(headerOf(algorithm));
+    if (told !== undefined && bare(told) !== bare(checksums[algorithm] ?? ''))
+      throw new S3Failure('BadDigest', {
+        message: `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`,
+      });
+  }
+}
+
+/** SDKs send a composite checksum with or without its `-N`. */
+function bare(checksum: string): string {
+  return checksum.replace(/-\d+$/, '');
+}
+
+function locationOf(request: S3Request): string {
+  const host = request.head.headers.get('host') ?? '';
+  return `http://${host}/${uriEncode(request.bucket, false)}/${uriEncode(request.key, true)}`;
+}

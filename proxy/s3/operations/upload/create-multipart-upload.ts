@@ -1,0 +1,33 @@
+/** CreateMultipartUpload: says what the finished object will have, and how its checksum will be made. */
+import { openBucket } from '../../access.ts';
+import { namedAlgorithm } from '../../body/declared-checksum.ts';
+import { checksumPlan, planFields } from '../../body/multipart-checksum.ts';
+import type { Operation } from '../../context.ts';
+import { parseFields } from '../../object-fields.ts';
+import { xmlReply } from '../../reply.ts';
+import { refuseUnsupported } from '../../unsupported.ts';
+import { element, s3Document } from '../../xml/write.ts';
+
+export const createMultipartUpload: Operation = async (request, services) => {
+  const { head } = request;
+  refuseUnsupported(head);
+  const container = await openBucket(request, services, 'write');
+  const plan = checksumPlan(
+    namedAlgorithm(head.headers.get('x-amz-checksum-algorithm')),
+    head.headers.get('x-amz-checksum-type'),
+  );
+  const fields = { ...parseFields(head), system: planFields(plan) };
+  const upload = await services.objects.uploads.create({ container, name: request.key }, fields);
+  const inner =
+    element('Bucket', request.bucket) +
+    element('Key', request.key) +
+    element('UploadId', upload.uploadId);
+  const headers: Record<string, string> =
+    plan === undefined
+      ? {}
+      : {
+          'x-amz-checksum-algorithm': plan.algorithm.toUpperCase(),
+          'x-amz-checksum-type': plan.type,
+        };
+  return xmlReply(200, s3Document('InitiateMultipartUploadResult', inner), headers);
+};

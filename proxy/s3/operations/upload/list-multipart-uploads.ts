@@ -1,0 +1,65 @@
+/** ListMultipartUploads: uploads begun and neither completed nor aborted. */
+import type { ListUploads, UploadListEntry } from '../../../objects/index.ts';
+import { openBucket, ownerId } from '../../access.ts';
+import type { Operation } from '../../context.ts';
+import { listingDate } from '../../http-date.ts';
+import { pageLimit } from '../../numbers.ts';
+import { xmlReply } from '../../reply.ts';
+import { element, s3Document, wrap } from '../../xml/write.ts';
+import { type NameEncoder, nameEncoder } from '../bucket/list-entries.ts';
+
+export const listMultipartUploads: Operation = async (request, services) => {
+  const { query } = request;
+  const container = await openBucket(request, services, 'list');
+  const prefix = query.get('prefix') ?? '';
+  const delimiter = query.get('delimiter') ?? '';
+  const keyMarker = query.get('key-marker') ?? '';
+  // Without a key marker the other one means nothing.
+  const uploadIdMarker = keyMarker === '' ? '' : (query.get('upload-id-marker') ?? '');
+  const limit = pageLimit(query, 'max-uploads');
+  const encode = nameEncoder(query);
+  const wanted: ListUploads = {
+    limit,
+    ...(prefix === '' ? {} : { prefix }),
+    ...(delimiter === '' ? {} : { delimiter }),
+    ...(keyMarker === '' ? {} : { nameMarker: keyMarker }),
+    ...(uploadIdMarker === '' ? {} : { uploadIdMarker }),
+  };
+  const page =
+    limit === 0
+      ? { entries: [], more: false }
+      : await services.objects.uploads.list(container, wanted);
+  const last = page.more ? page.entries.at(-1) : undefined;
+  const owner = element('ID', ownerId(container.account));
+  const people = wrap('Initiator', owner) + wrap('Owner', owner);
+  const inner =
+    element('Bucket', request.bucket) +
+    element('KeyMarker', encode(keyMarker)) +
+    element('UploadIdMarker', uploadIdMarker) +
+    (last === undefined ? '' : nextMarkers(last, encode)) +
+    element('Prefix', encode(prefix)) +
+    (delimiter === '' ? '' : element('Delimiter', encode(delimiter))) +
+    (query.has('encoding-type') ? element('EncodingType', 'url') : '') +
+    element('MaxUploads', limit) +
+    element('IsTruncated', page.more) +
+    page.entries.map((entry) => renderUpload(entry, encode, people)).join('');
+  return xmlReply(200, s3Document('ListMultipartUploadsResult', inner));
+};
+
+function nextMarkers(last: UploadListEntry, encode: NameEncoder): string {
+  return last.prefix === undefined
+    ? element('NextKeyMarker', encode(last.name)) + element('NextUploadIdMarker', last.uploadId)
+    : element('NextKeyMarker', encode(last.prefix)) + element('NextUploadIdMarker', '');
+}
+
+function renderUpload(entry: UploadListEntry, encode: NameEncoder, people: string): string {
+  if (entry.prefix !== undefined)
+    return wrap('CommonPrefixes', element('Prefix', encode(entry.prefix)));
+  const inner =
+    element('Key', encode(entry.name)) +
+    element('UploadId', entry.uploadId) +
+    people +
+    element('StorageClass', 'STANDARD') +
+    element('Initiated', listingDate(entry.startedUs));
+  return wrap('Upload', inner);
+}

@@ -1,0 +1,54 @@
+/** ListParts. */
+import type { UploadedPart } from '../../../objects/index.ts';
+import { openBucket, ownerId } from '../../access.ts';
+import { checksumPlanOf } from '../../body/multipart-checksum.ts';
+import { checksumElements } from '../../checksum-headers.ts';
+import type { Operation } from '../../context.ts';
+import { listingDate } from '../../http-date.ts';
+import { numberParameter, pageLimit } from '../../numbers.ts';
+import { xmlReply } from '../../reply.ts';
+import { uploadRef } from '../../upload-id.ts';
+import { element, s3Document, wrap } from '../../xml/write.ts';
+
+export const listParts: Operation = async (request, services) => {
+  const { query } = request;
+  const container = await openBucket(request, services, 'write');
+  const ref = uploadRef(request, container);
+  const limit = pageLimit(query, 'max-parts');
+  const bounds = { name: 'part-number-marker', min: 0, max: 2_147_483_647 };
+  const marker = numberParameter(query, bounds) ?? 0;
+  const upload = await services.objects.uploads.get(ref);
+  const page =
+    limit === 0
+      ? { entries: [], more: false }
+      : await services.objects.uploads.listParts(ref, { marker, limit });
+  const plan = checksumPlanOf(upload.fields.system);
+  const owner = element('ID', ownerId(container.account));
+  const inner =
+    element('Bucket', request.bucket) +
+    element('Key', request.key) +
+    element('UploadId', ref.uploadId) +
+    wrap('Initiator', owner) +
+    wrap('Owner', owner) +
+    element('StorageClass', 'STANDARD') +
+    element('PartNumberMarker', marker) +
+    element('NextPartNumberMarker', page.entries.at(-1)?.number ?? 0) +
+    element('MaxParts', limit) +
+    element('IsTruncated', page.more) +
+    (plan === undefined
+      ? ''
+      : element('ChecksumAlgorithm', plan.algorithm.toUpperCase()) +
+        element('ChecksumType', plan.type)) +
+    page.entries.map(renderPart).join('');
+  return xmlReply(200, s3Document('ListPartsResult', inner));
+};
+
+function renderPart(part: UploadedPart): string {
+  const inner =
+    element('PartNumber', part.number) +
+    element('LastModified', listingDate(part.modifiedUs)) +
+    element('ETag', `"${part.etag}"`) +
+    element('Size', part.size) +
+    checksumElements(part.checksums, false);
+  return wrap('Part', inner);
+}

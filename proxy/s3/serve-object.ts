@@ -1,0 +1,94 @@
+/** What GetObject and HeadObject share: which part of the object is meant, and the headers that describe it. */
+import type { ObjectInfo } from '../objects/index.ts';
+import { checksumHeaders } from './checksum-headers.ts';
+import { judge, readConditions } from './conditions.ts';
+import type { S3Request } from './context.ts';
+import { httpDate } from './http-date.ts';
+import { numberParameter } from './numbers.ts';
+import { bytesOf, renderFields } from './object-fields.ts';
+import { type ByteRange, parseRange } from './range.ts';
+import { invalidArgument, S3Failure } from './s3-failure.ts';
+
+export interface Serving {
+  readonly status: 200 | 206 | 304;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly range: ByteRange;
+}
+
+/** Conditions first, then the range, as RFC 9110 §13.2.2 orders them. */
+export function planServing(request: S3Request, info: ObjectInfo): Serving {
+  refuseManifest(info);
+  const verdict = judge(readConditions(request.head), info);
+  if (verdict === 'failed') throw new S3Failure('PreconditionFailed');
+  const modified = httpDate(info.modifiedUs);
+  if (verdict === 'not-modified') {
+    const headers = { etag: `"${info.etag}"`, 'last-modified': modified };
+    return { status: 304, headers, range: { offset: 0, length: 0 } };
+  }
+  const wholeRange = { offset: 0, length: info.size };
+  const part = partRange(request, info);
+  const range = part ?? parseRange(request.head.headers.get('range'), info.size);
+  const headers = renderFields(info);
+  headers['last-modified'] = modified;
+  headers['accept-ranges'] = 'bytes';
+  headers['content-length'] = String((range ?? wholeRange).length);
+  if (range !== undefined && info.size > 0)
+    headers['content-range'] =
+      `bytes ${range.offset}-${range.offset + range.length - 1}/${info.size}`;
+  if (part !== undefined && info.parts !== undefined)
+    headers['x-amz-mp-parts-count'] = String(info.parts.length);
+  if (request.head.headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED' && !range)
+    Object.assign(headers, checksumHeaders(info.checksums));
+  override(headers, request);
+  return { status: range === undefined ? 200 : 206, headers, range: range ?? wholeRange };
+}
+
+/** A Swift manifest's bytes are not the object's; until they are put together here they are not passed off as such. */
+function refuseManifest(info: ObjectInfo): void {
+  if (info.kind === 'slo' || info.kind === 'dlo')
+    throw new S3Failure('NotImplemented', {
+      message: 'The object is a Swift large object manifest; read it through the Swift API.',
+    });
+}
+
+function partRange(request: S3Request, info: ObjectInfo): ByteRange | undefined {
+  const number = numberParameter(request.query, { name: 'partNumber', min: 1, max: 10_000 });
+  if (number === undefined) return undefined;
+  if (request.head.headers.has('range'))
+    throw new S3Failure('InvalidRequest', {
+      message: 'Cannot specify both Range header and partNumber query parameter',
+    });
+  const parts = info.parts ?? [{ size: info.size }];
+  const part = parts[number - 1];
+  if (part === undefined)
+    throw new S3Failure('InvalidPartNumber', {
+      details: { ActualPartCount: String(parts.length), PartNumberRequested: String(number) },
+    });
+  const offset = parts.slice(0, number - 1).reduce((sum, before) => sum + before.size, 0);
+  return { offset, length: part.size };
+}
+
+const overridable = [
+  'content-type',
+  'content-language',
+  'expires',
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+] as const;
+
+/** `response-content-type=…` and the like, for signed requests only. */
+function override(headers: Record<string, string>, request: S3Request): void {
+  if (request.query.size === 0) return;
+  for (const name of overridable) {
+    const value = request.query.get(`response-${name}`);
+    if (value === undefined) continue;
+    if (request.caller === undefined)
+      throw new S3Failure('InvalidRequest', {
+        message: 'Request specific response headers cannot be used for anonymous GET requests.',
+      });
+    if (/[\r\n\0]/.test(value))
+      throw invalidArgument(`response-${name}`, value, 'Header value cannot contain line breaks.');
+    headers[name] = bytesOf(value);
+  }
+}

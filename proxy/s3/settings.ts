@@ -1,0 +1,48 @@
+/** Settings of the S3 dialect. */
+import { declareSettings, type SettingsOf } from '#common';
+
+export const s3Settings = declareSettings({
+  region: {
+    type: 'text',
+    default: '',
+    pattern: /^[a-z0-9-]{0,64}$/,
+    about:
+      'The only region that signatures may name; empty accepts every region and calls itself us-east-1.',
+  },
+  baseDomains: {
+    type: 'text',
+    default: '',
+    pattern: /^[A-Za-z0-9.,-]*$/,
+    about: 'Domains, separated by commas, under which BUCKET.DOMAIN addresses a bucket.',
+  },
+  clockSkewMaxS: {
+    type: 'integer',
+    default: 900,
+    min: 1,
+    max: 86_400,
+    about: "How far a request's time may lie from ours, in seconds.",
+  },
+  signingKeysMax: {
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    about: 'Derived signing keys that are remembered, one per access key, day and region.',
+  },
+  documentBytesMax: {
+    type: 'integer',
+    default: 4_194_304,
+    min: 65_536,
+    max: 33_554_432,
+    about: 'The largest XML request body; 10,000 parts with checksums take about 3 MiB.',
+  },
+  deletesInFlightMax: {
+    type: 'integer',
+    default: 32,
+    min: 1,
+    max: 1_000,
+    about: 'Objects that one DeleteObjects request deletes at once.',
+  },
+});
+
+export type S3Settings = SettingsOf<typeof s3Settings>;

@@ -1,0 +1,232 @@
+/**
+ * Who signed a request (signature version 4, in the Authorization header or in a presigned query).
+ *
+ * 1. Read what the request claims: key, scope, signed headers, signature.
+ * 2. Its time must agree with the scope's day and be near ours, or within a presigned URL's life.
+ * 3. Every `x-amz-*` header must be among the signed ones, so that nobody adds meaning on the way.
+ * 4. Look the secret up, sign the canonical request ourselves, compare in constant time.
+ */
+import { hash } from 'node:crypto';
+import type { Clock } from '#common';
+import { type Authenticator, accountOf } from '../../authenticator.ts';
+import { equalSignatures } from '../body/chunk-signature.ts';
+import { type PayloadPlan, planPayload } from '../body/payload.ts';
+import type { Caller } from '../context.ts';
+import type { RequestHead } from '../request-head.ts';
+import { S3Failure } from '../s3-failure.ts';
+import { canonicalRequest } from './canonical-request.ts';
+import type { PresignedClaim, SignatureClaim } from './credential.ts';
+import { type CredentialScope, parseAuthorization, parsePresigned } from './credential.ts';
+import { amzDateOf, isoTime, parseAmzDate, parseHttpDate } from './request-time.ts';
+import { type SigningKeys, sign } from './signing-key.ts';
+
+export interface AuthenticateOptions {
+  readonly authenticator: Pick<Authenticator, 's3Secret'>;
+  readonly clock: Clock;
+  readonly keys: SigningKeys;
+  readonly clockSkewMaxS: number;
+  /** Empty accepts every region. */
+  readonly region: string;
+}
+
+export interface Authenticated {
+  /** Undefined for a request that claims nothing. */
+  readonly caller: Caller | undefined;
+  readonly payload: PayloadPlan;
+}
+
+export async function authenticate(
+  head: RequestHead,
+  query: ReadonlyMap<string, string>,
+  options: AuthenticateOptions,
+): Promise<Authenticated> {
+  const authorization = head.headers.get('authorization');
+  const presigned = query.has('X-Amz-Signature') || query.has('X-Amz-Algorithm');
+  if (authorization !== undefined) {
+    if (presigned)
+      throw new S3Failure('InvalidArgument', {
+        message:
+          'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
+        details: { ArgumentName: 'Authorization', ArgumentValue: '' },
+      });
+    return authenticateHeader(head, authorization, options);
+  }
+  if (presigned) return authenticatePresigned(head, query, options);
+  if (query.has('Signature') && query.has('AWSAccessKeyId'))
+    throw new S3Failure('InvalidRequest', {
+      message:
+        'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
+    });
+  return { caller: undefined, payload: anonymousPayload(head) };
+}
+
+function anonymousPayload(head: RequestHead): PayloadPlan {
+  return planPayload(head.headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD', undefined);
+}
+
+async function authenticateHeader(
+  head: RequestHead,
+  authorization: string,
+  options: AuthenticateOptions,
+): Promise<Authenticated> {
+  const claim = parseAuthorization(authorization);
+  const contentSha256 = head.headers.get('x-amz-content-sha256');
+  if (contentSha256 === undefined)
+    throw new S3Failure('InvalidRequest', {
+      message: 'Missing required header for this request: x-amz-content-sha256',
+    });
+  const { ms, amzDate } = headerTime(head);
+  checkSkew(ms, options);
+  if (!amzDate.startsWith(claim.credential.date))
+    throw new S3Failure('SignatureDoesNotMatch', {
+      message: `The date of the Credential does not match the request's time: ${claim.credential.date} is not of ${amzDate}.`,
+    });
+  checkScope(claim.credential, options.region);
+  checkAmzHeadersSigned(head, claim.signedHeaders);
+  const proof = await prove(head, { claim, amzDate, payloadHash: contentSha256 }, options);
+  const signing = { key: proof.key, amzDate, scope: proof.scope, seed: claim.signature };
+  return { caller: proof.caller, payload: planPayload(contentSha256, signing) };
+}
+
+async function authenticatePresigned(
+  head: RequestHead,
+  query: ReadonlyMap<string, string>,
+  options: AuthenticateOptions,
+): Promise<Authenticated> {
+  const claim = parsePresigned(query);
+  checkPresignedTime(claim, options);
+  checkScope(claim.credential, options.region);
+  checkAmzHeadersSigned(head, claim.signedHeaders);
+  const payloadHash =
+    claim.payloadHash ?? head.headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD';
+  const about = { claim, amzDate: claim.amzDate, payloadHash, withoutQuery: 'X-Amz-Signature' };
+  const proof = await prove(head, about, options);
+  const signing = {
+    key: proof.key,
+    amzDate: claim.amzDate,
+    scope: proof.scope,
+    seed: claim.signature,
+  };
+  return { caller: proof.caller, payload: planPayload(payloadHash, signing) };
+}
+
+/** `x-amz-date`, or else `date`. */
+function headerTime(head: RequestHead): { readonly ms: number; readonly amzDate: string } {
+  const amzDate = head.headers.get('x-amz-date');
+  if (amzDate !== undefined) {
+    const ms = parseAmzDate(amzDate);
+    if (ms !== undefined) return { ms, amzDate };
+  } else {
+    const date = head.headers.get('date');
+    const ms = date === undefined ? undefined : (parseHttpDate(date) ?? parseAmzDate(date));
+    if (ms !== undefined) return { ms, amzDate: amzDateOf(ms) };
+  }
+  throw new S3Failure('AccessDenied', {
+    message: 'AWS authentication requires a valid Date or x-amz-date header',
+  });
+}
+
+function checkSkew(requestMs: number, options: AuthenticateOptions): void {
+  const nowMs = options.clock.nowUs() / 1000;
+  if (Math.abs(nowMs - requestMs) <= options.clockSkewMaxS * 1000) return;
+  throw new S3Failure('RequestTimeTooSkewed', {
+    details: {
+      RequestTime: isoTime(requestMs),
+      ServerTime: isoTime(nowMs),
+      MaxAllowedSkewMilliseconds: String(options.clockSkewMaxS * 1000),
+    },
+  });
+}
+
+function checkPresignedTime(claim: PresignedClaim, options: AuthenticateOptions): void {
+  const startMs = parseAmzDate(claim.amzDate);
+  if (startMs === undefined || !claim.amzDate.startsWith(claim.credential.date))
+    throw new S3Failure('AuthorizationQueryParametersError', {
+      message:
+        "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\" and of the day of X-Amz-Credential",
+    });
+  const nowMs = options.clock.nowUs() / 1000;
+  const endMs = startMs + claim.expiresS * 1000;
+  if (startMs - nowMs > options.clockSkewMaxS * 1000)
+    throw new S3Failure('AccessDenied', {
+      message: 'Request is not valid yet',
+      details: { 'X-Amz-Date': claim.amzDate, ServerTime: isoTime(nowMs) },
+    });
+  if (nowMs > endMs)
+    throw new S3Failure('AccessDenied', {
+      message: 'Request has expired',
+      details: {
+        'X-Amz-Expires': String(claim.expiresS),
+        Expires: isoTime(endMs),
+        ServerTime: isoTime(nowMs),
+      },
+    });
+}
+
+function checkScope(credential: CredentialScope, region: string): void {
+  if (region === '' || credential.region === region) return;
+  throw new S3Failure('AuthorizationHeaderMalformed', {
+    message: `The authorization header is malformed; the region '${credential.region}' is wrong; expecting '${region}'`,
+    details: { Region: region },
+    headers: { 'x-amz-bucket-region': region },
+  });
+}
+
+function checkAmzHeadersSigned(head: RequestHead, signedHeaders: readonly string[]): void {
+  const unsigned: string[] = [];
+  // The body's hash is the canonical request's last line, and so is covered without being a signed header.
+  for (const name of head.headers.keys())
+    if (
+      name.startsWith('x-amz-') &&
+      name !== 'x-amz-content-sha256' &&
+      !signedHeaders.includes(name)
+    )
+      unsigned.push(name);
+  if (unsigned.length > 0)
+    throw new S3Failure('AccessDenied', {
+      message: 'There were headers present in the request which were not signed',
+      details: { HeadersNotSigned: unsigned.join(', ') },
+    });
+}
+
+interface ToProve {
+  readonly claim: SignatureClaim;
+  readonly amzDate: string;
+  readonly payloadHash: string;
+  readonly withoutQuery?: string;
+}
+
+async function prove(head: RequestHead, about: ToProve, options: AuthenticateOptions) {
+  const { claim, amzDate, payloadHash, withoutQuery } = about;
+  const { credential, signedHeaders } = claim;
+  const known = await options.authenticator.s3Secret(credential.accessKey);
+  if (known === undefined)
+    throw new S3Failure('InvalidAccessKeyId', {
+      details: { AWSAccessKeyId: credential.accessKey },
+    });
+  const canonical = canonicalRequest(head, {
+    signedHeaders,
+    payloadHash,
+    ...(withoutQuery === undefined ? {} : { withoutQuery }),
+  });
+  const scope = `${credential.date}/${credential.region}/s3/aws4_request`;
+  const digest = hash('sha256', Buffer.from(canonical, 'latin1'));
+  const stringToSign = `AWS4-HMAC-SHA256\n${amzDate}\n${scope}\n${digest}`;
+  const key = options.keys.get(credential, known.secret);
+  if (!equalSignatures(sign(key, stringToSign), claim.signature))
+    throw new S3Failure('SignatureDoesNotMatch', {
+      details: {
+        AWSAccessKeyId: credential.accessKey,
+        StringToSign: stringToSign,
+        SignatureProvided: claim.signature,
+        CanonicalRequest: canonical,
+      },
+    });
+  return { caller: callerOf(credential.accessKey, known.identity), key, scope };
+}
+
+function callerOf(accessKey: string, identity: Caller['identity']): Caller {
+  if (identity.projectId === undefined)
+    throw new S3Failure('AccessDenied', { message: 'The access key belongs to no project.' });
+  return { accessKey, identity, account: accountOf(identity.projectId) };
+}

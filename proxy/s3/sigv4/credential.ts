@@ -1,0 +1,139 @@
+/** What a request claims about its signature, from the `Authorization` header or from a presigned query. */
+import { S3Failure } from '../s3-failure.ts';
+
+export interface CredentialScope {
+  readonly accessKey: string;
+  /** `YYYYMMDD`. */
+  readonly date: string;
+  readonly region: string;
+}
+
+export interface SignatureClaim {
+  readonly credential: CredentialScope;
+  readonly signedHeaders: readonly string[];
+  /** 64 lower-case hex digits. */
+  readonly signature: string;
+}
+
+const algorithm = 'AWS4-HMAC-SHA256';
+const signatureForm = /^[0-9a-f]{64}$/;
+const headerNameForm = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+const signedHeadersMax = 200;
+
+function malformed(message: string, details?: Readonly<Record<string, string>>): S3Failure {
+  return new S3Failure('AuthorizationHeaderMalformed', {
+    message: `The authorization header is malformed; ${message}`,
+    ...(details === undefined ? {} : { details }),
+  });
+}
+
+/** `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`. */
+export function parseAuthorization(header: string): SignatureClaim {
+  if (!header.startsWith(`${algorithm} `)) {
+    if (/^AWS4-ECDSA/.test(header))
+      throw new S3Failure('NotImplemented', {
+        message: 'Signature version 4A is not implemented.',
+      });
+    throw new S3Failure('InvalidRequest', {
+      message: `The authorization mechanism you have provided is not supported. Please use ${algorithm}.`,
+    });
+  }
+  const fields = new Map<string, string>();
+  for (const piece of header.slice(algorithm.length + 1).split(',')) {
+    const equals = piece.indexOf('=');
+    if (equals < 0) throw malformed('a component has no value.');
+    const name = piece.slice(0, equals).trim();
+    if (fields.has(name)) throw malformed(`${name} appears twice.`);
+    fields.set(name, piece.slice(equals + 1).trim());
+  }
+  const field = (name: string): string => {
+    const value = fields.get(name);
+    if (value === undefined || value === '') throw malformed(`${name} is missing.`);
+    return value;
+  };
+  return {
+    credential: parseCredential(field('Credential'), malformed),
+    signedHeaders: parseSignedHeaders(field('SignedHeaders'), malformed),
+    signature: parseSignature(field('Signature'), malformed),
+  };
+}
+
+type Refuse = (message: string, details?: Readonly<Record<string, string>>) => S3Failure;
+
+/** `ACCESSKEY/YYYYMMDD/REGION/s3/aws4_request`. */
+export function parseCredential(text: string, refuse: Refuse): CredentialScope {
+  const [accessKey, date, region, service, ending, ...rest] = text.split('/');
+  if (ending === undefined || rest.length > 0)
+    throw refuse('the Credential is not of the form KEY/DATE/REGION/SERVICE/aws4_request.');
+  if (accessKey === undefined || accessKey === '' || accessKey.length > 128)
+    throw refuse('the Credential has no access key.');
+  if (date === undefined || !/^\d{8}$/.test(date))
+    throw refuse(`the date of the Credential is not of the form yyyyMMdd.`);
+  if (region === undefined || region === '' || region.length > 64)
+    throw refuse('the Credential has no region.');
+  if (service !== 's3') throw refuse('incorrect service; this endpoint belongs to "s3".');
+  if (ending !== 'aws4_request')
+    throw refuse('incorrect terminal; this endpoint uses "aws4_request".');
+  return { accessKey, date, region };
+}
+
+export function parseSignedHeaders(text: string, refuse: Refuse): string[] {
+  const names = text.split(';');
+  if (names.length > signedHeadersMax) throw refuse('too many SignedHeaders.');
+  for (const name of names)
+    if (!headerNameForm.test(name)) throw refuse('SignedHeaders is not a list of header names.');
+  if (!names.includes('host')) throw refuse('SignedHeaders must include "host".');
+  return names;
+}
+
+export function parseSignature(text: string, refuse: Refuse): string {
+  if (!signatureForm.test(text)) throw refuse('the Signature is not 64 hex digits.');
+  return text;
+}
+
+/** The parameters of a presigned request; undefined when the query carries no signature. */
+export interface PresignedClaim extends SignatureClaim {
+  readonly amzDate: string;
+  readonly expiresS: number;
+  /** The hash of the body that the signer bound it to, if any. */
+  readonly payloadHash: string | undefined;
+}
+
+const expiresSMax = 604_800;
+
+function queryError(message: string): S3Failure {
+  return new S3Failure('AuthorizationQueryParametersError', { message });
+}
+
+export function parsePresigned(query: ReadonlyMap<string, string>): PresignedClaim {
+  const names = ['Algorithm', 'Credential', 'Signature', 'Date', 'SignedHeaders', 'Expires'];
+  for (const name of names) {
+    if (!query.has(`X-Amz-${name}`))
+      throw queryError(
+        'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
+      );
+  }
+  const value = (name: string): string => query.get(`X-Amz-${name}`) ?? '';
+  if (value('Algorithm') !== algorithm)
+    throw queryError(`X-Amz-Algorithm only supports "${algorithm}".`);
+  const refuse: Refuse = (message) => queryError(`Error parsing the query: ${message}`);
+  return {
+    credential: parseCredential(value('Credential'), refuse),
+    signedHeaders: parseSignedHeaders(value('SignedHeaders'), refuse),
+    signature: parseSignature(value('Signature'), refuse),
+    amzDate: value('Date'),
+    expiresS: parseExpires(value('Expires')),
+    payloadHash: query.get('X-Amz-Content-Sha256') ?? query.get('x-amz-content-sha256'),
+  };
+}
+
+function parseExpires(text: string): number {
+  if (!/^-?\d{1,12}$/.test(text)) throw queryError('X-Amz-Expires should be a number');
+  const seconds = Number(text);
+  if (seconds < 0) throw queryError('X-Amz-Expires must be non-negative');
+  if (seconds > expiresSMax)
+    throw queryError(
+      'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds',
+    );
+  return seconds;
+}

@@ -1,0 +1,47 @@
+/** Headers that change what a write means and that are not served: refused, never ignored. */
+import type { RequestHead } from './request-head.ts';
+import { S3Failure } from './s3-failure.ts';
+
+interface Unserved {
+  /** A whole name, or with `*` at its end a prefix. */
+  readonly header: string;
+  /** Values that mean what happens anyway. */
+  readonly fine?: readonly string[];
+}
+
+const unserved: readonly Unserved[] = [
+  { header: 'x-amz-acl', fine: ['private', 'bucket-owner-full-control', 'bucket-owner-read'] },
+  { header: 'x-amz-grant-*' },
+  { header: 'x-amz-server-side-encryption*' },
+  { header: 'x-amz-copy-source-server-side-encryption*' },
+  { header: 'x-amz-object-lock-*' },
+  { header: 'x-amz-bucket-object-lock-enabled', fine: ['false'] },
+  { header: 'x-amz-tagging', fine: [''] },
+  { header: 'x-amz-website-redirect-location' },
+  { header: 'x-amz-write-offset-bytes' },
+  { header: 'x-amz-if-match-*' },
+  { header: 'x-amz-object-ownership', fine: ['BucketOwnerEnforced'] },
+];
+
+function names(entry: Unserved, header: string): boolean {
+  return entry.header.endsWith('*')
+    ? header.startsWith(entry.header.slice(0, -1))
+    : header === entry.header;
+}
+
+export function refuseUnsupported(head: RequestHead): void {
+  for (const [header, value] of head.headers) {
+    if (!header.startsWith('x-amz-')) continue;
+    const entry = unserved.find((candidate) => names(candidate, header));
+    if (entry !== undefined && entry.fine?.includes(value.trim()) !== true)
+      throw new S3Failure('NotImplemented', {
+        message: 'A header you provided implies functionality that is not implemented',
+        details: { Header: header },
+      });
+  }
+  const storageClass = head.headers.get('x-amz-storage-class');
+  if (storageClass !== undefined && storageClass !== 'STANDARD')
+    throw new S3Failure('InvalidStorageClass', {
+      details: { StorageClassRequested: storageClass },
+    });
+}
