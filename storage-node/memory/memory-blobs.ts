@@ -1,0 +1,128 @@
+/** Blobs and fences in memory. */
+import {
+  type BlobInfo,
+  type BlobKey,
+  type BlobWriteOptions,
+  type BlobWriter,
+  blobBytesMax,
+} from '#wire';
+import { badRequest, blobCorrupt, blobExists, blobMissing, fenced } from '../failures.ts';
+
+interface StoredBlob {
+  readonly key: BlobKey;
+  readonly content: Buffer;
+  corrupt: boolean;
+}
+
+export class MemoryBlobs {
+  private readonly blobs = new Map<string, StoredBlob>();
+  private readonly fences = new Map<string, number>();
+  bytes = 0;
+
+  get count(): number {
+    return this.blobs.size;
+  }
+
+  get quarantined(): number {
+    return [...this.blobs.values()].filter((blob) => blob.corrupt).length;
+  }
+
+  raiseFence(scope: string, epoch: number): number {
+    const inForce = Math.max(epoch, this.fences.get(scope) ?? 0);
+    this.fences.set(scope, inForce);
+    return inForce;
+  }
+
+  checkFence(options: BlobWriteOptions): void {
+    if (options.fence === undefined) return;
+    const inForce = this.fences.get(options.fence.scope) ?? 0;
+    if (options.fence.epoch < inForce) throw fenced(options.fence, inForce);
+  }
+
+  put(key: BlobKey, content: Buffer, options: BlobWriteOptions): void {
+    this.checkFence(options);
+    const there = this.blobs.get(key.id);
+    if (there !== undefined && !there.corrupt) {
+      if (!there.content.equals(content)) throw blobExists(key);
+      return;
+    }
+    this.bytes += content.length - (there?.content.length ?? 0);
+    this.blobs.set(key.id, { key, content, corrupt: false });
+  }
+
+  get(key: BlobKey): Buffer {
+    const there = this.blobs.get(key.id);
+    if (there === undefined) throw blobMissing(key);
+    if (there.corrupt) throw blobCorrupt(key, 'damaged');
+    return there.content;
+  }
+
+  stat(key: BlobKey): BlobInfo | undefined {
+    const there = this.blobs.get(key.id);
+    return there === undefined ? undefined : infoOf(there);
+  }
+
+  delete(key: BlobKey): void {
+    this.bytes -= this.blobs.get(key.id)?.content.length ?? 0;
+    this.blobs.delete(key.id);
+  }
+
+  damage(key: BlobKey): void {
+    const there = this.blobs.get(key.id);
+    if (there !== undefined) there.corrupt = true;
+  }
+
+  list(after: BlobKey | undefined, limit: number): BlobInfo[] {
+    const later = [...this.blobs.values()].filter(
+      (blob) => after === undefined || compareBlobs(blob.key, after) > 0,
+    );
+    return later
+      .sort((a, b) => compareBlobs(a.key, b.key))
+      .slice(0, limit)
+      .map(infoOf);
+  }
+}
+
+function infoOf(blob: StoredBlob): BlobInfo {
+  return { id: blob.key.id, hash: blob.key.hash, length: blob.content.length };
+}
+
+export function compareBlobs(a: BlobKey, b: BlobKey): number {
+  return a.hash - b.hash || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+/** Gathers chunks; `store` makes them visible at commit. */
+export class MemoryBlobWriter implements BlobWriter {
+  private readonly store: (content: Buffer) => void;
+  private chunks: Buffer[] = [];
+  private length = 0;
+  private open = true;
+
+  constructor(store: (content: Buffer) => void) {
+    this.store = store;
+  }
+
+  async append(chunks: readonly Buffer[]): Promise<void> {
+    this.checkOpen();
+    for (const chunk of chunks) this.length += chunk.length;
+    if (this.length > blobBytesMax)
+      throw badRequest('The blob is too large', { length: this.length });
+    this.chunks.push(...chunks);
+  }
+
+  async commit(): Promise<void> {
+    this.checkOpen();
+    this.open = false;
+    this.store(Buffer.concat(this.chunks));
+    this.chunks = [];
+  }
+
+  async abort(): Promise<void> {
+    this.open = false;
+    this.chunks = [];
+  }
+
+  private checkOpen(): void {
+    if (!this.open) throw badRequest('The blob writer was used up', { length: this.length });
+  }
+}

@@ -1,0 +1,199 @@
+/** The memory twin of a device: the same answers as the disk store, nothing survives it. For tests and simulations. */
+import type {
+  AcceptOutcome,
+  Aggregate,
+  BlobInfo,
+  BlobKey,
+  BlobWriteOptions,
+  BlobWriter,
+  DeviceService,
+  DeviceState,
+  DeviceStatus,
+  Fence,
+  PrepareOutcome,
+  Row,
+  RowKey,
+  RowWrite,
+  ScanPage,
+  ScanRequest,
+  Version,
+} from '#wire';
+import {
+  checkBlobKey,
+  checkBlobLength,
+  checkBlobList,
+  checkBlobRead,
+  checkBlobWrite,
+  checkFence,
+  checkPartition,
+  checkRowKey,
+  checkRowWrite,
+  checkScan,
+  checkVersion,
+  totalLength,
+} from '../checks.ts';
+import { refusalOf, rowCorrupt } from '../failures.ts';
+import { decideAccept, decidePrepare } from '../register.ts';
+import { MemoryBlobs, MemoryBlobWriter } from './memory-blobs.ts';
+import { MemoryRows, withoutBody } from './memory-rows.ts';
+
+export interface MemoryDevice extends DeviceService {
+  /** Makes the device behave as full, read-only, failed, closed, or whole again. */
+  setState(state: DeviceState): void;
+  /** Spoils the copy, as a flipped bit on disk would; false when there is none. */
+  damageRow(key: RowKey): boolean;
+  damageBlob(key: BlobKey): void;
+}
+
+export function createMemoryDevice(): MemoryDevice {
+  return new Device();
+}
+
+class Device implements MemoryDevice {
+  private readonly rows = new MemoryRows();
+  private readonly blobs = new MemoryBlobs();
+  private state: DeviceState = 'ok';
+
+  setState(state: DeviceState): void {
+    this.state = state;
+  }
+
+  damageRow(key: RowKey): boolean {
+    const register = this.rows.find(key);
+    if (register?.row === undefined) return false;
+    this.rows.setCorrupt(register, true);
+    return true;
+  }
+
+  damageBlob(key: BlobKey): void {
+    this.blobs.damage(key);
+  }
+
+  private checkReadable(): void {
+    if (this.state === 'failed' || this.state === 'closed') throw refusalOf(this.state);
+  }
+
+  private checkWritable(): void {
+    if (this.state !== 'ok') throw refusalOf(this.state);
+  }
+
+  async readRow(key: RowKey, want: { readonly body: boolean }): Promise<Row | undefined> {
+    checkRowKey(key);
+    this.checkReadable();
+    const register = this.rows.find(key);
+    if (register?.row === undefined) return undefined;
+    if (register.corrupt) throw rowCorrupt(key, 'damaged');
+    return want.body ? register.row : withoutBody(register.row);
+  }
+
+  async acceptRow(write: RowWrite): Promise<AcceptOutcome> {
+    checkRowWrite(write);
+    // A tombstone may use the reserve of a full device: it is how room is made.
+    if (!(this.state === 'full' && write.deleted)) this.checkWritable();
+    const register = this.rows.ensure(write.key);
+    const decision = decideAccept(
+      { accepted: register.row?.version, promised: register.promised },
+      write.version,
+    );
+    if (decision.decision === 'superseded') return { outcome: 'superseded', by: decision.by };
+    const previous = register.row === undefined ? undefined : withoutBody(register.row);
+    const promised = register.promised;
+    if (decision.decision === 'write') this.rows.replace(write.key, register, write);
+    else if (register.corrupt) {
+      this.rows.replace(write.key, register, write);
+      register.promised = promised;
+    }
+    return { outcome: 'ok', previous };
+  }
+
+  async prepareRow(key: RowKey, ballot: Version): Promise<PrepareOutcome> {
+    checkRowKey(key);
+    checkVersion(ballot);
+    this.checkWritable();
+    const register = this.rows.ensure(key);
+    if (register.corrupt) throw rowCorrupt(key, 'damaged');
+    const by = decidePrepare(
+      { accepted: register.row?.version, promised: register.promised },
+      ballot,
+    );
+    if (by !== undefined) return { outcome: 'superseded', by };
+    register.promised = ballot;
+    return { outcome: 'promised', row: register.row };
+  }
+
+  async scanRows(request: ScanRequest): Promise<ScanPage> {
+    checkScan(request);
+    this.checkReadable();
+    return this.rows.scan(request);
+  }
+
+  async aggregate(table: string, partition: string, hash: number): Promise<Aggregate> {
+    checkPartition(table, partition, hash);
+    this.checkReadable();
+    return this.rows.aggregate(table, partition);
+  }
+
+  async putBlob(key: BlobKey, chunks: readonly Buffer[], options: BlobWriteOptions): Promise<void> {
+    checkBlobWrite(key, options);
+    checkBlobLength(totalLength(chunks));
+    this.checkWritable();
+    this.blobs.put(key, Buffer.concat(chunks), options);
+  }
+
+  async openBlob(key: BlobKey, options: BlobWriteOptions): Promise<BlobWriter> {
+    checkBlobWrite(key, options);
+    this.checkWritable();
+    this.blobs.checkFence(options);
+    return new MemoryBlobWriter((content) => {
+      this.checkWritable();
+      this.blobs.put(key, content, options);
+    });
+  }
+
+  async readBlob(key: BlobKey, offset: number, length: number): Promise<Buffer> {
+    checkBlobRead(key, offset, length);
+    this.checkReadable();
+    return this.blobs.get(key).subarray(offset, offset + length);
+  }
+
+  async statBlob(key: BlobKey): Promise<BlobInfo | undefined> {
+    checkBlobKey(key);
+    this.checkReadable();
+    return this.blobs.stat(key);
+  }
+
+  async deleteBlob(key: BlobKey): Promise<void> {
+    checkBlobKey(key);
+    if (this.state !== 'full') this.checkWritable();
+    this.blobs.delete(key);
+  }
+
+  async listBlobs(request: {
+    readonly after?: BlobKey;
+    readonly limit: number;
+  }): Promise<readonly BlobInfo[]> {
+    checkBlobList(request.limit, request.after);
+    this.checkReadable();
+    return this.blobs.list(request.after, request.limit);
+  }
+
+  async raiseFence(fence: Fence): Promise<number> {
+    checkFence(fence);
+    if (this.state !== 'full') this.checkWritable();
+    return this.blobs.raiseFence(fence.scope, fence.epoch);
+  }
+
+  async status(): Promise<DeviceStatus> {
+    const usedBytes = this.blobs.bytes;
+    return {
+      state: this.state,
+      totalBytes: 2 ** 40,
+      freeBytes: 2 ** 40 - usedBytes,
+      usedBytes,
+      deadBytes: 0,
+      rows: this.rows.rows,
+      blobs: this.blobs.count,
+      quarantined: this.rows.quarantined + this.blobs.quarantined,
+    };
+  }
+}
