@@ -90,6 +90,7 @@ copy_modules() {
     for need in $(tr '\0' '\n' <"$file" | sed -n 's/^depends=//p' | tr ',' ' '); do
       case $loaded in *" $need "*) ;; *) die "module $name needs $need before it in $*" ;; esac
     done
+    case $loaded in *" $name "*) continue ;; esac
     loaded="$loaded$name "
     cp "$file" "$target/$name.ko"
   done
@@ -134,7 +135,7 @@ make_rootfs() {
   ln -s /bin/busybox "$root/sbin/init" 2>/dev/null || true
   copy_programs "$root" /usr/sbin/dropbear /usr/bin/dropbearkey /sbin/resize2fs /sbin/mkfs.ext4 /sbin/e2fsck
   copy_modules "$root/lib/modules" "$(module_names "$HERE/initramfs/modules" | paste -sd' ')" \
-    "$HERE/rootfs/etc/modules.network" "$HERE/rootfs/etc/modules"
+    "$HERE"/rootfs/etc/modules.d/{network,scsi,config-drive,ide,late}
   cp -r --preserve=mode "$HERE/rootfs/." "$root/"
   chmod 600 "$root/etc/shadow"
   cp "$TREE/versions" "$root/etc/packages"
