@@ -1,4 +1,9 @@
-/** Replicated blobs: immutable runs of bytes with a random id. */
+/**
+ * Replicated blobs: immutable runs of bytes with a random id.
+ *
+ * Chunks are handed over for good: a slow replica may still be taking them after the call was answered by a majority, so
+ * the caller may not change them any more.
+ */
 import type { Fence } from '#wire';
 
 export interface BlobRef {

@@ -1,3 +1,8 @@
 /** The storage cluster seen as one: replicated rows and blobs. */
 export * from './blobs.ts';
+export * from './cluster.ts';
+export { KeyHasher } from './key-hash.ts';
+export * from './placement.ts';
+export { type RingLike, ringPlacement } from './ring-placement.ts';
+export * from './settings.ts';
 export * from './tables.ts';

@@ -7,7 +7,7 @@ export interface RowRef {
   readonly sort: string;
 }
 
-/** What is stored in a row. */
+/** What is stored in a row. Its buffers are handed over for good: a slow replica may take them after the write was answered. */
 export interface RowValue {
   readonly meta: Buffer;
   /** What the row adds to its partition key's `bytes`. */

@@ -1,0 +1,87 @@
+/** Joins the parts of the cluster client: tables and blobs over the devices of a ring. */
+import type { Clock, Logger, Metrics, Random } from '#common';
+import type { DeviceService } from '#wire';
+import type { Blobs } from './blobs.ts';
+import { Core } from './core.ts';
+import { HybridClock } from './hybrid-clock.ts';
+import { KeyHasher } from './key-hash.ts';
+import type { Placement } from './placement.ts';
+import { ReplicatedBlobs } from './replicated-blobs.ts';
+import { ReplicatedTables } from './replicated-tables.ts';
+import { type RingLike, ringPlacement } from './ring-placement.ts';
+import type { ClusterSettings } from './settings.ts';
+import type { Tables } from './tables.ts';
+import { TimerWheel } from './timer-wheel.ts';
+
+export interface ClusterParts {
+  /** A ring, or any other placement. */
+  readonly ring: RingLike | Placement;
+  /** By the ring's device numbers. */
+  readonly devices: ReadonlyMap<number, DeviceService>;
+  /** The cluster's secret, 16 bytes or more. */
+  readonly salt: Buffer;
+  /** 32 bits, different for every process and every start of one: take it at random. */
+  readonly coordinator: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: ClusterSettings;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface DeviceHealth {
+  readonly device: number;
+  /** `aside`: it failed several times in a row and is not waited for at the moment. */
+  readonly state: 'ok' | 'aside';
+  readonly inFlight: number;
+  readonly lastError: unknown;
+}
+
+export interface ClusterHealth {
+  readonly devices: readonly DeviceHealth[];
+  /** Copies that wait to be mended. */
+  readonly repairsPending: number;
+}
+
+export interface Cluster {
+  readonly tables: Tables;
+  readonly blobs: Blobs;
+  health(): ClusterHealth;
+  /** Ends background work; calls in flight end by themselves, at their deadline at the latest. The devices stay open, they are the caller's. */
+  close(): Promise<void>;
+}
+
+export function createCluster(parts: ClusterParts): Cluster {
+  const wheel = new TimerWheel(parts.clock);
+  const core = new Core({
+    placement: 'primariesOf' in parts.ring ? parts.ring : ringPlacement(parts.ring),
+    devices: parts.devices,
+    hasher: new KeyHasher(parts.salt),
+    versions: new HybridClock(parts.clock, parts.coordinator),
+    wheel,
+    clock: parts.clock,
+    random: parts.random,
+    settings: parts.settings,
+    log: parts.log.child({ room: 'cluster' }),
+    metrics: parts.metrics,
+  });
+  const tables = new ReplicatedTables(core);
+  const blobs = new ReplicatedBlobs(core);
+  return {
+    tables,
+    blobs,
+    health: () => ({
+      devices: core.all.map((replica) => ({
+        device: replica.device,
+        state: replica.aside ? 'aside' : 'ok',
+        inFlight: replica.inFlight,
+        lastError: replica.lastError,
+      })),
+      repairsPending: tables.repair.pending + blobs.repair.pending,
+    }),
+    close: async () => {
+      tables.repair.close();
+      blobs.repair.close();
+    },
+  };
+}

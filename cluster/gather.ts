@@ -1,0 +1,175 @@
+/** Two ways to ask replicas: all at once until a quorum is decided, or as few as needed with hedging. */
+import type { Answer, Quorum, ReplicaFailure, Verdict } from './quorum.ts';
+import type { CallClass, Replica } from './replica.ts';
+import type { Deadline, TimerWheel } from './timer-wheel.ts';
+
+const slowFactor = 3;
+
+export interface Gathering<T> {
+  readonly quorum: Quorum<unknown>;
+  readonly replicas: readonly Replica[];
+  readonly send: (replica: Replica) => Promise<T>;
+  /** Sorts one reply into the quorum. */
+  readonly sort: (replica: Replica, reply: T) => void;
+  /** Gives another device for one that failed, as long as there is one. */
+  readonly spare?: () => Replica | undefined;
+}
+
+/** Resolves at the first verdict; stragglers end in the background, bounded by what each replica may have in flight. */
+export function gather<T>(gathering: Gathering<T>): Promise<Verdict> {
+  const { quorum, send, sort, spare } = gathering;
+  return new Promise((resolve) => {
+    const decide = () => {
+      const verdict = quorum.verdict();
+      if (verdict !== 'wait') resolve(verdict);
+    };
+    const ask = (replica: Replica): void => {
+      send(replica).then(
+        (reply) => {
+          sort(replica, reply);
+          decide();
+        },
+        (error: unknown) => {
+          const other = spare?.();
+          quorum.failed(replica.device, error, other !== undefined);
+          if (other !== undefined) ask(other);
+          decide();
+        },
+      );
+    };
+    decide();
+    for (const replica of gathering.replicas) ask(replica);
+  });
+}
+
+export interface HedgedRequest<T> {
+  readonly wheel: TimerWheel;
+  readonly kind: CallClass;
+  /** In the order in which they are asked. */
+  readonly candidates: readonly Replica[];
+  /** Answers wanted. */
+  readonly needed: number;
+  /** `answered`: how many have answered so far, so that only one is asked for a body. */
+  readonly send: (replica: Replica, answered: number) => Promise<T>;
+  /** Settle for what has come after so long, even if it is nothing. */
+  readonly patienceMs?: number;
+}
+
+export interface HedgedOutcome<T> {
+  readonly enough: boolean;
+  readonly answers: readonly Answer<T>[];
+  readonly failures: readonly ReplicaFailure[];
+  /** Candidates that were not asked. */
+  readonly unasked: readonly Replica[];
+}
+
+// Measured by the quickest of them: a device that is always slow would otherwise be waited for always.
+export function shortestLimitMs(candidates: readonly Replica[], kind: CallClass): number {
+  let shortestMs = Number.POSITIVE_INFINITY;
+  for (const { latency } of candidates) shortestMs = Math.min(shortestMs, latency[kind].limitMs);
+  return shortestMs;
+}
+
+/**
+ * The order in which to ask for a read: from `start` on round, so that one row is always looked for in the same cache
+ * first; devices that are suspect, or several times slower than the best, come last.
+ */
+export function readOrder(
+  replicas: readonly Replica[],
+  start: number,
+  kind: CallClass,
+): readonly Replica[] {
+  const slowMs = slowFactor * shortestLimitMs(replicas, kind);
+  const good: Replica[] = [];
+  const last: Replica[] = [];
+  for (let offset = 0; offset < replicas.length; offset++) {
+    const replica = replicas[(start + offset) % replicas.length];
+    if (replica === undefined) continue;
+    const slow = replica.suspect || replica.latency[kind].limitMs > slowMs;
+    (slow ? last : good).push(replica);
+  }
+  return last.length === 0 ? good : good.concat(last);
+}
+
+/** Asks `needed` candidates, and the next one for each that fails or takes longer than it usually does. */
+export function askHedged<T>(request: HedgedRequest<T>): Promise<HedgedOutcome<T>> {
+  return new Promise((resolve) => new HedgedRound(request, resolve).start());
+}
+
+class HedgedRound<T> {
+  private readonly request: HedgedRequest<T>;
+  private readonly resolve: (outcome: HedgedOutcome<T>) => void;
+  private readonly answers: Answer<T>[] = [];
+  private readonly failures: ReplicaFailure[] = [];
+  private readonly waiting = new Set<Replica>();
+  private next = 0;
+  private hedge: Deadline | undefined;
+  private patience: Deadline | undefined;
+  private done = false;
+
+  constructor(request: HedgedRequest<T>, resolve: (outcome: HedgedOutcome<T>) => void) {
+    this.request = request;
+    this.resolve = resolve;
+  }
+
+  start(): void {
+    for (let count = 0; count < this.request.needed; count++) this.askNext();
+    this.armHedge();
+    const { wheel, patienceMs } = this.request;
+    if (patienceMs !== undefined) this.patience = wheel.add(patienceMs, () => this.finish());
+    this.decide();
+  }
+
+  private askNext(): void {
+    const replica = this.request.candidates[this.next];
+    if (replica === undefined) return;
+    this.next += 1;
+    this.waiting.add(replica);
+    this.request.send(replica, this.answers.length).then(
+      (value) => {
+        this.waiting.delete(replica);
+        if (this.done) return;
+        this.answers.push({ device: replica.device, value });
+        this.decide();
+      },
+      (error: unknown) => {
+        this.waiting.delete(replica);
+        if (this.done) return;
+        this.failures.push({ device: replica.device, error });
+        this.askNext();
+        this.decide();
+      },
+    );
+  }
+
+  private armHedge(): void {
+    if (this.next >= this.request.candidates.length) return;
+    const limitMs = shortestLimitMs(this.request.candidates, this.request.kind);
+    this.hedge = this.request.wheel.add(limitMs, () => {
+      for (const replica of [...this.waiting]) {
+        replica.overtaken();
+        this.askNext();
+      }
+      this.armHedge();
+    });
+  }
+
+  private decide(): void {
+    if (this.done) return;
+    const enough = this.answers.length >= this.request.needed;
+    if (enough || this.waiting.size === 0) this.finish();
+  }
+
+  private finish(): void {
+    this.done = true;
+    this.hedge?.cancel();
+    this.patience?.cancel();
+    const enough = this.answers.length >= this.request.needed;
+    this.resolve({
+      enough,
+      answers: this.answers,
+      failures: this.failures,
+      unasked: this.request.candidates.slice(this.next),
+    });
+  }
+}

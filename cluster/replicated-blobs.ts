@@ -1,0 +1,117 @@
+/** `Blobs` over replicas. */
+import type { BlobKey, BlobWriteOptions, Fence } from '#wire';
+import { blobReadBytesMax } from '#wire';
+import { blobKeyOf, bytesOf, checkBlobBytes, newBlobId } from './blob-key.ts';
+import { BlobReader } from './blob-reader.ts';
+import { BlobRepair } from './blob-repair.ts';
+import { ReplicatedBlobWriter } from './blob-writer.ts';
+import type { BlobOptions, BlobRef, Blobs, ClusterBlobWriter } from './blobs.ts';
+import type { Core } from './core.ts';
+import { Fences } from './fences.ts';
+import { gather } from './gather.ts';
+import { handoffSpare, putAside } from './handoff.ts';
+import { Quorum, quorumFailure } from './quorum.ts';
+import type { Replica } from './replica.ts';
+
+export class ReplicatedBlobs implements Blobs {
+  readonly repair: BlobRepair;
+  private readonly core: Core;
+  private readonly reader: BlobReader;
+  private readonly fences: Fences;
+
+  constructor(core: Core) {
+    this.core = core;
+    this.repair = new BlobRepair(core);
+    this.reader = new BlobReader(core, this.repair);
+    this.fences = new Fences(core);
+  }
+
+  async put(chunks: readonly Buffer[], options: BlobOptions = {}): Promise<BlobRef> {
+    const key = this.keyFor(options);
+    const length = bytesOf(chunks);
+    checkBlobBytes(length);
+    const write = writeOptions({ ...options, lengthHint: length });
+    const quorum = new Quorum<void>(this.core.primariesOf(key.hash).length);
+    const mayHandOff = options.fence === undefined;
+    const verdict = await gather<void>({
+      quorum,
+      replicas: this.core.primariesOf(key.hash),
+      send: (replica) =>
+        mayHandOff && replica.aside
+          ? Promise.reject(putAside(replica.device))
+          : replica.call('blob', length, (device) => device.putBlob(key, chunks, write)),
+      sort: (replica) => quorum.yes(replica.device, undefined),
+      ...(mayHandOff ? { spare: handoffSpare(this.core, key.hash, 'blob') } : {}),
+    });
+    if (verdict !== 'enough') throw quorumFailure('blob', quorum.failures);
+    return { id: key.id, length };
+  }
+
+  async open(options: BlobOptions = {}): Promise<ClusterBlobWriter> {
+    const writer = new ReplicatedBlobWriter(this.core, this.keyFor(options), writeOptions(options));
+    try {
+      await writer.opened();
+      return writer;
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  }
+
+  async read(id: string, offset: number, length: number): Promise<Buffer> {
+    return this.reader.read(blobKeyOf(this.core.hasher, id), offset, length);
+  }
+
+  async *stream(id: string, offset: number, length: number): AsyncGenerator<Buffer, void> {
+    const key = blobKeyOf(this.core.hasher, id);
+    const end = offset + length;
+    let at = offset;
+    let ahead = this.readAhead(key, at, end);
+    while (ahead !== undefined) {
+      const chunk = await ahead;
+      const wanted = Math.min(blobReadBytesMax, end - at);
+      at += chunk.length;
+      // Fewer bytes than asked for come only at the blob's end.
+      ahead = chunk.length < wanted ? undefined : this.readAhead(key, at, end);
+      if (chunk.length > 0) yield chunk;
+    }
+  }
+
+  async stat(id: string): Promise<BlobRef | undefined> {
+    const info = await this.reader.find(blobKeyOf(this.core.hasher, id));
+    return info === undefined ? undefined : { id, length: info.length };
+  }
+
+  async delete(id: string): Promise<void> {
+    const key = blobKeyOf(this.core.hasher, id);
+    const replicas = this.core.primariesOf(key.hash);
+    const quorum = new Quorum<void>(replicas.length);
+    const send = (replica: Replica) => replica.call('blob', 0, (device) => device.deleteBlob(key));
+    const sort = (replica: Replica) => quorum.yes(replica.device, undefined);
+    const verdict = await gather<void>({ quorum, replicas, send, sort });
+    if (verdict !== 'enough') throw quorumFailure('blob', quorum.failures);
+  }
+
+  async raiseFence(fence: Fence): Promise<void> {
+    return this.fences.raise(fence);
+  }
+
+  private keyFor(options: BlobOptions): BlobKey {
+    return blobKeyOf(this.core.hasher, options.id ?? newBlobId(this.core.random));
+  }
+
+  private readAhead(key: BlobKey, at: number, end: number): Promise<Buffer> | undefined {
+    if (at >= end) return undefined;
+    const read = this.reader.read(key, at, Math.min(blobReadBytesMax, end - at));
+    // The consumer may leave before it takes this one; its failure is then nobody's, and is thrown to whoever awaits it.
+    read.catch(() => undefined);
+    return read;
+  }
+}
+
+function writeOptions(options: BlobOptions): BlobWriteOptions {
+  return {
+    ...(options.fence === undefined ? {} : { fence: options.fence }),
+    ...(options.lengthHint === undefined ? {} : { lengthHint: options.lengthHint }),
+  };
+}

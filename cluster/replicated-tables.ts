@@ -1,0 +1,79 @@
+/** `Tables` over replicas. */
+import { Failure } from '#common';
+import { scanRowsMax } from '#wire';
+import type { Core } from './core.ts';
+import { listRows } from './listing.ts';
+import { keyOf, liveRow, nameOf } from './row-key.ts';
+import { RowLocks } from './row-locks.ts';
+import { RowReader } from './row-reader.ts';
+import { RowRegister } from './row-register.ts';
+import { RowRepair } from './row-repair.ts';
+import { RowWriter } from './row-writer.ts';
+import { SettledScan } from './settled-scan.ts';
+import type {
+  ListPage,
+  ListRequest,
+  PartitionTotals,
+  RowChange,
+  RowRef,
+  RowValue,
+  StoredRow,
+  Tables,
+  UpdateOutcome,
+  WriteOptions,
+  WriteOutcome,
+} from './tables.ts';
+import { Totals } from './totals.ts';
+
+export class ReplicatedTables implements Tables {
+  readonly repair: RowRepair;
+  private readonly core: Core;
+  private readonly register: RowRegister;
+  private readonly reader: RowReader;
+  private readonly writer: RowWriter;
+  private readonly scan: SettledScan;
+  private readonly counts: Totals;
+  private readonly locks: RowLocks;
+
+  constructor(core: Core) {
+    this.core = core;
+    this.repair = new RowRepair(core);
+    this.register = new RowRegister(core);
+    this.reader = new RowReader(core, this.register, this.repair);
+    this.writer = new RowWriter(core, this.register);
+    this.scan = new SettledScan(core, this.reader, this.repair);
+    this.counts = new Totals(core, (request) => this.scan.page(request));
+    this.locks = new RowLocks(core.settings.updatesWaitingMax);
+  }
+
+  async get(ref: RowRef, want?: { readonly body?: boolean }): Promise<StoredRow | undefined> {
+    return liveRow(await this.reader.read(keyOf(this.core.hasher, ref), want?.body === true));
+  }
+
+  put(ref: RowRef, value: RowValue, options?: WriteOptions): Promise<WriteOutcome> {
+    return this.writer.write(keyOf(this.core.hasher, ref), value, options?.mode ?? 'strict');
+  }
+
+  delete(ref: RowRef, options?: WriteOptions): Promise<WriteOutcome> {
+    return this.writer.write(keyOf(this.core.hasher, ref), undefined, options?.mode ?? 'strict');
+  }
+
+  update(ref: RowRef, change: RowChange): Promise<UpdateOutcome> {
+    const key = keyOf(this.core.hasher, ref);
+    return this.locks.within(nameOf(key), () => this.register.update(key, change));
+  }
+
+  async list(request: ListRequest): Promise<ListPage> {
+    const { limit, table, partition } = request;
+    if (!Number.isInteger(limit) || limit < 1 || limit > scanRowsMax)
+      throw new Failure('invalid', 'bad-limit', 'A listing needs a limit within bounds', {
+        facts: { limit, limitMax: scanRowsMax },
+      });
+    const hash = this.core.hasher.ofPartition(table, partition);
+    return listRows((scan) => this.scan.page(scan), hash, request);
+  }
+
+  async totals(table: string, partition: string): Promise<PartitionTotals> {
+    return this.counts.of(table, partition, this.core.hasher.ofPartition(table, partition));
+  }
+}

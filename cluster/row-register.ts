@@ -1,0 +1,231 @@
+/**
+ * Each row as a compare-and-set register over its primaries (CASPaxos). One attempt:
+ *
+ * 1. Take a ballot, newer than everything this process has met.
+ * 2. Prepare: a majority promises to accept nothing older and says what it holds. The newest of that is the present row.
+ * 3. Decide. A new value needs no more; but when nothing is to change (or the decision is a refusal), the present row must
+ *    be on a majority first, or the next reader might see an older one: it is accepted anew under the ballot.
+ * 4. Accept: when a majority accepts under the ballot, the value is chosen.
+ *
+ * What an accept without majority means is the whole difficulty, since a replica that took it may bring it to light later:
+ * - So many *refused* that no majority is left: the value can never be chosen, hence never be read (readers write back
+ *   before they return). It is dead, and trying again cannot make the change twice.
+ * - Otherwise it is *open*. The next prepare tells: the newest row is older than the open one (dead now, a majority has
+ *   promised), is the open one (then finish it: this update took effect), or is newer and somebody else's. In the last case it cannot
+ *   be known whether that was built on ours, so the answer is `conflict` update-contended and never a "no".
+ */
+import { Failure, messageOf } from '#common';
+import type { RowWrite } from '#wire';
+import {
+  type AcceptOutcome,
+  compareVersions,
+  type PrepareOutcome,
+  type Row,
+  type RowKey,
+  type Version,
+} from '#wire';
+import type { Core } from './core.ts';
+import { gather } from './gather.ts';
+import { Quorum, quorumFailure, type Verdict } from './quorum.ts';
+import { copyOf, liveRow, newestOf, payloadBytes, sameVersion, writeOf } from './row-key.ts';
+import type { RowChange, RowValue, StoredRow, UpdateOutcome } from './tables.ts';
+
+/** An accept of ours that may or may not come to light. */
+export interface OpenAttempt {
+  /** Every ballot under which the same value was sent, oldest first. */
+  readonly ballots: readonly Version[];
+  readonly previous: StoredRow | undefined;
+}
+
+/** What a promised majority holds. */
+interface Promised {
+  readonly ballot: Version;
+  readonly present: Row | undefined;
+  /** The present row is on a majority already. */
+  readonly settled: boolean;
+}
+
+/** What one attempt came to: an outcome, or the attempt that stays open, or nothing (start over). */
+interface Attempted {
+  readonly outcome?: UpdateOutcome;
+  readonly open?: OpenAttempt;
+}
+
+export class RowRegister {
+  private readonly core: Core;
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  /** `open`: an accept of the same change that was sent before, outside the register. */
+  async update(key: RowKey, change: RowChange, open?: OpenAttempt): Promise<UpdateOutcome> {
+    let pending = open;
+    for (let attempt = 0; attempt < this.core.settings.updateAttemptsMax; attempt++) {
+      if (attempt > 0) await this.retrying(attempt);
+      const promised = await this.prepare(key);
+      if (promised === undefined) continue;
+      const attempted = await this.proceed(key, change, promised, pending);
+      if (attempted.outcome !== undefined) return attempted.outcome;
+      pending = attempted.open;
+    }
+    throw contended('It lost too often against other changes', key);
+  }
+
+  /** Makes sure that a majority holds the newest row, and returns it. */
+  async settle(key: RowKey): Promise<Row | undefined> {
+    for (let attempt = 0; attempt < this.core.settings.updateAttemptsMax; attempt++) {
+      if (attempt > 0) await this.retrying(attempt);
+      const promised = await this.prepare(key);
+      if (promised === undefined) continue;
+      const verdict = await this.stabilize(key, promised);
+      if (verdict !== 'enough') continue;
+      const { present, settled, ballot } = promised;
+      return present === undefined || settled ? present : { ...present, version: ballot };
+    }
+    throw contended('Its present state could not be settled', key);
+  }
+
+  private retrying(attempt: number): Promise<void> {
+    this.core.counters.contended.inc({ what: 'update' });
+    return this.core.rest(attempt);
+  }
+
+  private async proceed(
+    key: RowKey,
+    change: RowChange,
+    promised: Promised,
+    pending: OpenAttempt | undefined,
+  ): Promise<Attempted> {
+    const fate = fateOf(pending, promised.present);
+    if (fate === 'unknown')
+      throw contended('It cannot be known whether this change took effect', key);
+    if (fate === 'ours' && pending !== undefined) return this.finish(key, promised, pending);
+
+    const present = liveRow(promised.present);
+    const decided = decide(change, present);
+    if (decided.error !== undefined || decided.value === 'keep') {
+      if ((await this.stabilize(key, promised)) !== 'enough') return {};
+      if (decided.error !== undefined) throw decided.error.thrown;
+      const version = present && (promised.settled ? present.version : promised.ballot);
+      return { outcome: { version, changed: false, previous: present } };
+    }
+    return this.write(key, promised, decided.value);
+  }
+
+  private async write(
+    key: RowKey,
+    promised: Promised,
+    value: RowValue | undefined,
+  ): Promise<Attempted> {
+    const { ballot } = promised;
+    const previous = liveRow(promised.present);
+    const verdict = await this.accept(writeOf(key, ballot, value));
+    if (verdict === 'enough') {
+      const version = value === undefined ? undefined : ballot;
+      return { outcome: { version, changed: true, previous } };
+    }
+    return verdict === 'refused' ? {} : { open: { ballots: [ballot], previous } };
+  }
+
+  /** The open attempt is the newest row: make it chosen under the new ballot. */
+  private async finish(key: RowKey, promised: Promised, pending: OpenAttempt): Promise<Attempted> {
+    const verdict = await this.stabilize(key, promised);
+    if (verdict !== 'enough')
+      return { open: { ...pending, ballots: [...pending.ballots, promised.ballot] } };
+    const written = promised.settled ? promised.present?.version : promised.ballot;
+    const version = promised.present?.deleted === true ? undefined : written;
+    return { outcome: { version, changed: true, previous: pending.previous } };
+  }
+
+  private async prepare(key: RowKey): Promise<Promised | undefined> {
+    const ballot = this.core.versions.next();
+    const primaries = this.core.primariesOf(key.hash);
+    const quorum = new Quorum<Row | undefined>(primaries.length);
+    const verdict = await gather<PrepareOutcome>({
+      quorum,
+      replicas: primaries,
+      send: (replica) => replica.call('row', 0, (device) => device.prepareRow(key, ballot)),
+      sort: (replica, reply) => {
+        if (reply.outcome === 'promised') quorum.yes(replica.device, reply.row);
+        else quorum.no(reply.by);
+      },
+    });
+    if (quorum.newestRefusal !== undefined) this.core.versions.observe(quorum.newestRefusal);
+    if (verdict === 'hopeless') return this.unprepared(quorum);
+    if (verdict !== 'enough') return undefined;
+    const rows = quorum.answers.map(({ value }) => value);
+    const present = newestOf(rows);
+    const holders = rows.filter((row) => sameVersion(row?.version, present?.version)).length;
+    return { ballot, present, settled: holders >= quorum.thresholds.majority };
+  }
+
+  /** Refusals can be answered with a newer ballot; devices that don't answer cannot. */
+  private unprepared(quorum: Quorum<Row | undefined>): undefined {
+    const { total, thresholds, failures } = quorum;
+    if (total - failures.length >= thresholds.majority) return undefined;
+    throw quorumFailure('update', failures);
+  }
+
+  private async stabilize(key: RowKey, promised: Promised): Promise<Verdict> {
+    const { present, settled, ballot } = promised;
+    if (present === undefined || settled) return 'enough';
+    return this.accept(copyOf(key, present, ballot));
+  }
+
+  private async accept(write: RowWrite): Promise<Verdict> {
+    const primaries = this.core.primariesOf(write.key.hash);
+    const quorum = new Quorum<AcceptOutcome>(primaries.length);
+    const bytes = payloadBytes(write);
+    const verdict = await gather<AcceptOutcome>({
+      quorum,
+      replicas: primaries,
+      send: (replica) => replica.call('row', bytes, (device) => device.acceptRow(write)),
+      sort: (replica, reply) => sortAccept(quorum, replica, reply),
+    });
+    if (quorum.newestRefusal !== undefined) this.core.versions.observe(quorum.newestRefusal);
+    return verdict;
+  }
+}
+
+export function sortAccept(
+  quorum: Quorum<AcceptOutcome>,
+  replica: { readonly device: number },
+  reply: AcceptOutcome,
+): void {
+  if (reply.outcome === 'ok') quorum.yes(replica.device, reply);
+  else quorum.no(reply.by);
+}
+
+type Decision =
+  | { readonly value: RowValue | undefined | 'keep'; readonly error?: never }
+  | { readonly error: { readonly thrown: unknown }; readonly value?: never };
+
+function decide(change: RowChange, present: StoredRow | undefined): Decision {
+  try {
+    const decided = change(present);
+    if (decided !== 'delete') return { value: decided };
+    return { value: present === undefined ? 'keep' : undefined };
+  } catch (thrown) {
+    return { error: { thrown } };
+  }
+}
+
+/** What became of an open attempt, from the newest row of a promised majority. */
+function fateOf(
+  pending: OpenAttempt | undefined,
+  present: Row | undefined,
+): 'none' | 'dead' | 'ours' | 'unknown' {
+  const oldest = pending?.ballots[0];
+  if (pending === undefined || oldest === undefined) return 'none';
+  if (present === undefined) return 'dead';
+  if (pending.ballots.some((ballot) => sameVersion(ballot, present.version))) return 'ours';
+  return compareVersions(present.version, oldest) < 0 ? 'dead' : 'unknown';
+}
+
+function contended(why: string, key: RowKey, cause?: unknown): Failure {
+  return new Failure('conflict', 'update-contended', why, {
+    facts: { table: key.table, ...(cause === undefined ? {} : { said: messageOf(cause) }) },
+    cause,
+  });
+}
