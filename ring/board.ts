@@ -233,12 +233,18 @@ export class Board {
     return (this.here[spot] as number) < (this.most[spot] as number) ? (appeal[spot] as number) : 0;
   }
 
-  /** The child that must get the replica back because it would fall below its floor without; -1 if none. */
+  /** The child that must get the replica because it would be below its floor without; -1 if none. */
   private boundTo(spot: number, start: number, end: number, from: number): number {
-    if (from === noDevice) return -1;
+    const { here, least } = this;
+    if (from === noDevice) {
+      for (let child = start; child < end; child++) {
+        if ((here[child] as number) < (least[child] as number)) return child;
+      }
+      return -1;
+    }
     const child = this.tree.pathOf[from * depthMax + (this.tree.depth[spot] as number)] as number;
     if (child < start || child >= end) return -1;
-    return (this.here[child] as number) < (this.least[child] as number) ? child : -1;
+    return (here[child] as number) < (least[child] as number) ? child : -1;
   }
 
   /** A device that may take the replica whether it needs one or not: the least filled; -1 if there is none. */
