@@ -5,7 +5,7 @@ import { benchCommand } from './commands/bench.ts';
 import { demoCommand } from './commands/demo.ts';
 import { downCommand } from './commands/down.ts';
 import { ringCommand } from './commands/ring.ts';
-import { runCommand } from './commands/run.ts';
+import { prepareCommand, runCommand } from './commands/run.ts';
 import { settingsCommand } from './commands/settings.ts';
 import { statusCommand } from './commands/status.ts';
 import { testCommand } from './commands/test.ts';
@@ -41,6 +41,7 @@ function program(): Command {
     testCommand(),
     benchCommand(),
     runCommand(),
+    prepareCommand(),
     ringCommand(),
     userCommand(),
     volumeCommand(),

@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import { Command } from 'commander';
 import { Failure, messageOf, replaceWhole, systemCodeOf, systemDisk } from '#common';
-import { buildRing, readRing, summarizeRing, writeRing } from '#ring';
+import { buildRing, decodeRingFile, encodeRingFile, parseRingSpec, summarizeRing } from '#ring';
 import { groupCommand, print } from './options.ts';
 
 const ringBytesMax = 256 * 1024 * 1024;
@@ -21,15 +21,15 @@ export function ringCommand(): Command {
     .argument('[old]', 'the ring file in use so far')
     .action(async (specPath: string, outPath: string, oldPath?: string) => {
       const spec = parseSpec(readBounded(specPath, specBytesMax).toString('utf8'), specPath);
-      const old = oldPath === undefined ? undefined : readRing(readBounded(oldPath, ringBytesMax));
-      const built = buildRing(spec, old);
-      await replaceWhole(systemDisk, outPath, writeRing(built.ring));
+      const old = oldPath === undefined ? undefined : decodeRingFile(readBounded(oldPath, ringBytesMax));
+      const built = buildRing(parseRingSpec(spec), old);
+      await replaceWhole(systemDisk, outPath, encodeRingFile(built.ring));
       print(summarizeRing(built.ring));
     });
   const show = new Command('show')
     .description('print a summary of a ring file as JSON')
     .argument('<file>', 'a .ring.gz file')
-    .action((path: string) => print(summarizeRing(readRing(readBounded(path, ringBytesMax)))));
+    .action((path: string) => print(summarizeRing(decodeRingFile(readBounded(path, ringBytesMax)))));
   return groupCommand('ring', 'build and inspect rings', [build, show]);
 }
 
