@@ -1,0 +1,309 @@
+/**
+ * An open volume: a disk of sectors with the promises of NBD. A write is acknowledged when it is in memory; what a FLUSH (or FUA) answered
+ * survives the loss of this process and of the machine's power; after a crash the content is that of a prefix of the writes.
+ */
+import { Failure, isFailure, type RunningWorker, startWorker } from '#common';
+import { Checkpointer } from './checkpointer.ts';
+import type { EngineContext } from './context.ts';
+import type { Found } from './extent-map.ts';
+import { Flusher } from './flusher.ts';
+import { changeOwnHead } from './head-row.ts';
+import type { Pending } from './pending.ts';
+import { ReadAhead } from './read-ahead.ts';
+import { Reader, type VolumeState } from './reader.ts';
+import { Reclaimer } from './reclaimer.ts';
+import { type Opened, openVolume } from './recovery.ts';
+import { checkRange, sectorBytes } from './units.ts';
+import { Uploader } from './uploader.ts';
+import { volumeIdBytes } from './words.ts';
+import { Writer } from './writer.ts';
+
+/** A run of bytes that has data, or reads as zeros because nothing was ever stored for it. */
+export interface AllocationRun {
+  readonly bytes: number;
+  readonly hole: boolean;
+}
+
+export interface VolumeStats {
+  readonly extents: number;
+  readonly segments: number;
+  readonly liveBytes: number;
+  readonly storedBytes: number;
+  readonly writtenBytes: number;
+  readonly uploadedBytes: number;
+  readonly rewrittenBytes: number;
+  readonly flushRounds: number;
+  readonly checkpoints: number;
+}
+
+/** A write is appended in pieces of at most this size, each of them whole or not at all after a crash. */
+const pieceBytesMax = 1024 * 1024;
+
+export class Volume {
+  readonly id: string;
+  readonly sizeBytes: number;
+  readonly epoch: number;
+  private readonly context: EngineContext;
+  private readonly state: VolumeState;
+  private readonly reader: Reader;
+  private readonly readAhead: ReadAhead;
+  private readonly writer: Writer;
+  private readonly uploader: Uploader;
+  private readonly flusher: Flusher;
+  private readonly checkpointer: Checkpointer;
+  private readonly reclaimer: Reclaimer;
+  private readonly worker: RunningWorker;
+  private readonly pieceBytes: number;
+  private failure: Failure | undefined;
+  private closing: Promise<void> | undefined;
+
+  static async open(context: EngineContext, volumeId: string): Promise<Volume> {
+    return new Volume(context, await openVolume(context, volumeId));
+  }
+
+  private constructor(context: EngineContext, opened: Opened) {
+    const { head, epoch, state, next } = opened;
+    this.id = head.id;
+    this.sizeBytes = head.sizeBytes;
+    this.epoch = epoch;
+    this.context = context;
+    this.state = state;
+    this.pieceBytes = Math.min(pieceBytesMax, context.settings.segmentBytes);
+    this.reader = new Reader(context, state);
+    this.readAhead = new ReadAhead(
+      { bytesMax: context.settings.readAheadBytes, sizeBytes: this.sizeBytes },
+      (offset, length) => this.reader.ahead(offset, length),
+    );
+    const shared = { context, state, volumeId: this.id, epoch };
+    this.uploader = new Uploader({
+      ...shared,
+      first: next,
+      lost: (failure) => this.fail(failure),
+      arrived: (pending) => this.arrived(pending),
+    });
+    this.writer = new Writer({
+      ...shared,
+      first: next,
+      previous: opened.previous,
+      noteAppend: () => this.flusher.noteAppend(),
+      sealed: (pending) => this.sealed(pending),
+    });
+    this.flusher = new Flusher({
+      ...shared,
+      pending: () => this.writer.pending,
+      drain: () => this.drain(),
+    });
+    this.checkpointer = new Checkpointer({
+      ...shared,
+      checkpoint: head.checkpoint,
+      retired: head.retired,
+      durable: (number) => this.uploader.durable(number),
+    });
+    this.reclaimer = new Reclaimer({
+      ...shared,
+      reader: this.reader,
+      checkpointNext: () => this.checkpointer.next,
+      write: (offset, data, from, length) => this.writeNow(offset, data, from, length),
+      room: () => this.room(),
+    });
+    this.worker = startWorker(this.reclaimer, {
+      clock: context.clock,
+      log: context.log,
+      restRatio: context.settings.reclaimRestRatio,
+      idleMs: context.settings.idleSealMs,
+    });
+  }
+
+  /** Fills the target if that needs no waiting; false when it does, and then the target holds anything. */
+  readNow(offset: number, length: number, target: Buffer, at: number): boolean {
+    this.check(offset, length);
+    this.readAhead.noteRead(offset, length);
+    return this.reader.readNow(offset, length, target, at);
+  }
+
+  async read(offset: number, length: number, target: Buffer, at: number): Promise<void> {
+    this.check(offset, length);
+    await this.reader.read(offset, length, target, at);
+  }
+
+  /** Takes the data if that needs no waiting and it is not too long for one step; false when not, and nothing is taken. */
+  writeNow(offset: number, source: Buffer, from: number, length: number): boolean {
+    this.check(offset, length);
+    return length <= this.pieceBytes && this.writer.writeNow(offset, source, from, length);
+  }
+
+  /** The source may not be changed until this has resolved. */
+  async write(offset: number, source: Buffer, from: number, length: number): Promise<void> {
+    this.check(offset, length);
+    for (let done = 0; done < length; ) {
+      const piece = Math.min(this.pieceBytes, length - done);
+      if (this.writer.writeNow(offset + done, source, from + done, piece)) done += piece;
+      else await this.room();
+    }
+  }
+
+  /** Makes the range read as zeros and gives its space back. */
+  zeroNow(offset: number, length: number): boolean {
+    this.check(offset, length);
+    return length === 0 || this.writer.zeroNow(offset, length);
+  }
+
+  async zero(offset: number, length: number): Promise<void> {
+    while (!this.zeroNow(offset, length)) await this.room();
+  }
+
+  /** Resolves when everything that was acknowledged before is on stable storage. */
+  flush(): Promise<void> {
+    this.check(0, 0);
+    return this.flusher.flush();
+  }
+
+  /** Begins to bring the range into the cache. */
+  prefetch(offset: number, length: number): void {
+    this.check(offset, length);
+    this.reader.ahead(offset, length);
+  }
+
+  /** What the range is made of, in order, at most `runsMax` runs. */
+  allocation(offset: number, length: number, runsMax: number): AllocationRun[] {
+    this.check(offset, length);
+    const runs: { bytes: number; hole: boolean }[] = [];
+    const found: Found = { slot: -1, offset: 0, sectors: 0 };
+    for (let at = offset; at < offset + length; ) {
+      this.state.map.locate(at / sectorBytes, found);
+      const bytes = Math.min(found.sectors * sectorBytes, offset + length - at);
+      const hole = found.slot < 0;
+      const last = runs.at(-1);
+      if (last?.hole === hole) last.bytes += bytes;
+      else if (runs.length === runsMax) break;
+      else runs.push({ bytes, hole });
+      at += bytes;
+    }
+    return runs;
+  }
+
+  stats(): VolumeStats {
+    return {
+      extents: this.state.map.extents,
+      segments: this.state.segments.count,
+      liveBytes: this.state.segments.liveSectors * sectorBytes,
+      storedBytes: this.state.segments.dataSectors * sectorBytes,
+      writtenBytes: this.writer.writtenBytes,
+      uploadedBytes: this.uploader.uploadedBytes,
+      rewrittenBytes: this.reclaimer.rewrittenBytes,
+      flushRounds: this.flusher.rounds,
+      checkpoints: this.checkpointer.count,
+    };
+  }
+
+  /** Why nothing works any more, if so. */
+  get failed(): Failure | undefined {
+    return this.failure;
+  }
+
+  /** Everything goes to the store, the map is checkpointed, the head row says that nobody has the volume open. */
+  close(): Promise<void> {
+    this.closing ??= this.closeOnce();
+    return this.closing;
+  }
+
+  private async closeOnce(): Promise<void> {
+    await this.worker.stop();
+    const closed = new Failure('closed', 'volume-closed', 'The volume is closed');
+    try {
+      if (this.failure === undefined) await this.settle();
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      // What is not in the store is in the log; the next opening on this host finds it.
+      const facts = { err: error, volumeId: this.id };
+      this.context.log.warn(facts, 'a volume is closed before the store has all of it');
+      if (this.failure === undefined) await this.withinDeadline(() => this.flusher.flush());
+    }
+    this.failure ??= closed;
+    this.writer.stop();
+    this.context.buffers.wake();
+    await this.uploader.stop(closed);
+    await this.flusher.idle();
+    await this.checkpointer.idle();
+    this.letGo();
+  }
+
+  private async settle(): Promise<void> {
+    const { context, id, epoch } = this;
+    await this.withinDeadline(async () => {
+      await this.drain();
+      await this.checkpointer.finish(this.writer.lastSealed);
+      await changeOwnHead(context.tables, id, epoch, (head) => ({ ...head, gateway: '' }));
+    });
+  }
+
+  private async withinDeadline(work: () => Promise<void>): Promise<void> {
+    const { clock, settings } = this.context;
+    const late = new Failure('unreachable', 'close-timeout', 'The store took too long');
+    await new Promise<void>((resolve, reject) => {
+      const timer = clock.after(settings.closeTimeoutMs, () => reject(late));
+      work()
+        .then(resolve, reject)
+        .finally(() => timer.cancel());
+    });
+  }
+
+  /** Gives back what is shared with other volumes. */
+  private letGo(): void {
+    const { buffers, cache, logFiles } = this.context;
+    for (const pending of this.writer.pending) {
+      pending.segment.buffer = undefined;
+      buffers.giveBack(pending.buffer);
+      if (pending.logFile === undefined) continue;
+      const { number } = pending.segment;
+      const volume = volumeIdBytes(this.id).toString('hex');
+      logFiles.claim(pending.logFile, { volume, number, epoch: this.epoch });
+    }
+    for (const segment of this.state.segments.all()) buffers.forget(segment);
+    this.state.segments.clear((cacheId) => cache.drop(cacheId));
+  }
+
+  private sealed(pending: Pending): void {
+    const { number } = pending.segment;
+    this.uploader.add(pending);
+    if (this.failure === undefined) this.checkpointer.noteBorder(number);
+  }
+
+  private arrived(pending: Pending): void {
+    pending.segment.durable = true;
+    this.writer.noteStored(pending);
+    this.flusher.releaseLog(pending);
+    this.context.buffers.keep(pending.segment);
+  }
+
+  private async drain(): Promise<void> {
+    this.writer.seal();
+    await this.uploader.durable(this.writer.lastSealed);
+  }
+
+  private async room(): Promise<void> {
+    await this.context.buffers.available();
+    this.check(0, 0);
+  }
+
+  private fail(failure: Failure): void {
+    if (this.failure !== undefined) return;
+    this.failure = failure;
+    this.context.log.error(
+      { err: failure, volumeId: this.id },
+      'the volume is lost to this gateway',
+    );
+    this.uploader.fail(failure);
+    this.context.buffers.wake();
+  }
+
+  private check(offset: number, length: number): void {
+    if (this.failure !== undefined) throw this.failure;
+    if (this.closing !== undefined) {
+      throw new Failure('closed', 'volume-closed', 'The volume is being closed', {
+        facts: { volumeId: this.id },
+      });
+    }
+    checkRange(offset, length, this.sizeBytes);
+  }
+}
