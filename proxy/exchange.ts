@@ -14,6 +14,8 @@ export interface Exchange {
   /** `tx…`, on every answer and in every log line. */
   readonly transactionId: string;
   readonly startedMs: number;
+  /** Came over TLS. */
+  readonly secure: boolean;
   /** For the log: who it was, once that is known. */
   account?: string;
   /** For the log: what went wrong. */

@@ -118,6 +118,7 @@ function createServe(options: HttpServerOptions) {
       body,
       transactionId: transactionId(options),
       startedMs: clock.monotonicMs(),
+      secure: 'encrypted' in request.socket,
     };
     try {
       const reply = await handler(exchange);

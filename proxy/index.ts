@@ -1,4 +1,6 @@
 /** The object front door: a dialect-free object service, and the Swift and S3 dialects over it. */
 export * from './authenticator.ts';
+export type { ListeningServer } from './http-server.ts';
 export * from './objects/index.ts';
+export * from './server.ts';
 export * from './settings.ts';

@@ -26,10 +26,10 @@ export async function sendReply(options: SendOptions, reply: Reply): Promise<num
   const content = reply.body ?? '';
   if (typeof content === 'string' || Buffer.isBuffer(content)) {
     const bytes = typeof content === 'string' ? Buffer.byteLength(content) : content.length;
-    const plain = reply.headers['content-length'] !== undefined || isBodiless(reply.status);
+    const plain = hasLength(reply) || isBodiless(reply.status);
     response.writeHead(
       reply.status,
-      plain ? { ...reply.headers } : { ...reply.headers, 'content-length': bytes },
+      plain ? { ...reply.headers } : { ...reply.headers, 'Content-Length': bytes },
     );
     const sends = request.method !== 'HEAD' && bytes > 0;
     if (unread) await linger(options, sends ? content : '');
@@ -43,6 +43,10 @@ export async function sendReply(options: SendOptions, reply: Reply): Promise<num
     return 0;
   }
   return await sendStream(options, content);
+}
+
+function hasLength({ headers }: Reply): boolean {
+  return headers['Content-Length'] !== undefined || headers['content-length'] !== undefined;
 }
 
 function isBodiless(status: number): boolean {

@@ -27,6 +27,7 @@ const kinds = {
   'part-order': 'invalid',
   'part-too-small': 'invalid',
   'too-many-parts': 'invalid',
+  'segment-changed': 'conflict',
   'row-malformed': 'corrupt',
   'service-closed': 'closed',
 } as const satisfies Record<string, FailureKind>;

@@ -5,5 +5,6 @@ export * from './container-service.ts';
 export * from './create-service.ts';
 export * from './failures.ts';
 export * from './fields.ts';
+export * from './large-objects.ts';
 export * from './object-service.ts';
 export * from './upload-service.ts';

@@ -1,0 +1,2 @@
+/** The Swift dialect. */
+export * from './create-handler.ts';

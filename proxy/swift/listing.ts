@@ -1,0 +1,181 @@
+/** Listings: parameters in, text, JSON or XML out. */
+import type { Exchange, Reply } from '../exchange.ts';
+import type { ContainerListEntry, ObjectListEntry } from '../objects/index.ts';
+import { refusal } from './refusal.ts';
+import type { Query } from './swift-path.ts';
+import { isoTime, isTrue } from './text.ts';
+
+export const listingMax = 10_000;
+
+export interface ListingRange {
+  readonly prefix?: string;
+  readonly delimiter?: string;
+  readonly marker?: string;
+  readonly endMarker?: string;
+  readonly reverse?: boolean;
+  readonly limit: number;
+}
+
+export type ListingFormat = 'text/plain' | 'application/json' | 'application/xml' | 'text/xml';
+
+export function readRange(query: Query): ListingRange {
+  const path = query.get('path');
+  const prefix = path === undefined ? query.get('prefix') : path === '' ? '' : `${trimEnd(path)}/`;
+  const delimiter = path === undefined ? query.get('delimiter') : '/';
+  const marker = query.get('marker');
+  const endMarker = query.get('end_marker');
+  return {
+    limit: readLimit(query.get('limit')),
+    ...(prefix ? { prefix } : {}),
+    ...(delimiter ? { delimiter } : {}),
+    ...(marker ? { marker } : {}),
+    ...(endMarker ? { endMarker } : {}),
+    ...(isTrue(query.get('reverse')) ? { reverse: true } : {}),
+  };
+}
+
+function trimEnd(path: string): string {
+  let end = path.length;
+  while (end > 0 && path[end - 1] === '/') end -= 1;
+  return path.slice(0, end);
+}
+
+function readLimit(text: string | undefined): number {
+  if (text === undefined || !/^-?\d{1,15}$/.test(text)) return listingMax;
+  const limit = Number(text);
+  if (limit > listingMax) throw refusal('precondition-failed', `Maximum limit is ${listingMax}`);
+  return limit < 0 ? listingMax : limit;
+}
+
+const formats: Readonly<Record<string, ListingFormat>> = {
+  plain: 'text/plain',
+  json: 'application/json',
+  xml: 'application/xml',
+};
+const offered: readonly ListingFormat[] = [
+  'text/plain',
+  'application/json',
+  'application/xml',
+  'text/xml',
+];
+
+/** `format=` decides, or else the best of `Accept`. */
+export function readFormat(exchange: Exchange, query: Query): ListingFormat {
+  const format = query.get('format');
+  if (format !== undefined) return formats[format.toLowerCase()] ?? 'text/plain';
+  const { accept } = exchange.headers;
+  const best = accept === undefined ? 'text/plain' : bestOf(accept, offered);
+  if (best === undefined) throw refusal('not-acceptable');
+  return best;
+}
+
+const acceptEntriesMax = 32;
+
+/** The first offer of the highest quality; hand-written and linear, since this header has been used to stall servers. */
+export function bestOf<T extends string>(accept: string, offers: readonly T[]): T | undefined {
+  let best: T | undefined;
+  let bestQuality = 0;
+  const entries = accept.split(',', acceptEntriesMax).map((entry) => {
+    const [type = '', ...parameters] = entry.split(';').map((part) => part.trim().toLowerCase());
+    const q = parameters.find((parameter) => parameter.startsWith('q='));
+    const quality = q === undefined ? 1 : Number(q.slice(2));
+    return { type, quality: Number.isFinite(quality) ? quality : 0 };
+  });
+  for (const offer of offers) {
+    const group = `${offer.slice(0, offer.indexOf('/'))}/*`;
+    const match =
+      entries.find((entry) => entry.type === offer) ??
+      entries.find((entry) => entry.type === group) ??
+      entries.find((entry) => entry.type === '*/*' || entry.type === '');
+    if (match !== undefined && match.quality > bestQuality) {
+      best = offer;
+      bestQuality = match.quality;
+    }
+  }
+  return best;
+}
+
+// Needs no escape: JSON is sent in ASCII, as Swift does.
+const plainJson = /^[ !#-[\]-~]*$/;
+
+/** A JSON string in ASCII. */
+export function jsonText(text: string): string {
+  if (plainJson.test(text)) return `"${text}"`;
+  return JSON.stringify(text).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+};
+
+export function xmlText(text: string): string {
+  return text.replace(/[&<>"]/g, (mark) => entities[mark] ?? mark);
+}
+
+function objectJson(entry: ObjectListEntry): string {
+  if (entry.name === undefined) return `{"subdir": ${jsonText(entry.prefix)}}`;
+  const slo = entry.sloEtag === undefined ? '' : `, "slo_etag": "\\"${entry.sloEtag}\\""`;
+  return `{"bytes": ${entry.size}, "hash": "${entry.etag}", "name": ${jsonText(entry.name)}, "content_type": ${jsonText(entry.contentType)}, "last_modified": "${isoTime(entry.modifiedUs)}"${slo}}`;
+}
+
+function objectXml(entry: ObjectListEntry): string {
+  if (entry.name === undefined) {
+    const prefix = xmlText(entry.prefix);
+    return `<subdir name="${prefix}"><name>${prefix}</name></subdir>`;
+  }
+  return `<object><name>${xmlText(entry.name)}</name><hash>${entry.etag}</hash><bytes>${entry.size}</bytes><content_type>${xmlText(entry.contentType)}</content_type><last_modified>${isoTime(entry.modifiedUs)}</last_modified></object>`;
+}
+
+export function renderObjects(
+  format: ListingFormat,
+  container: string,
+  entries: readonly ObjectListEntry[],
+): string {
+  if (format === 'application/json') return `[${entries.map(objectJson).join(', ')}]`;
+  if (format === 'text/plain')
+    return entries.map((entry) => `${entry.name ?? entry.prefix}\n`).join('');
+  const head = `<?xml version="1.0" encoding="UTF-8"?>\n<container name="${xmlText(container)}">`;
+  return `${head}${entries.map(objectXml).join('')}</container>`;
+}
+
+function containerJson(entry: ContainerListEntry): string {
+  if (entry.name === undefined) return `{"subdir": ${jsonText(entry.prefix)}}`;
+  return `{"name": ${jsonText(entry.name)}, "count": ${entry.objects}, "bytes": ${entry.bytes}, "last_modified": "${isoTime(entry.modifiedUs)}"}`;
+}
+
+function containerXml(entry: ContainerListEntry): string {
+  if (entry.name === undefined) return `<subdir name="${xmlText(entry.prefix)}" />\n`;
+  return `<container><name>${xmlText(entry.name)}</name><count>${entry.objects}</count><bytes>${entry.bytes}</bytes><last_modified>${isoTime(entry.modifiedUs)}</last_modified></container>\n`;
+}
+
+export function renderContainers(
+  format: ListingFormat,
+  account: string,
+  entries: readonly ContainerListEntry[],
+): string {
+  if (format === 'application/json') return `[${entries.map(containerJson).join(', ')}]`;
+  if (format === 'text/plain')
+    return entries.map((entry) => `${entry.name ?? entry.prefix}\n`).join('');
+  const head = `<?xml version="1.0" encoding="UTF-8"?>\n<account name="${xmlText(account)}">\n`;
+  return `${head}${entries.map(containerXml).join('')}</account>`;
+}
+
+/** 204 for an empty text listing, 200 otherwise. */
+export function listingReply(
+  format: ListingFormat,
+  body: string,
+  headers: Record<string, string | number>,
+): Reply {
+  const status = format === 'text/plain' && body === '' ? 204 : 200;
+  return {
+    status,
+    headers: { ...headers, 'Content-Type': `${format}; charset=utf-8`, Vary: 'Accept' },
+    body,
+  };
+}
