@@ -21,9 +21,9 @@ def apply(builder, step):
         builder.remove_dev(dev_id)
     for dev_id, dev in sorted(wanted.items()):
         if dev_id not in present:
-            builder.add_dev(dict(dev))
+            builder.add_dev(dict(dev, replication_ip=dev['ip'], replication_port=dev['port']))
         elif builder.devs[dev_id]['weight'] != dev['weight']:
-            builder.set_dev_weight(dev_id, dev['weight'])
+            builder.set_dev_weight(dev_id, float(dev['weight']))
     builder.set_replicas(step['replicas'])
     builder.set_overload(step['overload'])
 
