@@ -1,0 +1,76 @@
+/** Identity as the rest of the program sees it. */
+import type { MountableService } from '../api/index.ts';
+import {
+  type Account,
+  type AccountSummary,
+  Accounts,
+  type NewAccount,
+  type S3Access,
+} from './accounts.ts';
+import { Authenticator, type Issued } from './authenticate.ts';
+import {
+  type AdminCredentials,
+  bootstrap,
+  type CatalogEntry,
+  publishCatalog,
+} from './bootstrap.ts';
+import { Contexts } from './contexts.ts';
+import { type CoreOptions, IdentityCore } from './core.ts';
+import type { KeyPair } from './resources/credentials.ts';
+import { identityService } from './service.ts';
+import { type TokenInfo, Tokens } from './tokens/tokens.ts';
+
+export type IdentityOptions = CoreOptions;
+
+export interface Identity {
+  /** The HTTP API, to be mounted on an API server. */
+  readonly service: MountableService;
+  /**
+   * Fills an empty state (true when it was), and writes into the catalog where this program's services are, identity's
+   * own included. Call once at every start.
+   */
+  bootstrap(admin: AdminCredentials, endpoints: readonly CatalogEntry[]): Promise<boolean>;
+  /** TempAuth's log-in by `project:user`; nothing when the pair is not good. */
+  authenticatePassword(projectUser: string, password: string): Promise<Issued | undefined>;
+  /** What a token stands for now; nothing when it is not valid. No request leaves the process. */
+  validateToken(token: string): Promise<TokenInfo | undefined>;
+  s3Secret(accessKey: string): Promise<S3Access | undefined>;
+  createUser(account: NewAccount): Promise<Account>;
+  createS3Key(project: string, userName: string): Promise<KeyPair>;
+  listUsers(): Promise<AccountSummary[]>;
+  setPassword(userName: string, password: string): Promise<void>;
+  removeUser(userName: string): Promise<void>;
+  /** Signs with a new key from now on; nobody is logged out. */
+  rotateTokenKey(): Promise<void>;
+  /** Called after every change of users, roles, keys or revocations: what was validated before may not hold. */
+  onRevoked(listener: () => void): () => void;
+  close(): Promise<void>;
+}
+
+export async function createIdentity(options: IdentityOptions): Promise<Identity> {
+  const core = new IdentityCore(options);
+  const contexts = new Contexts(core);
+  const tokens = new Tokens(core, contexts);
+  const authenticator = new Authenticator(core, tokens);
+  const accounts = new Accounts(core, contexts, authenticator);
+  await core.open();
+  return {
+    service: identityService(core, tokens, authenticator),
+    bootstrap: async (admin, endpoints) => {
+      const first = await bootstrap(core, admin);
+      await publishCatalog(core, endpoints);
+      return first;
+    },
+    authenticatePassword: (projectUser, password) => accounts.logIn(projectUser, password),
+    validateToken: (token) => tokens.validate(token),
+    s3Secret: (accessKey) => accounts.s3Access(accessKey),
+    createUser: (account) => accounts.create(account),
+    createS3Key: (project, userName) => accounts.createS3Key(project, userName),
+    listUsers: () => accounts.list(),
+    setPassword: (userName, password) => accounts.setPassword(userName, password),
+    removeUser: (userName) => accounts.remove(userName),
+    rotateTokenKey: () => core.keyring.rotate(),
+    onRevoked: (listener) => core.onChanged(listener),
+    close: () => core.close(),
+  };
+}

@@ -1,0 +1,355 @@
+/** Credentials of users: EC2 key pairs (which are the S3 keys), and others as opaque blobs, sealed at rest. */
+import { createHash } from 'node:crypto';
+import Type from 'typebox';
+import type { Random } from '#common';
+import type { Route } from '../../api/index.ts';
+import { callerOf, type IdentityCaller, parameter, type Request, route } from '../caller.ts';
+import type { Db, IdentityCore, Tx } from '../core.ts';
+import { identityFailure } from '../failures.ts';
+import type { CredentialRow } from '../tables.ts';
+import * as fields from './fields.ts';
+import { findProject } from './projects.ts';
+import { onDuplicate } from './removal.ts';
+import { findUser } from './users.ts';
+import { found, linked, listReply, readPage, type View } from './views.ts';
+
+export interface KeyPair {
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+const upper = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
+const alphanumeric = `${upper}abcdefghijklmnopqrstuvwxyz`;
+
+const pick = (random: Random, from: string, count: number) =>
+  Array.from({ length: count }, () => from.charAt(random.below(from.length))).join('');
+
+/** Letters and digits only: a slash or a plus sign in a secret breaks half of the tools that carry it. */
+export function newKeyPair(random: Random): KeyPair {
+  return { accessKey: pick(random, upper, 20), secretKey: pick(random, alphanumeric, 40) };
+}
+
+export const credentialIdOf = (accessKey: string) =>
+  createHash('sha256').update(accessKey).digest('hex');
+
+const purposeOf = (id: string) => `credential ${id}`;
+
+export async function insertKeyPair(
+  core: IdentityCore,
+  transaction: Tx,
+  owner: { readonly userId: string; readonly projectId: string },
+  pair: KeyPair,
+): Promise<CredentialRow> {
+  const id = credentialIdOf(pair.accessKey);
+  const blob = { access: pair.accessKey, secret: pair.secretKey, trust_id: null };
+  const row: CredentialRow = {
+    id,
+    user_id: owner.userId,
+    project_id: owner.projectId,
+    type: 'ec2',
+    sealed_blob: core.sealer.seal(purposeOf(id), JSON.stringify(blob)),
+    extra: '{}',
+  };
+  await onDuplicate('credential', id, () =>
+    transaction.insertInto('identity_credential').values(row).execute(),
+  );
+  return row;
+}
+
+/** The pair in an EC2 credential; nothing when its blob is not one. */
+export function keyPairOf(core: IdentityCore, row: CredentialRow): KeyPair | undefined {
+  return pairIn(core.sealer.open(purposeOf(row.id), row.sealed_blob));
+}
+
+function pairIn(blob: string): KeyPair | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(blob);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const accessKey: unknown = Reflect.get(value, 'access');
+  const secretKey: unknown = Reflect.get(value, 'secret');
+  const usable = typeof accessKey === 'string' && typeof secretKey === 'string';
+  return usable && accessKey !== '' && secretKey !== '' ? { accessKey, secretKey } : undefined;
+}
+
+const findCredential = (db: Db, id: string): Promise<CredentialRow | undefined> =>
+  db.selectFrom('identity_credential').selectAll().where('id', '=', id).executeTakeFirst();
+
+function credentialView(core: IdentityCore, row: CredentialRow): View {
+  const { sealed_blob, extra, ...rest } = row;
+  const blob = core.sealer.open(purposeOf(row.id), sealed_blob);
+  return { ...fields.parseExtra(extra), ...rest, blob };
+}
+
+function ec2View(core: IdentityCore, request: Request, row: CredentialRow): View {
+  const pair = keyPairOf(core, row);
+  const path = `/v3/users/${row.user_id}/credentials/OS-EC2/${pair?.accessKey ?? row.id}`;
+  return {
+    user_id: row.user_id,
+    tenant_id: row.project_id,
+    access: pair?.accessKey,
+    secret: pair?.secretKey,
+    trust_id: null,
+    links: { self: `${request.baseUrl}${path}` },
+  };
+}
+
+const blob = Type.String({ minLength: 1, maxLength: 65_535 });
+const kind = Type.String({ minLength: 1, maxLength: 255 });
+const known = ['user_id', 'project_id', 'type', 'blob'];
+
+const targetOfRow = (row: CredentialRow | undefined) => ({
+  target: { credential: row && { user_id: row.user_id, id: row.id } },
+});
+
+export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
+  const { db } = core;
+  const byId = async (request: Request) =>
+    targetOfRow(await findCredential(db, parameter(request, 'credential_id')));
+  const theCredential = async (request: Request, from: Db = db) => {
+    const id = parameter(request, 'credential_id');
+    return found(await findCredential(from, id), 'credential', id);
+  };
+  const reply = (request: Request, row: CredentialRow) => ({
+    credential: linked(request, 'credentials', credentialView(core, row)),
+  });
+  return [
+    route({
+      method: 'GET',
+      path: '/v3/credentials',
+      policy: 'any-token',
+      handle: async (request) => {
+        let query = db.selectFrom('identity_credential').selectAll();
+        // Who may not read everybody's sees their own.
+        if (!request.may('identity:list_credentials'))
+          query = query.where('user_id', '=', callerOf(request).userId);
+        const page = await readPage(request, query, {
+          table: 'identity_credential',
+          filters: { user_id: 'text', type: 'text', project_id: 'text' },
+          sortKeys: ['id', 'type', 'user_id'],
+          defaultSort: 'id',
+          limitMax: core.settings.listMax,
+        });
+        const views = page.rows.map((row) =>
+          linked(request, 'credentials', credentialView(core, row)),
+        );
+        return listReply(request, 'credentials', views, page.next);
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v3/credentials',
+      policy: 'identity:create_credential',
+      body: Type.Object({
+        credential: Type.Object({
+          blob,
+          type: kind,
+          user_id: Type.Optional(fields.id),
+          project_id: Type.Optional(fields.nullable(fields.id)),
+        }),
+      }),
+      target: (request) => ({
+        target: {
+          credential: { user_id: request.body.credential.user_id ?? request.caller?.userId },
+        },
+      }),
+      handle: async (request) => {
+        const { credential } = request.body;
+        const caller = callerOf(request);
+        const projectId = credential.project_id ?? null;
+        const pair = pairIn(credential.blob);
+        if (credential.type === 'ec2' && (pair === undefined || projectId === null))
+          throw identityFailure('schema-invalid', {
+            detail: 'An ec2 credential needs a project_id and a blob with access and secret.',
+          });
+        const isKeyPair = credential.type === 'ec2' && pair !== undefined;
+        const id = isKeyPair ? credentialIdOf(pair.accessKey) : core.newId();
+        const row: CredentialRow = {
+          id,
+          user_id: credential.user_id ?? caller.userId,
+          project_id: projectId,
+          type: credential.type,
+          sealed_blob: core.sealer.seal(purposeOf(id), credential.blob),
+          extra: JSON.stringify(fields.extraOf(credential, known)),
+        };
+        await core.change(async (transaction) => {
+          found(await findUser(transaction, row.user_id), 'user', row.user_id);
+          if (projectId !== null)
+            found(await findProject(transaction, projectId), 'project', projectId);
+          await onDuplicate('credential', id, () =>
+            transaction.insertInto('identity_credential').values(row).execute(),
+          );
+        });
+        return { status: 201, body: reply(request, row) };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v3/credentials/:credential_id',
+      policy: 'identity:get_credential',
+      target: byId,
+      handle: async (request) => ({ body: reply(request, await theCredential(request)) }),
+    }),
+    route({
+      method: 'PATCH',
+      path: '/v3/credentials/:credential_id',
+      policy: 'identity:update_credential',
+      body: Type.Object({
+        credential: Type.Object({
+          blob: Type.Optional(blob),
+          type: Type.Optional(kind),
+          user_id: Type.Optional(fields.id),
+          project_id: Type.Optional(fields.nullable(fields.id)),
+        }),
+      }),
+      target: byId,
+      handle: async (request) => {
+        const { credential } = request.body;
+        const row = await core.change(async (transaction) => {
+          const before = await theCredential(request, transaction);
+          const userId = credential.user_id ?? before.user_id;
+          // Nobody may give a credential to somebody else without being allowed to make one there.
+          if (
+            !request.may('identity:create_credential', {
+              target: { credential: { user_id: userId } },
+            })
+          )
+            throw identityFailure('forbidden-action', { action: 'identity:update_credential' });
+          if (before.type === 'ec2' || credential.type === 'ec2')
+            refuseOtherKey(before, credential);
+          found(await findUser(transaction, userId), 'user', userId);
+          const after: CredentialRow = {
+            ...before,
+            user_id: userId,
+            project_id:
+              credential.project_id === undefined ? before.project_id : credential.project_id,
+            type: credential.type ?? before.type,
+            sealed_blob:
+              credential.blob === undefined
+                ? before.sealed_blob
+                : core.sealer.seal(purposeOf(before.id), credential.blob),
+            extra: fields.mergeExtra(before.extra, fields.extraOf(credential, known)),
+          };
+          await transaction
+            .updateTable('identity_credential')
+            .set(after)
+            .where('id', '=', before.id)
+            .execute();
+          return after;
+        });
+        return { body: reply(request, row) };
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/v3/credentials/:credential_id',
+      policy: 'identity:delete_credential',
+      target: byId,
+      handle: async (request) => {
+        await core.change(async (transaction) => {
+          const { id } = await theCredential(request, transaction);
+          await transaction.deleteFrom('identity_credential').where('id', '=', id).execute();
+        });
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+/** The id of a key pair is made of its access key, so that one stays; the secret may change. */
+function refuseOtherKey(
+  before: CredentialRow,
+  change: { readonly type?: string; readonly blob?: string; readonly project_id?: string | null },
+): void {
+  const pair = change.blob === undefined ? undefined : pairIn(change.blob);
+  const otherType = change.type !== undefined && change.type !== before.type;
+  const otherKey =
+    change.blob !== undefined &&
+    (pair === undefined || credentialIdOf(pair.accessKey) !== before.id);
+  if (otherType || otherKey || change.project_id === null)
+    throw identityFailure('schema-invalid', {
+      detail: 'An ec2 credential keeps its type, its access key and a project.',
+    });
+}
+
+export function ec2Routes(core: IdentityCore): Route<IdentityCaller>[] {
+  const { db } = core;
+  const target = async (request: Request) => {
+    const user = await findUser(db, parameter(request, 'user_id'));
+    return { target: { user: user && { id: user.id } } };
+  };
+  const theUser = async (request: Request) => {
+    const id = parameter(request, 'user_id');
+    return found(await findUser(db, id), 'user', id);
+  };
+  const theKey = async (request: Request, from: Db) => {
+    const access = parameter(request, 'access');
+    const row = await findCredential(from, credentialIdOf(access));
+    // Somebody else's key is as unknown as none.
+    const own = row?.user_id === parameter(request, 'user_id') ? row : undefined;
+    return found(own, 'credential', access);
+  };
+  return [
+    route({
+      method: 'GET',
+      path: '/v3/users/:user_id/credentials/OS-EC2',
+      policy: 'identity:ec2_list_credentials',
+      target,
+      handle: async (request) => {
+        const user = await theUser(request);
+        const rows = await db
+          .selectFrom('identity_credential')
+          .selectAll()
+          .where('user_id', '=', user.id)
+          .where('type', '=', 'ec2')
+          .orderBy('id')
+          .limit(core.settings.listMax)
+          .execute();
+        const views = rows.map((row) => ec2View(core, request, row));
+        return listReply(request, 'credentials', views);
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v3/users/:user_id/credentials/OS-EC2',
+      policy: 'identity:ec2_create_credential',
+      body: Type.Object({ tenant_id: fields.id }),
+      target,
+      handle: async (request) => {
+        const user = await theUser(request);
+        const projectId = request.body.tenant_id;
+        found(await findProject(db, projectId), 'project', projectId);
+        const row = await core.change((transaction) =>
+          insertKeyPair(core, transaction, { userId: user.id, projectId }, newKeyPair(core.random)),
+        );
+        return { status: 201, body: { credential: ec2View(core, request, row) } };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v3/users/:user_id/credentials/OS-EC2/:access',
+      policy: 'identity:ec2_get_credential',
+      target,
+      handle: async (request) => ({
+        body: { credential: ec2View(core, request, await theKey(request, db)) },
+      }),
+    }),
+    route({
+      method: 'DELETE',
+      path: '/v3/users/:user_id/credentials/OS-EC2/:access',
+      policy: 'identity:ec2_delete_credential',
+      target,
+      handle: async (request) => {
+        await core.change(async (transaction) => {
+          const { id } = await theKey(request, transaction);
+          await transaction.deleteFrom('identity_credential').where('id', '=', id).execute();
+        });
+        return { status: 204 };
+      },
+    }),
+  ];
+}
