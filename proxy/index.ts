@@ -2,5 +2,6 @@
 export * from './authenticator.ts';
 export type { ListeningServer } from './http-server.ts';
 export * from './objects/index.ts';
+export { type S3Settings, s3Settings } from './s3/index.ts';
 export * from './server.ts';
 export * from './settings.ts';

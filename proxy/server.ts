@@ -6,6 +6,7 @@ import type { Handler, Reply } from './exchange.ts';
 import { type ListeningServer, listenHttp } from './http-server.ts';
 import type { ObjectService } from './objects/index.ts';
 import { createPipeline } from './pipeline.ts';
+import { createS3Handler, createS3Refusal, type S3Settings } from './s3/index.ts';
 import type { ProxySettings } from './settings.ts';
 import { createSwiftHandler } from './swift/index.ts';
 
@@ -20,47 +21,50 @@ export interface FrontDoorOptions {
   readonly settings: ProxySettings;
 }
 
-/** What the S3 dialect is made from: its own settings are bound by who calls this. */
-export type CreateS3Handler = (options: Omit<FrontDoorOptions, 'address' | 'settings'>) => Handler;
+export interface S3DoorOptions extends FrontDoorOptions {
+  readonly s3: S3Settings;
+}
 
 export async function createSwiftServer(options: FrontDoorOptions): Promise<ListeningServer> {
-  return await openDoor(options, 'swift', createSwiftHandler, (status, reason) => ({
+  const refuse = async (status: number, reason: string): Promise<Reply> => ({
     status,
     headers: { 'Content-Type': 'text/plain' },
     body: reason,
-  }));
+  });
+  return await openDoor(options, {
+    name: 'swift',
+    refuse,
+    create: (authenticator) => createSwiftHandler({ ...options, authenticator }),
+  });
 }
 
-export async function createS3Server(
-  options: FrontDoorOptions,
-  createHandler: CreateS3Handler,
-): Promise<ListeningServer> {
-  return await openDoor(options, 's3', createHandler, (status, reason) => ({
-    status,
-    headers: { 'Content-Type': 'application/xml' },
-    body: `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${
-      status === 503 ? 'SlowDown' : 'InvalidRequest'
-    }</Code><Message>${reason}</Message></Error>`,
-  }));
+export async function createS3Server(options: S3DoorOptions): Promise<ListeningServer> {
+  const s3 = { ...options, settings: options.s3 };
+  return await openDoor(options, {
+    name: 's3',
+    refuse: createS3Refusal(options.random),
+    create: (authenticator) => createS3Handler({ ...s3, authenticator }),
+  });
 }
 
-async function openDoor(
-  options: FrontDoorOptions,
-  dialect: string,
-  createHandler: (options: FrontDoorOptions) => Handler,
-  refuse: (status: number, reason: string) => Reply,
-): Promise<ListeningServer> {
+interface Dialect {
+  readonly name: string;
+  readonly refuse: (status: number, reason: string) => Promise<Reply>;
+  readonly create: (authenticator: Authenticator) => Handler;
+}
+
+async function openDoor(options: FrontDoorOptions, dialect: Dialect): Promise<ListeningServer> {
   const authenticator = cacheAuthenticator(options.authenticator, options.clock, options.settings);
   const handler = createPipeline(
     {
-      dialect,
+      dialect: dialect.name,
       clock: options.clock,
       log: options.log,
       metrics: options.metrics,
       settings: options.settings,
-      refuse: (status, reason) => Promise.resolve(refuse(status, reason)),
+      refuse: dialect.refuse,
     },
-    createHandler({ ...options, authenticator }),
+    dialect.create(authenticator),
   );
   const { clock, random, log, settings } = options;
   const server = await listenHttp({ clock, random, log, settings, handler }, options.address);
