@@ -57,6 +57,10 @@ function mayUse(container: Container, caller: Caller | undefined, need: Need): b
   return need !== 'write' && openToAll(container.system['read-acl'] ?? '', need);
 }
 
+export function checkMayGet(container: Container, caller: Caller | undefined): void {
+  if (!mayUse(container, caller, 'get')) throw new S3Failure('AccessDenied');
+}
+
 export function hasRole(caller: Caller, need: Need): boolean {
   const enough = need === 'write' ? writingRoles : readingRoles;
   return caller.identity.roles.some((role) => enough.has(role));

@@ -7,6 +7,7 @@ import type { S3Request, S3Services } from './context.ts';
 import { decodePercent } from './query.ts';
 import { invalidArgument, S3Failure } from './s3-failure.ts';
 import { checkVersionId } from './version-id.ts';
+import { openWhole } from './whole-object.ts';
 
 export interface CopySource extends S3Address {
   readonly object: StoredObject;
@@ -22,9 +23,7 @@ export async function openCopySource(
     services,
     need: 'get',
   });
-  const object = await services.objects.objects.get({ container, name: address.key });
-  const { kind } = object.info;
-  if (kind === 'slo' || kind === 'dlo') throw new S3Failure('NotImplemented');
+  const object = await openWhole({ container, name: address.key }, request, services);
   const verdict = judge(readConditions(request.head, 'x-amz-copy-source-'), object.info);
   if (verdict !== 'go') throw new S3Failure('PreconditionFailed');
   return { ...address, object };

@@ -7,7 +7,7 @@
  * 4. Whatever was thrown on the way becomes an error document.
  */
 import { Counter } from '#common';
-import type { Exchange, Reply } from '../exchange.ts';
+import type { Exchange, Handler } from '../exchange.ts';
 import { addressOf, parseBaseDomains, type S3Address } from './address.ts';
 import type { S3Options, S3Reply, S3Request, S3Services } from './context.ts';
 import { findRoute } from './find-route.ts';
@@ -19,14 +19,7 @@ import { S3Failure } from './s3-failure.ts';
 import { type AuthenticateOptions, authenticate } from './sigv4/authenticate.ts';
 import { SigningKeys } from './sigv4/signing-key.ts';
 
-/** What the dialect needs of an exchange; `account` and `failure` are told back for the log. */
-export type S3Exchange = Pick<Exchange, 'method' | 'url' | 'rawHeaders' | 'account' | 'failure'> & {
-  readonly body: AsyncIterable<Buffer>;
-};
-
-export type S3Handler = (exchange: S3Exchange) => Promise<Reply>;
-
-export function createS3Handler(options: S3Options): S3Handler {
+export function createS3Handler(options: S3Options): Handler {
   const { authenticator, clock, settings, objects } = options;
   const baseDomains = parseBaseDomains(settings.baseDomains);
   const proving: AuthenticateOptions = {
@@ -65,7 +58,7 @@ interface Serving {
   readonly progress: Progress;
 }
 
-async function serve(exchange: S3Exchange, serving: Serving): Promise<S3Reply> {
+async function serve(exchange: Exchange, serving: Serving): Promise<S3Reply> {
   const head = readHead(exchange.method, exchange.url, exchange.rawHeaders);
   const address = addressOf(head, serving.baseDomains);
   const query = parseQuery(head.query);
@@ -106,7 +99,7 @@ function identify({ random }: S3Options): Identification {
   };
 }
 
-function refuse(error: unknown, exchange: S3Exchange, ids: Identification): S3Reply {
+function refuse(error: unknown, exchange: Exchange, ids: Identification): S3Reply {
   const rendered = renderedError(error);
   const headers = { 'content-type': 'application/xml', ...rendered.headers };
   // Neither has a body; their status says it all.

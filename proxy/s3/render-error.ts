@@ -8,6 +8,7 @@ import { element, plainDocument } from './xml/write.ts';
 const ofService: Readonly<Record<ObjectFailureCode | ClusterFailureCode, S3Code>> = {
   'container-missing': 'NoSuchBucket',
   'object-missing': 'NoSuchKey',
+  'segment-changed': 'OperationAborted',
   'upload-missing': 'NoSuchUpload',
   'container-exists': 'BucketAlreadyOwnedByYou',
   'container-name-taken': 'BucketAlreadyExists',

@@ -17,7 +17,6 @@ export interface Serving {
 
 /** Conditions first, then the range, as RFC 9110 §13.2.2 orders them. */
 export function planServing(request: S3Request, info: ObjectInfo): Serving {
-  refuseManifest(info);
   const verdict = judge(readConditions(request.head), info);
   if (verdict === 'failed') throw new S3Failure('PreconditionFailed');
   const modified = httpDate(info.modifiedUs);
@@ -41,14 +40,6 @@ export function planServing(request: S3Request, info: ObjectInfo): Serving {
     Object.assign(headers, checksumHeaders(info.checksums));
   override(headers, request);
   return { status: range === undefined ? 200 : 206, headers, range: range ?? wholeRange };
-}
-
-/** A Swift manifest's bytes are not the object's; until they are put together here they are not passed off as such. */
-function refuseManifest(info: ObjectInfo): void {
-  if (info.kind === 'slo' || info.kind === 'dlo')
-    throw new S3Failure('NotImplemented', {
-      message: 'The object is a Swift large object manifest; read it through the Swift API.',
-    });
 }
 
 function partRange(request: S3Request, info: ObjectInfo): ByteRange | undefined {

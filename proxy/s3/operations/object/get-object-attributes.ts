@@ -8,6 +8,7 @@ import { httpDate } from '../../http-date.ts';
 import { xmlReply } from '../../reply.ts';
 import { invalidArgument, S3Failure } from '../../s3-failure.ts';
 import { checkVersionId } from '../../version-id.ts';
+import { describeWhole } from '../../whole-object.ts';
 import { element, s3Document, wrap } from '../../xml/write.ts';
 
 const attributes = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'] as const;
@@ -17,7 +18,7 @@ export const getObjectAttributes: Operation = async (request, services) => {
   const container = await openBucket(request, services, 'get');
   checkVersionId(request.query.get('versionId'));
   const wanted = parseAttributes(request);
-  const info = await services.objects.objects.head({ container, name: request.key });
+  const info = await describeWhole({ container, name: request.key }, request, services);
   if (judge(readConditions(request.head), info) !== 'go') throw new S3Failure('PreconditionFailed');
   const inner = wanted.map((attribute) => render[attribute](info, request)).join('');
   const headers = { 'last-modified': httpDate(info.modifiedUs) };

@@ -5,15 +5,21 @@
  * 2. The service matches it with what was uploaded; we see the parts before anything is visible.
  * 3. Compare the checksums told with those of the parts, make the object's own, compare that too.
  */
-import type { CompleteUpload } from '../../../objects/index.ts';
+import { isFailure } from '#common';
+import type { CompleteUpload, UploadRef } from '../../../objects/index.ts';
 import { openBucket } from '../../access.ts';
 import { checksumAlgorithms } from '../../body/checksum-algorithms.ts';
 import { headerOf } from '../../body/declared-checksum.ts';
-import { type CompletedPart, checksumPlanOf, combineParts } from '../../body/multipart-checksum.ts';
+import {
+  type ChecksumPlan,
+  type CompletedPart,
+  checksumPlanOf,
+  combineParts,
+} from '../../body/multipart-checksum.ts';
 import { readDocument } from '../../body/read-document.ts';
 import { checksumElements } from '../../checksum-headers.ts';
 import { bareEtag, conditionally, writeConditions } from '../../conditions.ts';
-import type { Operation, S3Request } from '../../context.ts';
+import type { Operation, S3Request, S3Services } from '../../context.ts';
 import { xmlReply } from '../../reply.ts';
 import { S3Failure } from '../../s3-failure.ts';
 import { uriEncode } from '../../sigv4/uri-encode.ts';
@@ -25,8 +31,7 @@ export const completeMultipartUpload: Operation = async (request, services) => {
   const container = await openBucket(request, services, 'write');
   const ref = uploadRef(request, container);
   const parts = parseParts(await readCompletion(request, services.settings.documentBytesMax));
-  const upload = await services.objects.uploads.get(ref);
-  const plan = checksumPlanOf(upload.fields.system);
+  const plan = await findPlan(services, ref);
   const conditions = writeConditions(request.head);
   const expectedSize = request.head.headers.get('x-amz-mp-object-size');
   const complete: CompleteUpload = {
@@ -53,6 +58,17 @@ export const completeMultipartUpload: Operation = async (request, services) => {
     checksumElements(info.checksums, true);
   return xmlReply(200, s3Document('CompleteMultipartUploadResult', inner));
 };
+
+/** An upload that is gone may be one that was completed before: the service tells, and repeats the answer. */
+async function findPlan(services: S3Services, ref: UploadRef): Promise<ChecksumPlan | undefined> {
+  try {
+    const upload = await services.objects.uploads.get(ref);
+    return checksumPlanOf(upload.fields.system);
+  } catch (error) {
+    if (isFailure(error, 'missing') && error.code === 'upload-missing') return undefined;
+    throw error;
+  }
+}
 
 /** `x-amz-checksum-…` here is the object's, not this document's, so the body is read without it. */
 function readCompletion(request: S3Request, bytesMax: number): Promise<Buffer> {

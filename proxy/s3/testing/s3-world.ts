@@ -1,0 +1,110 @@
+/** The dialect on a real listening server over the object service in memory, with two projects that have keys. */
+import {
+  createMetrics,
+  defaultsOf,
+  type Random,
+  seededRandom,
+  silentLogger,
+  systemClock,
+} from '#common';
+import type { AccessKey, Identity } from '../../authenticator.ts';
+import { listenHttp } from '../../http-server.ts';
+import { createObjectService, type ObjectService } from '../../objects/index.ts';
+import { createMemoryCluster, type MemoryCluster } from '../../objects/testing/memory-cluster.ts';
+import { createPipeline } from '../../pipeline.ts';
+import { type ProxySettings, proxySettings } from '../../settings.ts';
+import { createS3Handler } from '../handler.ts';
+import { createS3Refusal } from '../refuse-early.ts';
+import { type S3Settings, s3Settings } from '../settings.ts';
+
+export interface TestKey {
+  readonly accessKey: string;
+  readonly secret: string;
+  readonly project: string;
+}
+
+function identityOf(project: string, roles: readonly string[]): Identity {
+  return {
+    userId: `user-of-${project}`,
+    userName: project,
+    projectId: project,
+    projectName: project,
+    domainId: 'default',
+    domainName: 'Default',
+    roles,
+    reseller: false,
+    expiresMs: undefined,
+  };
+}
+
+export const blueKey: TestKey = { accessKey: 'BLUE1KEY', secret: 'bluesecret1', project: 'blue' };
+export const blueReader: TestKey = {
+  accessKey: 'BLUE2KEY',
+  secret: 'readsecret2',
+  project: 'blue',
+};
+export const redKey: TestKey = { accessKey: 'RED1KEY', secret: 'redsecret3', project: 'red' };
+
+const known = new Map<string, AccessKey>([
+  [blueKey.accessKey, { secret: blueKey.secret, identity: identityOf('blue', ['member']) }],
+  [blueReader.accessKey, { secret: blueReader.secret, identity: identityOf('blue', ['reader']) }],
+  [redKey.accessKey, { secret: redKey.secret, identity: identityOf('red', ['member']) }],
+]);
+
+export const testAuthenticator = {
+  s3Secret: async (accessKey: string): Promise<AccessKey | undefined> => known.get(accessKey),
+};
+
+export interface S3World {
+  readonly port: number;
+  readonly endpoint: string;
+  readonly objects: ObjectService;
+  readonly cluster: MemoryCluster;
+  close(): Promise<void>;
+}
+
+export interface WorldOptions {
+  readonly s3?: Partial<S3Settings>;
+  readonly proxy?: Partial<ProxySettings>;
+  readonly random?: Random;
+}
+
+export async function startS3World(options: WorldOptions = {}): Promise<S3World> {
+  const random = options.random ?? seededRandom(7);
+  const settings: ProxySettings = { ...defaultsOf(proxySettings), ...options.proxy };
+  const cluster = createMemoryCluster(seededRandom(1));
+  const shared = { clock: systemClock, log: silentLogger, random };
+  const objects = createObjectService({
+    tables: cluster.tables,
+    blobs: cluster.blobs,
+    settings,
+    ...shared,
+  });
+  const metrics = createMetrics();
+  const dialect = createS3Handler({
+    objects,
+    authenticator: testAuthenticator,
+    settings: { ...defaultsOf(s3Settings), ...options.s3 },
+    metrics,
+    ...shared,
+  });
+  const refuse = createS3Refusal(random);
+  const pipeline = createPipeline(
+    { dialect: 's3', settings, metrics, clock: systemClock, log: silentLogger, refuse },
+    dialect,
+  );
+  const server = await listenHttp(
+    { handler: pipeline, settings, ...shared },
+    { host: '127.0.0.1', port: 0 },
+  );
+  return {
+    port: server.port,
+    endpoint: `http://127.0.0.1:${server.port}`,
+    objects,
+    cluster,
+    close: async () => {
+      await server.close();
+      await objects.close();
+    },
+  };
+}
