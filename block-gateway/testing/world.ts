@@ -41,6 +41,8 @@ export class World {
   /** The number of the operation at which the power fails. */
   crashAt = Number.POSITIVE_INFINITY;
   private random: Random | undefined;
+  /** When there, blobs take their time, each its own, so that they arrive in another order than they were sent. */
+  delays: Random | undefined;
   /** What is left after the power failed. */
   after: { readonly disk: MemoryDisk; readonly store: MemoryStore } | undefined;
 
@@ -59,7 +61,11 @@ export class World {
     this.disk.faults.before = () => {
       if (this.tick()) throw new Failure('closed', 'power-lost', 'The power is off');
     };
-    this.store.hook = () => (this.tick() ? new Promise(() => {}) : Promise.resolve());
+    this.store.hook = async (operation) => {
+      if (operation === 'put-blob' && this.delays !== undefined)
+        await this.clock.sleep(this.delays.below(1500));
+      if (this.tick()) await new Promise(() => {});
+    };
   }
 
   crashOn(event: number, random: Random): void {
