@@ -1,4 +1,6 @@
 /** Two ways to ask replicas: all at once until a quorum is decided, or as few as needed with hedging. */
+
+import { putAside } from './handoff.ts';
 import type { Answer, Quorum, ReplicaFailure, Verdict } from './quorum.ts';
 import type { CallClass, Replica } from './replica.ts';
 import type { Deadline, TimerWheel } from './timer-wheel.ts';
@@ -13,6 +15,21 @@ export interface Gathering<T> {
   readonly sort: (replica: Replica, reply: T) => void;
   /** Gives another device for one that failed, as long as there is one. */
   readonly spare?: () => Replica | undefined;
+}
+
+/**
+ * The replicas to ask for a write. Those put aside are left out while the others are a majority: then it is also certain
+ * that they did nothing.
+ */
+export function awake(replicas: readonly Replica[], quorum: Quorum<unknown>): readonly Replica[] {
+  let aside = 0;
+  for (const replica of replicas) if (replica.aside) aside += 1;
+  if (aside === 0 || replicas.length - aside < quorum.thresholds.majority) return replicas;
+  return replicas.filter((replica) => {
+    if (!replica.aside) return true;
+    quorum.failed(replica.device, putAside(replica.device));
+    return false;
+  });
 }
 
 /** Resolves at the first verdict; stragglers end in the background, bounded by what each replica may have in flight. */

@@ -24,35 +24,51 @@ function feed(quorum: Quorum<number>, device: number, what: Fed): void {
 }
 
 describe('Quorum', () => {
-  it('waits exactly as long as another answer could still decide it', () => {
-    const fed = fc.array(fc.constantFrom<Fed>('yes', 'no', 'failed'), { minLength: 1, maxLength: 7 });
+  const fed = fc.array(fc.constantFrom<Fed>('yes', 'no', 'failed'), { minLength: 1, maxLength: 7 });
+
+  it('is enough as soon as a majority did it, and decided when all have answered', () => {
     fc.assert(
-      fc.property(fed, (answers) => {
-        const quorum = new Quorum<number>(answers.length);
-        const { majority, blocking } = quorum.thresholds;
-        const count = { yes: 0, no: 0, failed: 0 };
+      fc.property(fed, fc.boolean(), (answers, patient) => {
+        const quorum = new Quorum<number>(answers.length, { patient });
+        let yes = 0;
         answers.forEach((what, device) => {
           feed(quorum, device, what);
-          count[what] += 1;
-          const open = answers.length - device - 1;
-          const verdict = quorum.verdict();
-          if (count.yes >= majority) expect(verdict).toBe('enough');
-          else if (count.no >= blocking) expect(verdict).toBe('refused');
-          else if (count.yes + open < majority) expect(verdict).toBe('hopeless');
-          else expect(verdict).toBe('wait');
+          if (what === 'yes') yes += 1;
+          expect(quorum.verdict() === 'enough').toBe(yes >= quorum.thresholds.majority);
         });
-        // With every answer in, there is nothing to wait for.
         expect(quorum.verdict()).not.toBe('wait');
       }),
     );
   });
 
-  it('calls an attempt dead only by refusals, never by failures', () => {
+  it('patient, calls an attempt dead only when no replica can have done it', () => {
+    fc.assert(
+      fc.property(fed, (answers) => {
+        const quorum = new Quorum<number>(answers.length, { patient: true });
+        answers.forEach((what, device) => {
+          feed(quorum, device, what);
+          const all = device === answers.length - 1;
+          const dead = all && answers.every((answer) => answer === 'no');
+          expect(quorum.verdict() === 'refused').toBe(dead);
+        });
+      }),
+    );
+  });
+
+  it('counts a device that was never asked, or refused, as one that did not do it', () => {
+    const quorum = new Quorum<number>(3, { patient: true });
+    feed(quorum, 0, 'no');
+    quorum.failed(1, new Failure('unreachable', 'device-aside', 'Aside'));
+    expect(quorum.verdict()).toBe('wait');
+    quorum.failed(2, new Failure('busy', 'device-full', 'Full'));
+    expect(quorum.verdict()).toBe('refused');
+  });
+
+  it('impatient, ends with the refusal that leaves no majority', () => {
     const quorum = new Quorum<number>(3);
     feed(quorum, 0, 'no');
-    feed(quorum, 1, 'failed');
-    expect(quorum.verdict()).toBe('hopeless');
-    feed(quorum, 2, 'no');
+    expect(quorum.verdict()).toBe('wait');
+    feed(quorum, 1, 'no');
     expect(quorum.verdict()).toBe('refused');
   });
 
@@ -89,7 +105,10 @@ describe('quorumFailure', () => {
   });
 
   it('passes on what the caller can act on', () => {
-    const all = quorumFailure('write', [1, 2].map((device) => ({ device, error: full })));
+    const all = quorumFailure(
+      'write',
+      [1, 2].map((device) => ({ device, error: full })),
+    );
     expect(all).toMatchObject({ kind: 'busy', code: 'device-full' });
     const one = quorumFailure('blob', [
       { device: 1, error: lost },

@@ -1,9 +1,9 @@
 /**
  * Counts answers of replicas one by one and says when enough is known. Pure: no device, no clock.
  *
- * Three tallies. `yes`: did it. `no`: will never do it, because it promised or accepted something newer. `failed`:
- * nobody knows; the call may still take effect there. The difference between the last two is what makes retries
- * safe: only when so many said `no` that no majority is left can the attempt never come to light any more.
+ * Three tallies. `yes`: did it. `no`: did not, because it promised or accepted something newer. `failed`: mostly nobody
+ * knows whether it did. What is done by one replica can spread from there (readers write back, a later ballot adopts it),
+ * so an attempt without majority is dead, and may be made again, only when for certain no replica did it.
  */
 import { Failure, messageOf } from '#common';
 import type { Version } from '#wire';
@@ -12,7 +12,7 @@ import { compareVersions } from '#wire';
 export interface Thresholds {
   /** So many `yes` and it is done. */
   readonly majority: number;
-  /** So many `no` and it can never be done. */
+  /** So many replicas are in every majority's way. */
   readonly blocking: number;
 }
 
@@ -36,7 +36,10 @@ export function thresholdsOf(replicas: number): Thresholds {
   return { majority, blocking: replicas - majority + 1 };
 }
 
-/** `refused`: it can never be done. `hopeless`: a majority is out of reach, and what was sent may take effect later. */
+/**
+ * `enough`: a majority did it. `refused`: no replica did it, and some met something newer: make it again, newer.
+ * `hopeless`: no majority, and what was sent may still come to light.
+ */
 export type Verdict = 'wait' | 'enough' | 'refused' | 'hopeless';
 
 export interface Answer<T> {
@@ -56,12 +59,19 @@ export class Quorum<T> {
   readonly failures: ReplicaFailure[] = [];
   /** The newest version that a `no` named. */
   newestRefusal: Version | undefined;
+  private readonly patient: boolean;
   private refusals = 0;
   private lost = 0;
+  private uncertain = 0;
 
-  constructor(total: number) {
+  /**
+   * `patient`: after a refusal all answers are waited for, since only they can show that an attempt is dead. Without it, one
+   * refusal too many ends the attempt at once.
+   */
+  constructor(total: number, options: { readonly patient: boolean } = { patient: false }) {
     this.total = total;
     this.thresholds = thresholdsOf(total);
+    this.patient = options.patient;
   }
 
   yes(device: number, value: T): void {
@@ -77,6 +87,7 @@ export class Quorum<T> {
   /** `replaced`: another device was asked in its stead, so the answer is still open. */
   failed(device: number, error: unknown, replaced = false): void {
     this.failures.push({ device, error });
+    if (!isWithoutEffect(error)) this.uncertain += 1;
     if (!replaced) this.lost += 1;
   }
 
@@ -85,11 +96,25 @@ export class Quorum<T> {
   }
 
   verdict(): Verdict {
-    const { majority, blocking } = this.thresholds;
-    if (this.answers.length >= majority) return 'enough';
-    if (this.refusals >= blocking) return 'refused';
-    return this.answers.length + this.open < majority ? 'hopeless' : 'wait';
+    const { open, refusals } = this;
+    const yes = this.answers.length;
+    const { majority } = this.thresholds;
+    if (yes >= majority) return 'enough';
+    if (yes + open >= majority && open > 0) return 'wait';
+    if (refusals === 0) return 'hopeless';
+    if (!this.patient) return this.lost + open < majority ? 'refused' : 'hopeless';
+    if (open > 0) return 'wait';
+    return yes === 0 && this.uncertain === 0 ? 'refused' : 'hopeless';
   }
+}
+
+const neverSent = new Set(['device-aside', 'device-unknown', 'node-unreachable']);
+
+/** The device for certain did not do what it was asked: it refused, or was never asked. */
+function isWithoutEffect(error: unknown): boolean {
+  if (!(error instanceof Failure)) return false;
+  const { kind, code } = error;
+  return kind === 'busy' || kind === 'denied' || kind === 'invalid' || neverSent.has(code);
 }
 
 /** What a caller is told when no majority could be had: what each replica said, and its kind where that helps the caller. */

@@ -1,12 +1,12 @@
 /** `Tables` over replicas. */
 import { Failure } from '#common';
-import { scanRowsMax } from '#wire';
+import { type RowKey, scanRowsMax } from '#wire';
 import type { Core } from './core.ts';
 import { listRows } from './listing.ts';
 import { keyOf, liveRow, nameOf } from './row-key.ts';
 import { RowLocks } from './row-locks.ts';
 import { RowReader } from './row-reader.ts';
-import { RowRegister } from './row-register.ts';
+import { decide, RowRegister } from './row-register.ts';
 import { RowRepair } from './row-repair.ts';
 import { RowWriter } from './row-writer.ts';
 import { SettledScan } from './settled-scan.ts';
@@ -58,9 +58,25 @@ export class ReplicatedTables implements Tables {
     return this.writer.write(keyOf(this.core.hasher, ref), undefined, options?.mode ?? 'strict');
   }
 
-  update(ref: RowRef, change: RowChange): Promise<UpdateOutcome> {
+  async update(
+    ref: RowRef,
+    change: RowChange,
+    want?: { readonly body?: boolean },
+  ): Promise<UpdateOutcome> {
     const key = keyOf(this.core.hasher, ref);
-    return this.locks.within(nameOf(key), () => this.register.update(key, change));
+    return this.locks.within(nameOf(key), () => this.change(key, change, want?.body === true));
+  }
+
+  /**
+   * A read comes first: where nothing is to change (a lease that is held, a condition that fails), it is all that is needed,
+   * and no ballot disturbs the row.
+   */
+  private async change(key: RowKey, change: RowChange, body: boolean): Promise<UpdateOutcome> {
+    const previous = liveRow(await this.reader.read(key, body));
+    const decided = decide(change, previous);
+    if (decided.error !== undefined) throw decided.error.thrown;
+    if (decided.value === 'keep') return { version: previous?.version, changed: false, previous };
+    return this.register.update(key, change);
   }
 
   async list(request: ListRequest): Promise<ListPage> {

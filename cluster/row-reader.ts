@@ -69,6 +69,8 @@ export class RowReader {
     if (seen.holders < majority && first.unasked.length > 0)
       seen = await this.widen(key, seen, first.unasked);
     this.mendLater(key, seen);
+    // So that a write that follows this read is newer, however far behind this process's clock is.
+    if (seen.newest !== undefined) this.core.versions.observe(seen.newest.version);
     if (seen.holders >= majority) return this.complete(key, body, seen);
     return this.writeBack(key, seen, primaries);
   }

@@ -7,12 +7,12 @@
  *    be on a majority first, or the next reader might see an older one: it is accepted anew under the ballot.
  * 4. Accept: when a majority accepts under the ballot, the value is chosen.
  *
- * What an accept without majority means is the whole difficulty, since a replica that took it may bring it to light later:
- * - So many *refused* that no majority is left: the value can never be chosen, hence never be read (readers write back
- *   before they return). It is dead, and trying again cannot make the change twice.
- * - Otherwise it is *open*. The next prepare tells: the newest row is older than the open one (dead now, a majority has
- *   promised), is the open one (then finish it: this update took effect), or is newer and somebody else's. In the last case it cannot
- *   be known whether that was built on ours, so the answer is `conflict` update-contended and never a "no".
+ * What an accept without majority means is the whole difficulty. One replica that took it is enough for it to come to
+ * light later: a reader writes it back, another ballot adopts it under its own version.
+ * - When for certain *no* replica took it, it is dead, and trying again cannot make the change twice.
+ * - Otherwise it is *open*. The next prepare tells: the newest row is older than the open one (dead now, since a majority
+ *   has promised), is the open one (then finish it: this update took effect), or is newer and somebody else's. In the last
+ *   case it cannot be known whether that was built on ours, so the answer is `conflict` update-contended and never a "no".
  */
 import { Failure, messageOf } from '#common';
 import type { RowWrite } from '#wire';
@@ -25,7 +25,7 @@ import {
   type Version,
 } from '#wire';
 import type { Core } from './core.ts';
-import { gather } from './gather.ts';
+import { awake, gather } from './gather.ts';
 import { Quorum, quorumFailure, type Verdict } from './quorum.ts';
 import { copyOf, liveRow, newestOf, payloadBytes, sameVersion, writeOf } from './row-key.ts';
 import type { RowChange, RowValue, StoredRow, UpdateOutcome } from './tables.ts';
@@ -144,7 +144,7 @@ export class RowRegister {
     const quorum = new Quorum<Row | undefined>(primaries.length);
     const verdict = await gather<PrepareOutcome>({
       quorum,
-      replicas: primaries,
+      replicas: awake(primaries, quorum),
       send: (replica) => replica.call('row', 0, (device) => device.prepareRow(key, ballot)),
       sort: (replica, reply) => {
         if (reply.outcome === 'promised') quorum.yes(replica.device, reply.row);
@@ -152,19 +152,12 @@ export class RowRegister {
       },
     });
     if (quorum.newestRefusal !== undefined) this.core.versions.observe(quorum.newestRefusal);
-    if (verdict === 'hopeless') return this.unprepared(quorum);
+    if (verdict === 'hopeless') throw quorumFailure('update', quorum.failures);
     if (verdict !== 'enough') return undefined;
     const rows = quorum.answers.map(({ value }) => value);
     const present = newestOf(rows);
     const holders = rows.filter((row) => sameVersion(row?.version, present?.version)).length;
     return { ballot, present, settled: holders >= quorum.thresholds.majority };
-  }
-
-  /** Refusals can be answered with a newer ballot; devices that don't answer cannot. */
-  private unprepared(quorum: Quorum<Row | undefined>): undefined {
-    const { total, thresholds, failures } = quorum;
-    if (total - failures.length >= thresholds.majority) return undefined;
-    throw quorumFailure('update', failures);
   }
 
   private async stabilize(key: RowKey, promised: Promised): Promise<Verdict> {
@@ -175,11 +168,11 @@ export class RowRegister {
 
   private async accept(write: RowWrite): Promise<Verdict> {
     const primaries = this.core.primariesOf(write.key.hash);
-    const quorum = new Quorum<AcceptOutcome>(primaries.length);
+    const quorum = new Quorum<AcceptOutcome>(primaries.length, { patient: true });
     const bytes = payloadBytes(write);
     const verdict = await gather<AcceptOutcome>({
       quorum,
-      replicas: primaries,
+      replicas: awake(primaries, quorum),
       send: (replica) => replica.call('row', bytes, (device) => device.acceptRow(write)),
       sort: (replica, reply) => sortAccept(quorum, replica, reply),
     });
@@ -197,11 +190,12 @@ export function sortAccept(
   else quorum.no(reply.by);
 }
 
-type Decision =
+export type Decision =
   | { readonly value: RowValue | undefined | 'keep'; readonly error?: never }
   | { readonly error: { readonly thrown: unknown }; readonly value?: never };
 
-function decide(change: RowChange, present: StoredRow | undefined): Decision {
+/** Runs a change; what it throws is kept, since it ends the update only once the row it saw is settled. */
+export function decide(change: RowChange, present: StoredRow | undefined): Decision {
   try {
     const decided = change(present);
     if (decided !== 'delete') return { value: decided };

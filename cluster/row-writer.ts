@@ -2,15 +2,16 @@
  * Plain writes: whatever is there, this comes after it. An accept without a prepare, one trip to all primaries.
  *
  * 1. Take a version and send the row to every primary; acknowledged as soon as a majority has it on disk.
- * 2. Refused by so many that no majority is left: take a version newer than what they named, and again. What was
- *    refused so can never be read, so the write is not seen twice.
- * 3. Some refused and some failed: whether it took effect is open. The row's register finds out and finishes it.
- * 4. A majority out of reach: in `available` mode stand-ins have been asked already, each for a primary that failed.
+ * 2. No replica took it, because of something newer: take a version newer than what they named, and again.
+ * 3. Some refused, but a minority took it or may have: it may come to light, so writing it again could make it take effect
+ *    twice, around somebody else's write. The row's register finds out and finishes it.
+ * 4. In `available` mode that is not worth a ballot: the newest version wins in the end.
+ * 5. A majority out of reach: in `available` mode stand-ins have been asked already, each for a primary that failed.
  */
 import { Failure, isFailure } from '#common';
 import type { AcceptOutcome, RowKey } from '#wire';
 import type { Core } from './core.ts';
-import { gather } from './gather.ts';
+import { awake, gather } from './gather.ts';
 import { handoffSpare, putAside } from './handoff.ts';
 import { Quorum, quorumFailure, type Verdict } from './quorum.ts';
 import { liveRow, newestOf, payloadBytes, writeOf } from './row-key.ts';
@@ -41,7 +42,7 @@ export class RowWriter {
       if (verdict === 'hopeless' && quorum.newestRefusal === undefined)
         throw quorumFailure('write', quorum.failures);
       this.core.counters.contended.inc({ what: 'write' });
-      if (verdict === 'hopeless') return this.resolveOpen(key, value, version);
+      if (verdict === 'hopeless' && mode === 'strict') return this.resolveOpen(key, value, version);
     }
     throw new Failure('unreachable', 'no-quorum', 'A write lost too often against newer ones', {
       facts: { what: 'write', table: key.table },
@@ -57,10 +58,10 @@ export class RowWriter {
     const write = writeOf(key, version, value);
     const bytes = payloadBytes(write);
     const primaries = this.core.primariesOf(key.hash);
-    const quorum = new Quorum<AcceptOutcome>(primaries.length);
+    const quorum = new Quorum<AcceptOutcome>(primaries.length, { patient: true });
     const verdict = await gather<AcceptOutcome>({
       quorum,
-      replicas: primaries,
+      replicas: mode === 'strict' ? awake(primaries, quorum) : primaries,
       send: (replica) =>
         mode === 'available' && replica.aside
           ? Promise.reject(putAside(replica.device))
