@@ -105,7 +105,7 @@ describe('what is not served says so', () => {
     ['GET', '/plain-bucket?versions'],
     ['PUT', '/plain-bucket?versioning'],
     ['DELETE', '/plain-bucket?tagging'],
-    ['GET', '/plain-bucket/key?tagging'],
+    ['PUT', '/plain-bucket/key?tagging'],
     ['POST', '/plain-bucket/key?restore'],
     ['PUT', '/plain-bucket/key?retention'],
     ['POST', '/plain-bucket'],

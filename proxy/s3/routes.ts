@@ -17,6 +17,7 @@ import { deleteObject } from './operations/object/delete-object.ts';
 import { getObject } from './operations/object/get-object.ts';
 import { getObjectAcl } from './operations/object/get-object-acl.ts';
 import { getObjectAttributes } from './operations/object/get-object-attributes.ts';
+import { getObjectTagging } from './operations/object/get-object-tagging.ts';
 import { headObject } from './operations/object/head-object.ts';
 import { putObject } from './operations/object/put-object.ts';
 import { listBuckets } from './operations/service/list-buckets.ts';
@@ -252,7 +253,13 @@ export const routes: readonly Route[] = [
   },
   { operation: 'GetObjectLegalHold', method: 'GET', on: 'object', query: 'legal-hold' },
   { operation: 'GetObjectRetention', method: 'GET', on: 'object', query: 'retention' },
-  { operation: 'GetObjectTagging', method: 'GET', on: 'object', query: 'tagging' },
+  {
+    operation: 'GetObjectTagging',
+    method: 'GET',
+    on: 'object',
+    query: 'tagging',
+    run: getObjectTagging,
+  },
   { operation: 'GetObjectTorrent', method: 'GET', on: 'object', query: 'torrent' },
   { operation: 'ListParts', method: 'GET', on: 'object', query: 'uploadId', run: listParts },
   { operation: 'GetObject', method: 'GET', on: 'object', run: getObject },
