@@ -17,19 +17,25 @@ export interface Gathering<T> {
   readonly spare?: () => Replica | undefined;
 }
 
+/** Whom to ask for a write, and whom to ask when one of those fails. */
+export interface Asked {
+  readonly replicas: readonly Replica[];
+  readonly spare?: () => Replica | undefined;
+}
+
 /**
- * The replicas to ask for a write. Those put aside are left out while the others are a majority: then it is also certain
- * that they did nothing.
+ * Replicas that are put aside are not asked while the others are a majority: then it is also certain that they did nothing.
+ * When one of the others fails they are asked after all.
  */
-export function awake(replicas: readonly Replica[], quorum: Quorum<unknown>): readonly Replica[] {
-  let aside = 0;
-  for (const replica of replicas) if (replica.aside) aside += 1;
-  if (aside === 0 || replicas.length - aside < quorum.thresholds.majority) return replicas;
-  return replicas.filter((replica) => {
-    if (!replica.aside) return true;
-    quorum.failed(replica.device, putAside(replica.device));
-    return false;
-  });
+export function awakeFirst(replicas: readonly Replica[], quorum: Quorum<unknown>): Asked {
+  const aside = replicas.filter((replica) => replica.aside);
+  if (aside.length === 0 || replicas.length - aside.length < quorum.thresholds.majority)
+    return { replicas };
+  for (const { device } of aside) quorum.failed(device, putAside(device));
+  return {
+    replicas: replicas.filter((replica) => !aside.includes(replica)),
+    spare: () => aside.pop(),
+  };
 }
 
 /** Resolves at the first verdict; stragglers end in the background, bounded by what each replica may have in flight. */

@@ -10,11 +10,12 @@
  * What an accept without majority means is the whole difficulty. One replica that took it is enough for it to come to
  * light later: a reader writes it back, another ballot adopts it under its own version.
  * - When for certain *no* replica took it, it is dead, and trying again cannot make the change twice.
- * - Otherwise it is *open*. The next prepare tells: the newest row is older than the open one (dead now, since a majority
- *   has promised), is the open one (then finish it: this update took effect), or is newer and somebody else's. In the last
- *   case it cannot be known whether that was built on ours, so the answer is `conflict` update-contended and never a "no".
+ * - Otherwise it is *open*, until something newer is chosen over it. The next prepare tells: the newest row is ours (then
+ *   finish it: this update took effect), or is older than ours (then decide anew; whatever is chosen now buries ours, so even
+ *   a "no" must first be made to stick by an accept), or is newer and somebody else's. In the last case it cannot be known
+ *   whether that was built on ours, so the answer is `conflict` update-contended and never a "no".
  */
-import { Failure, messageOf } from '#common';
+import { Failure } from '#common';
 import type { RowWrite } from '#wire';
 import {
   type AcceptOutcome,
@@ -25,15 +26,14 @@ import {
   type Version,
 } from '#wire';
 import type { Core } from './core.ts';
-import { awake, gather } from './gather.ts';
+import { awakeFirst, gather } from './gather.ts';
 import { Quorum, quorumFailure, type Verdict } from './quorum.ts';
 import { copyOf, liveRow, newestOf, payloadBytes, sameVersion, writeOf } from './row-key.ts';
 import type { RowChange, RowValue, StoredRow, UpdateOutcome } from './tables.ts';
 
 /** An accept of ours that may or may not come to light. */
 export interface OpenAttempt {
-  /** Every ballot under which the same value was sent, oldest first. */
-  readonly ballots: readonly Version[];
+  readonly ballot: Version;
   readonly previous: StoredRow | undefined;
 }
 
@@ -45,7 +45,7 @@ interface Promised {
   readonly settled: boolean;
 }
 
-/** What one attempt came to: an outcome, or the attempt that stays open, or nothing (start over). */
+/** What one attempt came to: an outcome, or one more that is open, or nothing (start over). */
 interface Attempted {
   readonly outcome?: UpdateOutcome;
   readonly open?: OpenAttempt;
@@ -58,16 +58,16 @@ export class RowRegister {
     this.core = core;
   }
 
-  /** `open`: an accept of the same change that was sent before, outside the register. */
-  async update(key: RowKey, change: RowChange, open?: OpenAttempt): Promise<UpdateOutcome> {
-    let pending = open;
+  /** `sent`: an accept of the same change that was sent before, outside the register, and is open. */
+  async update(key: RowKey, change: RowChange, sent?: OpenAttempt): Promise<UpdateOutcome> {
+    const open = sent === undefined ? [] : [sent];
     for (let attempt = 0; attempt < this.core.settings.updateAttemptsMax; attempt++) {
       if (attempt > 0) await this.retrying(attempt);
       const promised = await this.prepare(key);
       if (promised === undefined) continue;
-      const attempted = await this.proceed(key, change, promised, pending);
+      const attempted = await this.proceed(key, change, promised, open);
       if (attempted.outcome !== undefined) return attempted.outcome;
-      pending = attempted.open;
+      if (attempted.open !== undefined) open.push(attempted.open);
     }
     throw contended('It lost too often against other changes', key);
   }
@@ -95,22 +95,26 @@ export class RowRegister {
     key: RowKey,
     change: RowChange,
     promised: Promised,
-    pending: OpenAttempt | undefined,
+    open: readonly OpenAttempt[],
   ): Promise<Attempted> {
-    const fate = fateOf(pending, promised.present);
-    if (fate === 'unknown')
+    const ours = open.find(({ ballot }) => sameVersion(ballot, promised.present?.version));
+    if (ours !== undefined) return this.finish(key, promised, ours);
+    if (open.some(({ ballot }) => isNewer(promised.present?.version, ballot)))
       throw contended('It cannot be known whether this change took effect', key);
-    if (fate === 'ours' && pending !== undefined) return this.finish(key, promised, pending);
 
     const present = liveRow(promised.present);
     const decided = decide(change, present);
-    if (decided.error !== undefined || decided.value === 'keep') {
-      if ((await this.stabilize(key, promised)) !== 'enough') return {};
-      if (decided.error !== undefined) throw decided.error.thrown;
-      const version = present && (promised.settled ? present.version : promised.ballot);
-      return { outcome: { version, changed: false, previous: present } };
-    }
-    return this.write(key, promised, decided.value);
+    if (decided.error === undefined && decided.value !== 'keep')
+      return this.write(key, promised, decided.value);
+    const buried = open.length > 0;
+    const verdict = buried
+      ? await this.accept(againOf(key, promised))
+      : await this.stabilize(key, promised);
+    if (verdict !== 'enough') return {};
+    if (decided.error !== undefined) throw decided.error.thrown;
+    const stamped = promised.settled && !buried ? present?.version : promised.ballot;
+    const version = present === undefined ? undefined : stamped;
+    return { outcome: { version, changed: false, previous: present } };
   }
 
   private async write(
@@ -125,17 +129,17 @@ export class RowRegister {
       const version = value === undefined ? undefined : ballot;
       return { outcome: { version, changed: true, previous } };
     }
-    return verdict === 'refused' ? {} : { open: { ballots: [ballot], previous } };
+    return verdict === 'refused' ? {} : { open: { ballot, previous } };
   }
 
-  /** The open attempt is the newest row: make it chosen under the new ballot. */
-  private async finish(key: RowKey, promised: Promised, pending: OpenAttempt): Promise<Attempted> {
+  /** An open attempt is the newest row: make it chosen under the new ballot. */
+  private async finish(key: RowKey, promised: Promised, ours: OpenAttempt): Promise<Attempted> {
+    const { previous } = ours;
     const verdict = await this.stabilize(key, promised);
-    if (verdict !== 'enough')
-      return { open: { ...pending, ballots: [...pending.ballots, promised.ballot] } };
+    if (verdict !== 'enough') return { open: { ballot: promised.ballot, previous } };
     const written = promised.settled ? promised.present?.version : promised.ballot;
     const version = promised.present?.deleted === true ? undefined : written;
-    return { outcome: { version, changed: true, previous: pending.previous } };
+    return { outcome: { version, changed: true, previous } };
   }
 
   private async prepare(key: RowKey): Promise<Promised | undefined> {
@@ -144,7 +148,7 @@ export class RowRegister {
     const quorum = new Quorum<Row | undefined>(primaries.length);
     const verdict = await gather<PrepareOutcome>({
       quorum,
-      replicas: awake(primaries, quorum),
+      ...awakeFirst(primaries, quorum),
       send: (replica) => replica.call('row', 0, (device) => device.prepareRow(key, ballot)),
       sort: (replica, reply) => {
         if (reply.outcome === 'promised') quorum.yes(replica.device, reply.row);
@@ -161,9 +165,9 @@ export class RowRegister {
   }
 
   private async stabilize(key: RowKey, promised: Promised): Promise<Verdict> {
-    const { present, settled, ballot } = promised;
+    const { present, settled } = promised;
     if (present === undefined || settled) return 'enough';
-    return this.accept(copyOf(key, present, ballot));
+    return this.accept(againOf(key, promised));
   }
 
   private async accept(write: RowWrite): Promise<Verdict> {
@@ -172,7 +176,7 @@ export class RowRegister {
     const bytes = payloadBytes(write);
     const verdict = await gather<AcceptOutcome>({
       quorum,
-      replicas: awake(primaries, quorum),
+      ...awakeFirst(primaries, quorum),
       send: (replica) => replica.call('row', bytes, (device) => device.acceptRow(write)),
       sort: (replica, reply) => sortAccept(quorum, replica, reply),
     });
@@ -205,21 +209,15 @@ export function decide(change: RowChange, present: StoredRow | undefined): Decis
   }
 }
 
-/** What became of an open attempt, from the newest row of a promised majority. */
-function fateOf(
-  pending: OpenAttempt | undefined,
-  present: Row | undefined,
-): 'none' | 'dead' | 'ours' | 'unknown' {
-  const oldest = pending?.ballots[0];
-  if (pending === undefined || oldest === undefined) return 'none';
-  if (present === undefined) return 'dead';
-  if (pending.ballots.some((ballot) => sameVersion(ballot, present.version))) return 'ours';
-  return compareVersions(present.version, oldest) < 0 ? 'dead' : 'unknown';
+/** The present row, or that there is none, under the new ballot. */
+function againOf(key: RowKey, { present, ballot }: Promised): RowWrite {
+  return present === undefined ? writeOf(key, ballot, undefined) : copyOf(key, present, ballot);
 }
 
-function contended(why: string, key: RowKey, cause?: unknown): Failure {
-  return new Failure('conflict', 'update-contended', why, {
-    facts: { table: key.table, ...(cause === undefined ? {} : { said: messageOf(cause) }) },
-    cause,
-  });
+function isNewer(version: Version | undefined, than: Version): boolean {
+  return version !== undefined && compareVersions(version, than) > 0;
+}
+
+function contended(why: string, key: RowKey): Failure {
+  return new Failure('conflict', 'update-contended', why, { facts: { table: key.table } });
 }

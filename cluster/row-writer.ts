@@ -11,7 +11,7 @@
 import { Failure, isFailure } from '#common';
 import type { AcceptOutcome, RowKey } from '#wire';
 import type { Core } from './core.ts';
-import { awake, gather } from './gather.ts';
+import { awakeFirst, gather } from './gather.ts';
 import { handoffSpare, putAside } from './handoff.ts';
 import { Quorum, quorumFailure, type Verdict } from './quorum.ts';
 import { liveRow, newestOf, payloadBytes, writeOf } from './row-key.ts';
@@ -35,7 +35,8 @@ export class RowWriter {
   /** `value` undefined leaves a tombstone. */
   async write(key: RowKey, value: RowValue | undefined, mode: WriteMode): Promise<WriteOutcome> {
     for (let attempt = 0; attempt < this.core.settings.writeAttemptsMax; attempt++) {
-      if (attempt > 0) await this.core.rest(attempt - 1);
+      // The first time again needs no rest: whoever was met is done.
+      if (attempt > 1) await this.core.rest(attempt);
       const version = this.core.versions.next();
       const { verdict, quorum } = await this.send(key, version, value, mode);
       if (verdict === 'enough') return { version, previous: replacedBy(quorum) };
@@ -61,13 +62,14 @@ export class RowWriter {
     const quorum = new Quorum<AcceptOutcome>(primaries.length, { patient: true });
     const verdict = await gather<AcceptOutcome>({
       quorum,
-      replicas: mode === 'strict' ? awake(primaries, quorum) : primaries,
+      ...(mode === 'strict'
+        ? awakeFirst(primaries, quorum)
+        : { replicas: primaries, spare: handoffSpare(this.core, key.hash, 'row') }),
       send: (replica) =>
         mode === 'available' && replica.aside
           ? Promise.reject(putAside(replica.device))
           : replica.call('row', bytes, (device) => device.acceptRow(write)),
       sort: (replica, reply) => sortAccept(quorum, replica, reply),
-      ...(mode === 'available' ? { spare: handoffSpare(this.core, key.hash, 'row') } : {}),
     });
     if (quorum.newestRefusal !== undefined) this.core.versions.observe(quorum.newestRefusal);
     return { verdict, quorum };
@@ -78,7 +80,7 @@ export class RowWriter {
     value: RowValue | undefined,
     version: WriteOutcome['version'],
   ): Promise<WriteOutcome> {
-    const open = { ballots: [version], previous: undefined };
+    const open = { ballot: version, previous: undefined };
     try {
       const outcome = await this.register.update(key, () => value ?? 'delete', open);
       return { version: outcome.version ?? version, previous: outcome.previous };
