@@ -37,8 +37,15 @@ export interface ApiService<C extends Caller> {
 /** What `cli/` mounts: a service whose kind of caller no longer matters. */
 export interface MountableService {
   readonly name: string;
-  mount(app: FastifyInstance, prefix: string, server: ApiServerParts): void;
+  mount(app: FastifyInstance, prefix: string, parts: ApiServerParts): Refuse;
 }
+
+/** Renders a failure that came before routing (a URL that does not decode) in a service's dialect. */
+export type Refuse = (
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => Promise<void>;
 
 export interface ApiServerParts {
   readonly clock: Clock;
@@ -105,13 +112,9 @@ export function apiService<C extends Caller>(service: ApiService<C>): MountableS
   return {
     name: service.name,
     mount: (app, prefix, parts) => {
-      void app.register(
-        async (scope) => {
-          const edge = new Edge(service, checks, prefix, parts);
-          edge.register(scope);
-        },
-        { prefix },
-      );
+      const edge = new Edge(service, checks, prefix, parts);
+      void app.register(async (scope) => edge.register(scope), { prefix });
+      return (error, request, reply) => edge.fail(error, request, reply);
     },
   };
 }
@@ -252,7 +255,7 @@ class Edge<C extends Caller> {
     reply.headers(this.service.headers);
   }
 
-  private async fail(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  async fail(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const rendered = renderFailure(this.service.dialect, translated(error, this.service.dialect));
     if (rendered.status >= 500)
       this.parts.log.error(
@@ -324,15 +327,22 @@ function translated(error: unknown, dialect: Dialect): unknown {
 /** One listening server with its services under their prefixes. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const bounds = { ...apiBounds, ...options.bounds };
-  const serverOptions = {
+  const refusals: { readonly prefix: string; readonly refuse: Refuse }[] = [];
+  const app: FastifyInstance = fastify({
     bodyLimit: bounds.bodyBytesMax,
     requestTimeout: bounds.requestTimeoutMs,
-    forceCloseConnections: 'idle' as const,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 255 },
+    forceCloseConnections: 'idle',
+    // Ids are short, but a long one is an id that is not there, not a URL that is too long.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: bounds.headerBytesMax },
     genReqId: () => `req-${randomUuid(options.random)}`,
-    http: { maxHeaderSize: bounds.headerBytesMax },
-  };
-  const app: FastifyInstance = fastify(serverOptions);
+    http: { maxHeaderSize: bounds.headerBytesMax, connectionsCheckingInterval: 2_000 },
+    frameworkErrors: (error, request, reply) => {
+      const [nearest] = refusals
+        .filter(({ prefix }) => request.url.startsWith(prefix))
+        .sort((a, b) => b.prefix.length - a.prefix.length);
+      void nearest?.refuse(error, request, reply);
+    },
+  });
   const parts: ApiServerParts = {
     clock: options.clock,
     random: options.random,
@@ -345,7 +355,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     ...metersOf(options.metrics),
   };
   for (const [prefix, service] of Object.entries(options.services))
-    service.mount(app, prefix, parts);
+    refusals.push({ prefix, refuse: service.mount(app, prefix, parts) });
   try {
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {

@@ -131,8 +131,16 @@ export class IdentityCore {
     return row?.epoch ?? 0;
   }
 
+  /** Signs with a new key from now on; nobody is logged out. */
+  async rotateTokenKey(): Promise<void> {
+    await this.keyring.rotate();
+    // Nothing else changes: the new epoch makes other processes load the key.
+    await this.change(async () => {});
+  }
+
   private async refresh(epoch: number): Promise<void> {
     await this.revocations.reload(this.db, this.clock.nowUs());
+    await this.keyring.reload();
     // Two changes may finish in either order; the later epoch stays.
     this.knownEpoch = Math.max(this.knownEpoch, epoch);
     for (const listener of this.listeners) listener();
@@ -149,7 +157,7 @@ export class IdentityCore {
     try {
       const epoch = await this.storedEpoch();
       if (epoch > this.knownEpoch) await this.refresh(epoch);
-      await this.keyring.rotateWhenOld();
+      if (this.keyring.isOld()) await this.rotateTokenKey();
     } catch (error) {
       // The next look repeats it; what is remembered grows stale meanwhile, which an operator should know.
       if (!this.closed) this.log.error({ err: error }, 'cannot follow changes of identity');

@@ -69,7 +69,7 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
     listUsers: () => accounts.list(),
     setPassword: (userName, password) => accounts.setPassword(userName, password),
     removeUser: (userName) => accounts.remove(userName),
-    rotateTokenKey: () => core.keyring.rotate(),
+    rotateTokenKey: () => core.rotateTokenKey(),
     onRevoked: (listener) => core.onChanged(listener),
     close: () => core.close(),
   };

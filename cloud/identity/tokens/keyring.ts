@@ -31,14 +31,16 @@ interface SigningKey {
   readonly createdAtUs: number;
 }
 
-// Tokens that name unknown keys must not turn into a query each.
-const reloadIntervalMs = 1000;
+// Forged tokens that name unknown keys must not turn into a query each: so many looks in a second, no more.
+// Whoever rotates also raises the epoch, so even under such a flood a new key is known everywhere within `followMs`.
+const looksPerSecondMax = 10;
 
 export class Keyring {
   private readonly options: KeyringOptions;
   private verifying = new Map<string, KeyObject>();
   private signing: SigningKey | undefined;
-  private reloadedAtMs = Number.NEGATIVE_INFINITY;
+  private looks = 0;
+  private looksSinceMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: KeyringOptions) {
     this.options = options;
@@ -47,12 +49,12 @@ export class Keyring {
   /** Loads the keys; makes the first one, and the next one when the present is old. */
   async open(): Promise<void> {
     await this.reload();
-    await this.rotateWhenOld();
+    if (this.isOld()) await this.rotate();
   }
 
-  async rotateWhenOld(): Promise<void> {
+  isOld(): boolean {
     const ageUs = this.options.clock.nowUs() - (this.signing?.createdAtUs ?? 0);
-    if (this.signing === undefined || ageUs > this.options.keyLifetimeS * 1e6) await this.rotate();
+    return this.signing === undefined || ageUs > this.options.keyLifetimeS * 1e6;
   }
 
   /** Starts signing with a new key; the old ones verify until the last token they signed has expired. */
@@ -99,16 +101,24 @@ export class Keyring {
     if (parts === undefined) return undefined;
     let key = this.verifying.get(parts.kid);
     if (key === undefined) {
-      const nowMs = this.options.clock.monotonicMs();
-      if (nowMs - this.reloadedAtMs < reloadIntervalMs) return undefined;
+      if (!this.mayLook()) return undefined;
       await this.reload();
       key = this.verifying.get(parts.kid);
     }
     return key !== undefined && isGenuine(parts, key) ? readClaims(parts) : undefined;
   }
 
+  private mayLook(): boolean {
+    const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - this.looksSinceMs >= 1000) {
+      this.looksSinceMs = nowMs;
+      this.looks = 0;
+    }
+    this.looks++;
+    return this.looks <= looksPerSecondMax;
+  }
+
   async reload(): Promise<void> {
-    this.reloadedAtMs = this.options.clock.monotonicMs();
     const rows = await this.options.db
       .selectFrom('identity_token_key')
       .selectAll()

@@ -1,0 +1,362 @@
+/** What strangers and tenants try: every attempt is refused with the right status, and tells nothing. */
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adminToken, authBody, call, inProject, logIn, textAt } from './testing/client.ts';
+import { startTestCloud, type TestCloud } from './testing/cloud.ts';
+
+let cloud: TestCloud;
+let admin: string;
+let ids: Record<
+  'ann' | 'mal' | 'site' | 'den' | 'member' | 'admin' | 'acme' | 'credential',
+  string
+>;
+let ann: string;
+let mal: string;
+let manager: string;
+
+beforeAll(async () => {
+  cloud = await startTestCloud();
+  admin = await adminToken(cloud);
+  const first = await cloud.identity.createUser({ project: 'site', name: 'ann', password: 'a' });
+  const other = await cloud.identity.createUser({
+    project: 'den',
+    name: 'mal',
+    password: 'm',
+    s3: true,
+  });
+  ann = await logIn(cloud, { name: 'ann', password: 'a' });
+  mal = await logIn(cloud, { name: 'mal', password: 'm' });
+  const roleId = async (name: string) =>
+    textAt(await call(cloud, 'GET', `/v3/roles?name=${name}`, { token: admin }), 'roles.0.id');
+  const domain = await call(cloud, 'POST', '/v3/domains', {
+    token: admin,
+    body: { domain: { name: 'acme' } },
+  });
+  const key = await call(cloud, 'POST', `/v3/users/${first.userId}/credentials/OS-EC2`, {
+    token: ann,
+    body: { tenant_id: first.projectId },
+  });
+  ids = {
+    ann: first.userId,
+    mal: other.userId,
+    site: first.projectId,
+    den: other.projectId,
+    member: await roleId('member'),
+    admin: await roleId('admin'),
+    acme: textAt(domain, 'domain.id'),
+    credential: textAt(key, 'credential.access'),
+  };
+  // A manager of the domain acme.
+  const user = await call(cloud, 'POST', '/v3/users', {
+    token: admin,
+    body: { user: { name: 'boss', password: 'b', domain_id: ids.acme } },
+  });
+  const grant = `/v3/domains/${ids.acme}/users/${textAt(user, 'user.id')}/roles/${await roleId('manager')}`;
+  expect((await call(cloud, 'PUT', grant, { token: admin })).status).toBe(204);
+  manager = await logIn(cloud, {
+    name: 'boss',
+    password: 'b',
+    domain: 'acme',
+    scope: { domain: { id: ids.acme } },
+  });
+});
+afterAll(() => cloud.close());
+
+describe('another tenant', () => {
+  it('can read, change, make and delete nothing that is not theirs', async () => {
+    const { ann: user, site, acme, member, admin: adminRole, credential } = ids;
+    const own = ids.mal;
+    const attempts: [string, string, unknown?][] = [
+      ['GET', '/v3/users'],
+      ['GET', `/v3/users/${user}`],
+      ['PATCH', `/v3/users/${user}`, { user: { password: 'x' } }],
+      ['PATCH', `/v3/users/${own}`, { user: { enabled: true } }],
+      ['DELETE', `/v3/users/${user}`],
+      ['DELETE', `/v3/users/${user}/tokens`],
+      ['POST', '/v3/users', { user: { name: 'new' } }],
+      ['GET', `/v3/users/${user}/projects`],
+      ['GET', `/v3/users/${user}/groups`],
+      ['GET', '/v3/projects'],
+      ['GET', `/v3/projects/${site}`],
+      ['PATCH', `/v3/projects/${site}`, { project: { name: 'x' } }],
+      ['DELETE', `/v3/projects/${site}`],
+      ['POST', '/v3/projects', { project: { name: 'x' } }],
+      ['POST', '/v3/projects', { project: { name: 'x', parent_id: site } }],
+      ['GET', `/v3/projects/${site}/tags`],
+      ['PUT', `/v3/projects/${site}/tags/x`],
+      ['DELETE', `/v3/projects/${site}/tags`],
+      ['PUT', `/v3/projects/${ids.den}/tags/x`],
+      ['GET', '/v3/domains'],
+      ['GET', `/v3/domains/${acme}`],
+      ['PATCH', `/v3/domains/${acme}`, { domain: { enabled: false } }],
+      ['POST', '/v3/domains', { domain: { name: 'x' } }],
+      ['DELETE', `/v3/domains/${acme}`],
+      ['GET', '/v3/groups'],
+      ['POST', '/v3/groups', { group: { name: 'x' } }],
+      ['GET', '/v3/roles'],
+      ['POST', '/v3/roles', { role: { name: 'x' } }],
+      ['DELETE', `/v3/roles/${member}`],
+      ['PUT', `/v3/roles/${member}/implies/${adminRole}`],
+      ['GET', '/v3/role_inferences'],
+      ['GET', '/v3/role_assignments'],
+      ['GET', `/v3/role_assignments?scope.project.id=${site}`],
+      ['GET', `/v3/role_assignments?scope.project.id=${site}&include_subtree`],
+      ['GET', `/v3/role_assignments?user.id=${own}&effective`],
+      ['PUT', `/v3/projects/${site}/users/${own}/roles/${member}`],
+      ['PUT', `/v3/projects/${ids.den}/users/${own}/roles/${adminRole}`],
+      ['GET', `/v3/projects/${site}/users/${user}/roles`],
+      ['DELETE', `/v3/projects/${site}/users/${user}/roles/${member}`],
+      ['PUT', `/v3/domains/default/users/${own}/roles/${adminRole}`],
+      ['PUT', `/v3/system/users/${own}/roles/${adminRole}`],
+      ['GET', `/v3/system/users/${own}/roles`],
+      [
+        'PUT',
+        `/v3/OS-INHERIT/domains/default/users/${own}/roles/${adminRole}/inherited_to_projects`,
+      ],
+      ['POST', '/v3/services', { service: { type: 'x' } }],
+      ['GET', '/v3/services'],
+      ['GET', '/v3/endpoints'],
+      ['POST', '/v3/regions', { region: { id: 'x' } }],
+      [
+        'POST',
+        '/v3/credentials',
+        {
+          credential: {
+            type: 'ec2',
+            blob: '{"access":"a","secret":"b"}',
+            user_id: user,
+            project_id: site,
+          },
+        },
+      ],
+      ['GET', `/v3/users/${user}/credentials/OS-EC2`],
+      ['POST', `/v3/users/${user}/credentials/OS-EC2`, { tenant_id: site }],
+      ['GET', `/v3/users/${user}/credentials/OS-EC2/${credential}`],
+      ['DELETE', `/v3/users/${user}/credentials/OS-EC2/${credential}`],
+      ['GET', `/v3/users/${user}/application_credentials`],
+      [
+        'POST',
+        `/v3/users/${user}/application_credentials`,
+        { application_credential: { name: 'x' } },
+      ],
+    ];
+    for (const [method, path, body] of attempts) {
+      const answer = await call(cloud, method, path, {
+        token: mal,
+        ...(body === undefined ? {} : { body }),
+      });
+      expect(answer.status, `${method} ${path}`).toBe(403);
+      expect(answer.text).not.toContain(user === '' ? '' : 'ann');
+      const nobody = await call(cloud, method, path, body === undefined ? {} : { body });
+      expect(nobody.status, `${method} ${path} without a token`).toBe(401);
+    }
+    expect(attempts.length).toBeGreaterThan(50);
+    // Somebody else's key does not exist, under one's own name either.
+    const borrowed = `/v3/users/${own}/credentials/OS-EC2/${credential}`;
+    expect((await call(cloud, 'GET', borrowed, { token: mal })).status).toBe(404);
+    expect((await call(cloud, 'DELETE', borrowed, { token: mal })).status).toBe(404);
+  });
+
+  it('cannot tell what exists from what does not', async () => {
+    for (const [there, absent] of [
+      [`/v3/users/${ids.ann}`, '/v3/users/ffffffffffffffffffffffffffffffff'],
+      [`/v3/projects/${ids.site}`, '/v3/projects/ffffffffffffffffffffffffffffffff'],
+      [`/v3/domains/${ids.acme}`, '/v3/domains/ffffffffffffffffffffffffffffffff'],
+    ] as const) {
+      const real = await call(cloud, 'GET', there, { token: mal });
+      const none = await call(cloud, 'GET', absent, { token: mal });
+      expect([none.status, none.text]).toEqual([real.status, real.text]);
+      expect((await call(cloud, 'GET', absent, { token: admin })).status).toBe(404);
+    }
+  });
+
+  it('sees only their own credentials, whatever they filter by', async () => {
+    for (const query of ['', `?user_id=${ids.ann}`, '?type=ec2', '?limit=100&marker=']) {
+      const answer = await call(cloud, 'GET', `/v3/credentials${query}`, { token: mal });
+      expect(answer.text).not.toContain(ids.credential);
+    }
+    const listed = await call(cloud, 'GET', '/v3/credentials', { token: mal });
+    expect(textAt(listed, 'credentials.0.user_id')).toBe(ids.mal);
+    const id = textAt(listed, 'credentials.0.id');
+    const give = { credential: { user_id: ids.ann } };
+    const given = await call(cloud, 'PATCH', `/v3/credentials/${id}`, { token: mal, body: give });
+    expect(given.status).toBe(403);
+  });
+
+  it('gets no key for a project they have no role in', async () => {
+    const path = `/v3/users/${ids.mal}/credentials/OS-EC2`;
+    const made = await call(cloud, 'POST', path, { token: mal, body: { tenant_id: ids.site } });
+    expect(made.status).toBe(201);
+    // As upstream, the key can be made; it opens nothing.
+    expect(await cloud.identity.s3Secret(textAt(made, 'credential.access'))).toBeUndefined();
+  });
+});
+
+describe('a manager of a domain', () => {
+  it('rules in the domain and nowhere else, and makes no administrator', async () => {
+    const make = (domainId?: string) =>
+      call(cloud, 'POST', '/v3/users', {
+        token: manager,
+        body: {
+          user: {
+            name: `u${domainId ?? ''}`,
+            ...(domainId === undefined ? {} : { domain_id: domainId }),
+          },
+        },
+      });
+    const made = await make();
+    expect(made.status).toBe(201);
+    expect(textAt(made, 'user.domain_id')).toBe(ids.acme);
+    expect((await make('default')).status).toBe(403);
+    const project = await call(cloud, 'POST', '/v3/projects', {
+      token: manager,
+      body: { project: { name: 'plant', domain_id: ids.acme } },
+    });
+    expect(project.status).toBe(201);
+    const grant = (role: string, projectId = textAt(project, 'project.id')) =>
+      call(
+        cloud,
+        'PUT',
+        `/v3/projects/${projectId}/users/${textAt(made, 'user.id')}/roles/${role}`,
+        {
+          token: manager,
+        },
+      );
+    expect((await grant(ids.member)).status).toBe(204);
+    expect((await grant(ids.admin)).status).toBe(403);
+    expect((await grant(ids.member, ids.site)).status).toBe(403);
+    const users = await call(cloud, 'GET', '/v3/users', { token: manager });
+    expect(users.status).toBe(200);
+    expect(users.text).not.toContain('ann');
+    const filtered = await call(cloud, 'GET', '/v3/users?domain_id=default', { token: manager });
+    expect(filtered.body.users).toEqual([]);
+    expect((await call(cloud, 'GET', `/v3/users/${ids.ann}`, { token: manager })).status).toBe(403);
+  });
+});
+
+describe('bad input', () => {
+  const token = () => ({ token: admin });
+  const statusOf = async (method: string, path: string, options = {}) =>
+    (await call(cloud, method, path, { ...token(), ...options })).status;
+  const json = { 'content-type': 'application/json' };
+
+  it('is answered in the dialect, whatever it is', async () => {
+    const post = (raw: string | Buffer, headers: Record<string, string> = json) =>
+      call(cloud, 'POST', '/v3/auth/tokens', { raw, headers });
+    const nested = `{"auth":${'['.repeat(20_000)}${']'.repeat(20_000)}}`;
+    const cases: [Promise<{ status: number; text: string }>, number][] = [
+      [post('{'), 400],
+      [post(''), 400],
+      [post('null'), 400],
+      [post('[]'), 400],
+      [post('"x"'), 400],
+      [post(nested), 400],
+      [post('{"__proto__":{"auth":1}}'), 400],
+      [post(Buffer.from([0xff, 0xfe, 0x00])), 400],
+      [post('<auth/>', { 'content-type': 'application/xml' }), 400],
+      [post('x'.repeat(200_000)), 413],
+      [call(cloud, 'GET', '/v4'), 404],
+      [call(cloud, 'GET', '/v3/users/..%2f..%2fetc', token()), 404],
+      [call(cloud, 'GET', '/v3/users/%00', token()), 404],
+      [call(cloud, 'GET', `/v3/users/${'x'.repeat(300)}`, token()), 404],
+      [call(cloud, 'GET', '/v3/users/%zz', token()), 400],
+      [call(cloud, 'GET', '/identity/v3/%', token()), 400],
+      [call(cloud, 'PUT', '/v3/users', token()), 405],
+      [call(cloud, 'DELETE', '/v3', token()), 405],
+    ];
+    for (const [answer, status] of cases) {
+      const { status: got, text } = await answer;
+      expect(got, text).toBe(status);
+      expect(JSON.parse(text).error.code).toBe(status);
+    }
+  });
+
+  it('in fields is refused by name', async () => {
+    const user = (fields: object) => statusOf('POST', '/v3/users', { body: { user: fields } });
+    expect(await user({ name: '' })).toBe(400);
+    expect(await user({ name: ' ' })).toBe(400);
+    expect(await user({ name: 'x'.repeat(256) })).toBe(400);
+    expect(await user({ name: 5 })).toBe(400);
+    expect(await user({ name: 'n', enabled: 'yes' })).toBe(400);
+    expect(await user({ name: 'n', domain_id: '../x' })).toBe(400);
+    expect(await user({ name: 'n', domain_id: 'nowhere' })).toBe(400);
+    expect(await user({ name: 'n', password: 'x'.repeat(1025) })).toBe(400);
+    expect(await user({ name: 'n', options: { ignore_lockout: true } })).toBe(400);
+    expect(await user({ name: 'zoë 🐢', extra_field: { a: [1] } })).toBe(201);
+    const spoof = await call(cloud, 'POST', '/v3/users', {
+      ...token(),
+      body: { user: { name: 'spoof', id: 'chosen', links: {}, created_at_us: 1, failed_count: 5 } },
+    });
+    expect(textAt(spoof, 'user.id')).not.toBe('chosen');
+    const tags = { project: { name: 't', tags: ['a,b'] } };
+    expect(await statusOf('POST', '/v3/projects', { body: tags })).toBe(400);
+    const endpoint = { interface: 'public', service_id: 'x', url: 'javascript:alert(1)' };
+    expect(await statusOf('POST', '/v3/endpoints', { body: { endpoint } })).toBe(400);
+  });
+
+  it('in listings is refused or finds nothing', async () => {
+    const list = (query: string) => call(cloud, 'GET', `/v3/users?${query}`, token());
+    expect((await list('limit=-1')).status).toBe(400);
+    expect((await list('limit=x')).status).toBe(400);
+    expect((await list('sort_key=failed_count')).status).toBe(400);
+    expect((await list("sort_key=name'--")).status).toBe(400);
+    expect((await list('marker=nowhere')).status).toBe(400);
+    for (const name of ["' or 1=1 --", '%25', '_', "x') union select hash from identity_password"])
+      expect((await list(`name=${encodeURIComponent(name)}`)).body.users).toEqual([]);
+    expect((await list('name__contains=%25')).body.users).toEqual([]);
+    expect((await list('failed_count=0')).status).toBe(200);
+  });
+
+  it('in headers does not confuse links or logs', async () => {
+    const answer = await call(cloud, 'GET', '/v3', { headers: { host: 'evil"/><script>' } });
+    expect(answer.text).not.toContain('script');
+    expect([200, 400]).toContain(answer.status);
+    const many = Object.fromEntries(
+      Array.from({ length: 900 }, (_, at) => [`x-h${at}`, 'v'.repeat(100)]),
+    );
+    const flooded = await call(cloud, 'GET', '/v3', { headers: many }).catch(() => undefined);
+    expect(flooded === undefined || flooded.status === 431).toBe(true);
+    expect((await call(cloud, 'GET', '/v3')).status).toBe(200);
+  });
+
+  it('cut off in the middle changes nothing', async () => {
+    const socket = connect(cloud.server.port, '127.0.0.1');
+    const text = [
+      'POST /v3/users HTTP/1.1',
+      'Host: x',
+      `X-Auth-Token: ${admin}`,
+      'Content-Type: application/json',
+      'Content-Length: 500',
+      '',
+      '{"user":{"name":"half"',
+    ];
+    await new Promise<void>((resolve) => socket.write(text.join('\r\n'), () => resolve()));
+    socket.destroy();
+    const found = await call(cloud, 'GET', '/v3/users?name=half', token());
+    expect(found.body.users).toEqual([]);
+  });
+});
+
+describe('a refusal', () => {
+  it('takes as long for a user that is not there', async () => {
+    const slow = await startTestCloud({ settings: { passwordCostLog2: 14 } });
+    await slow.identity.createUser({ project: 'p', name: 'real', password: 'right' });
+    const timeOf = async (name: string) => {
+      const times: number[] = [];
+      for (let at = 0; at < 7; at++) {
+        const from = performance.now();
+        const body = authBody({ name, password: 'wrong', scope: inProject('p') });
+        await call(slow, 'POST', '/v3/auth/tokens', { body });
+        times.push(performance.now() - from);
+      }
+      return times.sort((a, b) => a - b)[3] ?? 0;
+    };
+    await timeOf('real');
+    const real = await timeOf('real');
+    const none = await timeOf('nobody');
+    await slow.close();
+    // Without the decoy hash the absent user would answer tens of times faster.
+    expect(none).toBeGreaterThan(real / 3);
+    expect(real).toBeGreaterThan(none / 3);
+  });
+});
