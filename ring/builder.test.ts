@@ -153,6 +153,22 @@ describe('a changed ring', () => {
     );
   });
 
+  test('with an added replica keeps all old ones of a partition but one', () => {
+    fc.assert(
+      fc.property(anySpec, (spec) => {
+        const old = buildRing(spec).ring;
+        const { ring } = buildRing({ ...spec, replicas: spec.replicas + 1 }, old);
+        for (const partition of partitionsOf(old)) {
+          const now = holdersOf(ring, partition);
+          expect(new Set(now).size).toBe(now.length);
+          const gone = holdersOf(old, partition).filter((id) => !now.includes(id));
+          expect(gone.length).toBeLessThanOrEqual(1);
+        }
+      }),
+      runs,
+    );
+  });
+
   test('never puts two replicas of a partition on one device', () => {
     fc.assert(
       fc.property(anyChange, ({ before, after }) => {

@@ -9,7 +9,7 @@
  * Pure: the same spec, ring, seed and times give the same ring.
  */
 import { Failure, seededRandom } from '#common';
-import { Board, countHeld, locked, moved } from './board.ts';
+import { Board, countHeld, locked } from './board.ts';
 import { allPaid, free, settleByChains } from './chains.ts';
 import { drawAll } from './draw.ts';
 import { noDevice } from './limits.ts';
@@ -53,10 +53,9 @@ export function buildRing(spec: RingSpec, old?: Ring, times?: BuildTimes): Built
   const partitionsLocked = old === undefined ? 0 : state.reduce((sum, one) => sum + one, 0);
   if (old === undefined) {
     drawAll({ tree, quotas, rows, random });
-    state.fill(moved);
   } else {
     const board = new Board({ tree, quotas, rows, state, random });
-    fillHoles(board);
+    fillHoles(board, (row, partition) => old.rows[row]?.[partition] === undefined);
     disperse(board);
     settleByChains(board, free);
     level(board);
@@ -70,7 +69,7 @@ export function buildRing(spec: RingSpec, old?: Ring, times?: BuildTimes): Built
     nextPartPower: old?.nextPartPower,
   });
   const lastMoved = times?.lastMoved.map((hour, partition) =>
-    state[partition] === moved ? times.nowHour : hour,
+    changed(old, ring, partition) ? times.nowHour : hour,
   );
   return { ring, replicasMoved: countMoved(old, ring), partitionsLocked, lastMoved };
 }
@@ -121,6 +120,10 @@ function byId(spec: RingSpec): (RingSpec['devices'][number] | undefined)[] {
   const devices = Array.from<RingSpec['devices'][number] | undefined>({ length: idMax + 1 });
   for (const device of spec.devices) devices[device.id] = device;
   return devices;
+}
+
+function changed(old: Ring | undefined, ring: Ring, partition: number): boolean {
+  return ring.rows.some((row, index) => row[partition] !== old?.rows[index]?.[partition]);
 }
 
 function countMoved(old: Ring | undefined, ring: Ring): number {

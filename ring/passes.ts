@@ -7,10 +7,15 @@ import { locked, untouched } from './board.ts';
 import { noDevice } from './limits.ts';
 import { must } from './tree.ts';
 
-/** Places the replicas that have no device: of removed devices, and of added replicas. */
-export function fillHoles(board: Board): void {
+/**
+ * Places the replicas that have no device: of removed devices, and added ones. A partition that only gains a
+ * replica keeps all its old ones, so it is not counted as moved and may still give one away.
+ */
+export function fillHoles(board: Board, isNew: (row: number, partition: number) => boolean): void {
   forEachPartition(board, (partition) => {
     if (!hasHole(board, partition)) return;
+    const stateBefore = board.state[partition] as number;
+    let lost = false;
     board.lay(partition);
     for (let row = 0; row < board.replicasOf(partition); row++) {
       if (board.deviceIn(row, partition) !== noDevice) continue;
@@ -18,8 +23,10 @@ export function fillHoles(board: Board): void {
       const leaf = needy >= 0 ? needy : board.seekAnywhere(noDevice);
       must(leaf >= 0, 'a replica without a device finds one');
       board.place(row, partition, leaf);
+      lost ||= !isNew(row, partition);
     }
     board.clear(partition);
+    if (!lost) board.state[partition] = stateBefore;
   });
 }
 
