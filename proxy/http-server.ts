@@ -62,7 +62,6 @@ export async function listenHttp(
       expecting.add(request);
       handler(request, response);
     });
-    server.on('clientError', refuseGarbage);
     return server;
   };
   const app = fastify({
@@ -73,6 +72,7 @@ export async function listenHttp(
     rewriteUrl: () => '/',
     genReqId: () => '',
     forceCloseConnections: false,
+    clientErrorHandler: refuseGarbage,
   });
   app.addHook('onRequest', (request, reply, _done) => {
     // From here on the answer is ours: fastify parses and serialises nothing.
@@ -108,6 +108,7 @@ function createServe(options: HttpServerOptions) {
     url: string,
   ): Promise<void> => {
     const expectsContinue = expecting.has(request);
+    answering.set(request.socket, response);
     const idleMs = settings.bodyIdleMs;
     const body = new RequestBody({ request, response, clock, idleMs, expectsContinue });
     const exchange: Exchange = {
@@ -140,9 +141,18 @@ function transactionId({ random, clock }: HttpServerOptions): string {
   return `tx${randomHex(random, 11).slice(1)}-${seconds.toString(16).padStart(10, '0')}`;
 }
 
+/** The request being answered on each connection. */
+const answering = new WeakMap<Socket, http.ServerResponse>();
+
 function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
+    return;
+  }
+  const current = answering.get(socket);
+  if (current?.req.complete === true && !current.writableFinished) {
+    // The request before the garbage was whole: it gets its answer, and then this connection is over.
+    current.once('close', () => socket.destroySoon());
     return;
   }
   const status = statusOf(error.code);
