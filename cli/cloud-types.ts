@@ -29,6 +29,8 @@ export interface DeviceLine {
   readonly rows: number;
   readonly blobs: number;
   readonly quarantined: number;
+  /** Why it could not be asked. */
+  readonly error?: string;
 }
 
 export interface CloudStatus {

@@ -35,7 +35,8 @@ export function progressLine(stream: NodeJS.WriteStream = process.stderr): Progr
 export function renderProgress(progress: Progress, elapsedMs: number): string {
   const share =
     progress.total > 0 ? ` ${Math.floor((100 * progress.done) / progress.total)} %` : '';
-  const amount = progress.unit === 'bytes' ? ` ${renderBytes(progress.done)}` : ` ${progress.done}`;
+  const steps = progress.done > 0 ? ` ${progress.done}` : '';
+  const amount = progress.unit === 'bytes' ? ` ${renderBytes(progress.done)}` : steps;
   return `${progress.what}${share}${amount} after ${Math.round(elapsedMs / 1000)} s`;
 }
 

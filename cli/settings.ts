@@ -1,12 +1,12 @@
 /** Joins the rooms' settings into one document, read from `settings.yaml` in the data folder. */
 import * as fs from 'node:fs';
 import { parse as parseYaml } from 'yaml';
-import { gatewaySettings } from '#block-gateway';
+import { blockGatewaySettings } from '#block-gateway';
 import { identitySettings } from '#cloud/identity';
 import { stateSettings } from '#cloud/state';
 import { clusterSettings } from '#cluster';
 import { declareSettings, Failure, messageOf, parseSettings } from '#common';
-import { proxySettings } from '#proxy';
+import { proxySettings, s3Settings } from '#proxy';
 import { storageSettings } from '#storage-node';
 import { wireSettings } from '#wire';
 import type { DataFolder } from './data-folder.ts';
@@ -39,12 +39,6 @@ const cloudSettings = declareSettings({
     max: 24,
     about: 'The ring has 2^partPower partitions; set at first start.',
   },
-  region: {
-    type: 'text',
-    default: 'RegionOne',
-    pattern: /^[A-Za-z0-9_.-]{1,64}$/,
-    about: 'Region name in the service catalog.',
-  },
 });
 
 export const settingsRooms = {
@@ -53,7 +47,8 @@ export const settingsRooms = {
   cluster: clusterSettings,
   wire: wireSettings,
   proxy: proxySettings,
-  gateway: gatewaySettings,
+  s3: s3Settings,
+  gateway: blockGatewaySettings,
   state: stateSettings,
   identity: identitySettings,
 } as const;

@@ -2,6 +2,9 @@
 import { stringify } from 'yaml';
 import type { CloudInfo } from './cloud-types.ts';
 
+/** The one region of a cloud, as its catalog calls it. */
+const region = 'RegionOne';
+
 export function renderWelcome(info: CloudInfo): string {
   const { endpoints, admin, s3, data } = info;
   return [
@@ -26,7 +29,7 @@ export function renderWelcome(info: CloudInfo): string {
   ].join('\n');
 }
 
-export function renderOpenrc(info: CloudInfo, region: string): string {
+export function renderOpenrc(info: CloudInfo): string {
   const { endpoints, admin, s3 } = info;
   const variables: Record<string, string> = {
     OS_AUTH_URL: endpoints.identity,
@@ -37,9 +40,6 @@ export function renderOpenrc(info: CloudInfo, region: string): string {
     OS_USER_DOMAIN_NAME: admin.domain,
     OS_PROJECT_DOMAIN_NAME: admin.domain,
     OS_REGION_NAME: region,
-    ST_AUTH: endpoints.swift_auth_v1,
-    ST_USER: `${admin.project}:${admin.username}`,
-    ST_KEY: admin.password,
     AWS_ACCESS_KEY_ID: s3.access_key,
     AWS_SECRET_ACCESS_KEY: s3.secret_key,
     AWS_DEFAULT_REGION: region,
@@ -50,7 +50,7 @@ export function renderOpenrc(info: CloudInfo, region: string): string {
     .join('');
 }
 
-export function renderCloudsYaml(info: CloudInfo, region: string): string {
+export function renderCloudsYaml(info: CloudInfo): string {
   const { endpoints, admin } = info;
   const auth = {
     auth_url: endpoints.identity,

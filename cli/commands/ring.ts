@@ -21,7 +21,8 @@ export function ringCommand(): Command {
     .argument('[old]', 'the ring file in use so far')
     .action(async (specPath: string, outPath: string, oldPath?: string) => {
       const spec = parseSpec(readBounded(specPath, specBytesMax).toString('utf8'), specPath);
-      const old = oldPath === undefined ? undefined : decodeRingFile(readBounded(oldPath, ringBytesMax));
+      const old =
+        oldPath === undefined ? undefined : decodeRingFile(readBounded(oldPath, ringBytesMax));
       const built = buildRing(parseRingSpec(spec), old);
       await replaceWhole(systemDisk, outPath, encodeRingFile(built.ring));
       print(summarizeRing(built.ring));
@@ -29,7 +30,9 @@ export function ringCommand(): Command {
   const show = new Command('show')
     .description('print a summary of a ring file as JSON')
     .argument('<file>', 'a .ring.gz file')
-    .action((path: string) => print(summarizeRing(decodeRingFile(readBounded(path, ringBytesMax)))));
+    .action((path: string) =>
+      print(summarizeRing(decodeRingFile(readBounded(path, ringBytesMax)))),
+    );
   return groupCommand('ring', 'build and inspect rings', [build, show]);
 }
 

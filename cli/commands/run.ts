@@ -1,9 +1,9 @@
 /** `pileus run ROLE… --config FILE`: one process of a cluster whose roles run apart; `pileus prepare` writes such files. */
 import { Argument, Command } from 'commander';
 import { Failure, systemRandom } from '#common';
+import { readNodeConfig } from '../roles/node-config.ts';
 import { prepareCluster } from '../roles/prepare.ts';
 import { runFront, runStorage } from '../roles/processes.ts';
-import { readNodeConfig } from '../roles/node-config.ts';
 import { integerArgument, print } from './options.ts';
 
 /** Roles that share the control plane's database file and so run in one process for the time being. */
@@ -14,14 +14,21 @@ type Role = (typeof roles)[number];
 export function runCommand(): Command {
   return new Command('run')
     .description('run some roles of a cluster in this process, in the foreground')
-    .addArgument(new Argument('<role...>', 'storage, or proxy controller gateway together').choices(roles))
+    .addArgument(
+      new Argument('<role...>', 'storage, or proxy controller gateway together').choices(roles),
+    )
     .requiredOption('--config <file>', 'settings file of this process (YAML)')
     .action(async (named: Role[], options: { config: string }) => {
       const config = readNodeConfig(options.config);
       const wanted = new Set(named);
       if (wanted.size === 1 && wanted.has('storage')) return runStorage(config, print);
-      if (frontRoles.every((role) => wanted.has(role)) && !wanted.has('storage')) return runFront(config, print);
-      throw new Failure('invalid', 'roles-apart', 'Run either storage alone, or proxy, controller and gateway together');
+      if (frontRoles.every((role) => wanted.has(role)) && !wanted.has('storage'))
+        return runFront(config, print);
+      throw new Failure(
+        'invalid',
+        'roles-apart',
+        'Run either storage alone, or proxy, controller and gateway together',
+      );
     });
 }
 
@@ -33,8 +40,14 @@ export function prepareCommand(): Command {
     .option('--replicas <n>', 'copies of everything', integerArgument(1, 16), 3)
     .option('--port-base <n>', 'first of the ports', integerArgument(1024, 60_000), 18_080)
     .option('--host <address>', 'address of all processes', '127.0.0.1')
-    .action(async (folder: string, options: { nodes: number; replicas: number; portBase: number; host: string }) => {
-      const files = await prepareCluster({ folder, ...options }, systemRandom);
-      for (const { roles: named, file } of files) print(`./pileus run ${named.join(' ')} --config ${file}`);
-    });
+    .action(
+      async (
+        folder: string,
+        options: { nodes: number; replicas: number; portBase: number; host: string },
+      ) => {
+        const files = await prepareCluster({ folder, ...options }, systemRandom);
+        for (const { roles: named, file } of files)
+          print(`./pileus run ${named.join(' ')} --config ${file}`);
+      },
+    );
 }

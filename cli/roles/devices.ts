@@ -1,7 +1,22 @@
 /** The devices of one machine and the ring over all devices. */
 import * as fs from 'node:fs';
-import { Failure, type Logger, type Metrics, type Random, replaceWhole, systemClock, systemDisk } from '#common';
-import { buildRing, decodeRingFile, encodeRingFile, parseRingSpec, type Ring, type RingSpec } from '#ring';
+import {
+  Failure,
+  type Logger,
+  type Metrics,
+  type Random,
+  replaceWhole,
+  systemClock,
+  systemDisk,
+} from '#common';
+import {
+  buildRing,
+  decodeRingFile,
+  encodeRingFile,
+  parseRingSpec,
+  type Ring,
+  type RingSpec,
+} from '#ring';
 import { type DeviceStore, openDevice } from '#storage-node';
 import type { DataFolder } from '../data-folder.ts';
 import type { Settings } from '../settings.ts';
@@ -9,7 +24,13 @@ import type { Settings } from '../settings.ts';
 /** A cluster on one machine: each device a zone of its own, so that replicas never share one. */
 function embeddedSpec(settings: Settings): RingSpec {
   const devices = Array.from({ length: settings.cloud.devices }, (_, at) => ({
-    id: at, region: 1, zone: at + 1, ip: '127.0.0.1', port: 6200, device: deviceName(at), weight: 100,
+    id: at,
+    region: 1,
+    zone: at + 1,
+    ip: '127.0.0.1',
+    port: 6200,
+    device: deviceName(at),
+    weight: 100,
   }));
   const replicas = Math.min(settings.cloud.replicas, settings.cloud.devices);
   return parseRingSpec({ part_power: settings.cloud.partPower, replicas, overload: 0, devices });
@@ -44,14 +65,20 @@ export async function openDevices(
   context: DeviceContext,
 ): Promise<Map<number, DeviceStore>> {
   const opened = new Map<number, DeviceStore>();
-  const outcomes = await Promise.allSettled(ids.map(async (id) => opened.set(id, await openOne(folder, id, context))));
+  const outcomes = await Promise.allSettled(
+    ids.map(async (id) => opened.set(id, await openOne(folder, id, context))),
+  );
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed === undefined) return opened;
   await closeDevices(opened);
   throw failed.reason;
 }
 
-async function openOne(folder: DataFolder, id: number, context: DeviceContext): Promise<DeviceStore> {
+async function openOne(
+  folder: DataFolder,
+  id: number,
+  context: DeviceContext,
+): Promise<DeviceStore> {
   const path = folder.path('devices', deviceName(id));
   await systemDisk.makeDirectory(path);
   return openDevice({
@@ -70,12 +97,19 @@ async function openOne(folder: DataFolder, id: number, context: DeviceContext): 
 export async function closeDevices(devices: ReadonlyMap<number, DeviceStore>): Promise<void> {
   const outcomes = await Promise.allSettled([...devices.values()].map((device) => device.close()));
   const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
-  if (failed.length > 0) throw new AggregateError(failed.map((outcome) => outcome.reason), 'Some devices did not close cleanly');
+  if (failed.length > 0)
+    throw new AggregateError(
+      failed.map((outcome) => outcome.reason),
+      'Some devices did not close cleanly',
+    );
 }
 
 /** Refuses a ring that names devices this machine is not to have. */
 export function assertLocal(ring: Ring, ids: readonly number[]): void {
   for (const id of ids) {
-    if (ring.devices[id] === undefined) throw new Failure('invalid', 'no-such-device', 'The ring has no such device', { facts: { id } });
+    if (ring.devices[id] === undefined)
+      throw new Failure('invalid', 'no-such-device', 'The ring has no such device', {
+        facts: { id },
+      });
   }
 }

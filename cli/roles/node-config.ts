@@ -26,7 +26,12 @@ const NodeConfig = Type.Object(
     devices: Type.Array(Type.Integer({ minimum: 0, maximum: 65_534 })),
     /** The storage processes of the cluster. */
     nodes: Type.Array(
-      Type.Object({ name: Type.String(), host: Type.String(), port: Port, devices: Type.Array(Type.Integer()) }),
+      Type.Object({
+        name: Type.String(),
+        host: Type.String(),
+        port: Port,
+        devices: Type.Array(Type.Integer()),
+      }),
     ),
     settings: Type.Optional(Type.Unknown()),
   },
@@ -46,7 +51,11 @@ export function readNodeConfig(path: string): NodeConfig {
   }
   if (!Value.Check(NodeConfig, document)) {
     const first = Value.Errors(NodeConfig, document)[0];
-    throw new Failure('invalid', 'bad-settings', `${path}: ${first?.instancePath || 'the document'} ${first?.message ?? 'is wrong'}`);
+    throw new Failure(
+      'invalid',
+      'bad-settings',
+      `${path}: ${first?.instancePath || 'the document'} ${first?.message ?? 'is wrong'}`,
+    );
   }
   const at = (relative: string) => resolve(dirname(path), relative);
   return {

@@ -23,10 +23,15 @@ export interface PreparedFile {
 /** Storage processes listen from here above the port base, so that the front's own ports stay free. */
 const storageOffset = 10;
 
-export async function prepareCluster(options: PrepareOptions, random: Random): Promise<PreparedFile[]> {
+export async function prepareCluster(
+  options: PrepareOptions,
+  random: Random,
+): Promise<PreparedFile[]> {
   const folder = resolve(options.folder);
   if (fs.existsSync(folder) && fs.readdirSync(folder).length > 0) {
-    throw new Failure('conflict', 'folder-not-empty', 'The folder is not empty', { facts: { folder } });
+    throw new Failure('conflict', 'folder-not-empty', 'The folder is not empty', {
+      facts: { folder },
+    });
   }
   fs.mkdirSync(join(folder, 'secrets'), { recursive: true, mode: 0o700 });
   const nodes = Array.from({ length: options.nodes }, (_, at) => ({
@@ -51,14 +56,24 @@ interface StorageNode {
 
 function writeRingOf(options: PrepareOptions, nodes: readonly StorageNode[], folder: string): void {
   const devices = nodes.map((node, at) => ({
-    id: at, region: 1, zone: at + 1, ip: node.host, port: node.port, device: `d${at + 1}`, weight: 100,
+    id: at,
+    region: 1,
+    zone: at + 1,
+    ip: node.host,
+    port: node.port,
+    device: `d${at + 1}`,
+    weight: 100,
   }));
   const replicas = Math.min(options.replicas, options.nodes);
   const { ring } = buildRing(parseRingSpec({ part_power: 10, replicas, overload: 0, devices }));
   writePrivate(join(folder, 'storage.ring.gz'), encodeRingFile(ring));
 }
 
-async function writeCertificates(folder: string, names: readonly string[], host: string): Promise<void> {
+async function writeCertificates(
+  folder: string,
+  names: readonly string[],
+  host: string,
+): Promise<void> {
   const authority = await createAuthority();
   writePrivate(join(folder, 'secrets', 'authority.pem'), authority.certificate);
   writePrivate(join(folder, 'secrets', 'authority.key'), authority.key);
@@ -79,10 +94,21 @@ function writeFiles(
   const files: PreparedFile[] = [];
   const write = (name: string, roles: readonly string[], own: object): void => {
     const file = join(folder, `${name}.yaml`);
-    writePrivate(file, stringify({ ...shared, name, data: `./${name}`, ...own, nodes }, { aliasDuplicateObjects: false }));
+    writePrivate(
+      file,
+      stringify(
+        { ...shared, name, data: `./${name}`, ...own, nodes },
+        { aliasDuplicateObjects: false },
+      ),
+    );
     files.push({ roles, file });
   };
-  for (const node of nodes) write(node.name, ['storage'], { host: node.host, port: node.port, devices: node.devices });
-  write('front', ['proxy', 'controller', 'gateway'], { host: options.host, port: options.portBase, devices: [] });
+  for (const node of nodes)
+    write(node.name, ['storage'], { host: node.host, port: node.port, devices: node.devices });
+  write('front', ['proxy', 'controller', 'gateway'], {
+    host: options.host,
+    port: options.portBase,
+    devices: [],
+  });
   return files;
 }

@@ -1,0 +1,48 @@
+/** Identity as the object front door asks for it. */
+import type { Context, Identity as IdentityRoom } from '#cloud/identity';
+import type { Authenticator, Identity } from '#proxy';
+
+/** Administrators of the whole cloud: the `admin` role on the system or on the project of this name. */
+const cloudProject = 'admin';
+
+export function adaptIdentity(room: IdentityRoom): Authenticator {
+  return {
+    async authenticatePassword(projectUser, key) {
+      const issued = await room.authenticatePassword(projectUser, key);
+      return (
+        issued && {
+          token: issued.token,
+          identity: identityOf(issued.info, issued.info.expiresAtUs),
+        }
+      );
+    },
+    async validateToken(token) {
+      const info = await room.validateToken(token);
+      return info && identityOf(info, info.expiresAtUs);
+    },
+    async s3Secret(accessKey) {
+      const access = await room.s3Secret(accessKey);
+      return access && { secret: access.secretKey, identity: identityOf(access, undefined) };
+    },
+    onRevoked: (listener) => room.onRevoked(listener),
+  };
+}
+
+function identityOf(context: Context, expiresAtUs: number | undefined): Identity {
+  const { user, scope } = context;
+  const project = scope.kind === 'project' ? scope : undefined;
+  const roles = context.roles.map((role) => role.name);
+  const overAll =
+    scope.kind === 'system' || (project?.name === cloudProject && project.domain.id === 'default');
+  return {
+    userId: user.id,
+    userName: user.name,
+    projectId: project?.id,
+    projectName: project?.name,
+    domainId: project?.domain.id,
+    domainName: project?.domain.name,
+    roles,
+    reseller: overAll && roles.includes('admin'),
+    expiresMs: expiresAtUs === undefined ? undefined : Math.floor(expiresAtUs / 1000),
+  };
+}

@@ -1,0 +1,76 @@
+/** The controller: the control plane's state, identity, and its HTTP API. */
+import {
+  type AdminCredentials,
+  type ApiServer,
+  type CatalogEntry,
+  createIdentity,
+  ensureAdminCredentials,
+  ensureSealingKey,
+  type Identity,
+  identityMigrations,
+  startApiServer,
+} from '#cloud/identity';
+import { openState } from '#cloud/state';
+import { systemClock, systemDisk, type Undo } from '#common';
+import type { DataFolder } from '../data-folder.ts';
+import type { RoleContext } from './context.ts';
+
+export interface Controller {
+  readonly identity: Identity;
+  readonly admin: AdminCredentials;
+  /** Starts answering; the rest of the program must be ready. */
+  listen(host: string, port: number): Promise<ApiServer>;
+}
+
+export async function openController(
+  folder: DataFolder,
+  context: RoleContext,
+  catalog: readonly CatalogEntry[],
+  opened: Undo,
+): Promise<Controller> {
+  const { settings, random, metrics } = context;
+  const log = context.log.child({ room: 'controller' });
+  const common = { disk: systemDisk, clock: systemClock, log };
+  const path = folder.path('state', 'pileus.sqlite');
+  const state = await openState({
+    path,
+    settings: settings.state,
+    migrations: [identityMigrations],
+    ...common,
+  });
+  opened.add(() => state.close());
+  const sealingKey = await ensureSealingKey(
+    systemDisk,
+    folder.path('secrets', 'sealing.key'),
+    random,
+  );
+  const identity = await createIdentity({
+    state,
+    sealingKey,
+    settings: settings.identity,
+    random,
+    clock: systemClock,
+    log,
+  });
+  opened.add(() => identity.close());
+  const admin = await ensureAdminCredentials(
+    systemDisk,
+    folder.path('secrets', 'admin.json'),
+    random,
+  );
+  await identity.bootstrap(admin, catalog);
+  return {
+    identity,
+    admin,
+    listen: (host, port) =>
+      startApiServer({
+        services: { '': identity.service, '/identity': identity.service },
+        host,
+        port,
+        clock: systemClock,
+        random,
+        log,
+        metrics,
+      }),
+  };
+}

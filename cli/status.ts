@@ -1,0 +1,89 @@
+/** How the cloud is: the devices' own words, and what follows for those who use it. */
+
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { Cluster } from '#cluster';
+import { messageOf } from '#common';
+import type { Ring } from '#ring';
+import type { DeviceService } from '#wire';
+import type { CloudStatus, DeviceLine, Endpoints } from './cloud-types.ts';
+
+export interface StatusParts {
+  readonly ring: Ring;
+  readonly devices: ReadonlyMap<number, DeviceService>;
+  readonly cluster: Cluster;
+  readonly endpoints: Endpoints;
+}
+
+const version = (
+  JSON.parse(fs.readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
+    version: string;
+  }
+).version;
+
+/** Returns how to ask. */
+export function watchStatus(parts: StatusParts): () => Promise<CloudStatus> {
+  const startedMs = performance.now();
+  return async () => {
+    const devices = await Promise.all(
+      parts.ring.devices.flatMap((device) =>
+        device === undefined ? [] : [lineOf(parts, device.id, device.device, device.zone)],
+      ),
+    );
+    const problems = devices.flatMap(problemsOf);
+    for (const { device, state } of parts.cluster.health().devices) {
+      if (state === 'aside')
+        problems.push(
+          `device ${parts.ring.devices[device]?.device ?? device} keeps failing and is not waited for`,
+        );
+    }
+    return {
+      healthy: problems.length === 0,
+      problems,
+      uptimeSeconds: Math.round((performance.now() - startedMs) / 100) / 10,
+      pid: process.pid,
+      version,
+      devices,
+      endpoints: parts.endpoints,
+    };
+  };
+}
+
+async function lineOf(
+  parts: StatusParts,
+  id: number,
+  name: string,
+  zone: number,
+): Promise<DeviceLine> {
+  try {
+    const status = await parts.devices.get(id)?.status();
+    if (status === undefined) throw new Error('no way to this device');
+    const { state, usedBytes, freeBytes, rows, blobs, quarantined } = status;
+    return { name, zone, state, usedBytes, freeBytes, rows, blobs, quarantined };
+  } catch (error) {
+    return {
+      name,
+      zone,
+      state: 'failed',
+      usedBytes: 0,
+      freeBytes: 0,
+      rows: 0,
+      blobs: 0,
+      quarantined: 0,
+      error: messageOf(error),
+    };
+  }
+}
+
+function problemsOf(device: DeviceLine): string[] {
+  const problems: string[] = [];
+  if (device.state !== 'ok')
+    problems.push(
+      `device ${device.name} is ${device.state}${device.error === undefined ? '' : `: ${device.error}`}`,
+    );
+  if (device.quarantined > 0)
+    problems.push(
+      `device ${device.name} holds ${device.quarantined} corrupt records that wait for repair`,
+    );
+  return problems;
+}
