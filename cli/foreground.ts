@@ -29,7 +29,8 @@ export async function runCloud(
   process.exit(0);
 }
 
-function firstSignal(): Promise<void> {
+/** Resolves at the first signal to end; a second one ends the process at once. */
+export function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
     const stop = () => {
       for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => process.exit(1));

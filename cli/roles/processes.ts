@@ -1,3 +1,141 @@
+/** Roles as processes of their own: a storage process serves its devices, the front reaches them over the wire. */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import {
+  createLogger,
+  createMetrics,
+  Failure,
+  messageOf,
+  systemClock,
+  systemNet,
+  systemRandom,
+  Undo,
+} from '#common';
+import { decodeRingFile, type Ring } from '#ring';
+import { connectNode, type DeviceService, serveDevices } from '#wire';
+import { claimRunning, dataFolder, releaseRunning } from '../data-folder.ts';
+import { firstSignal } from '../foreground.ts';
+import type { RoleContext } from './context.ts';
+import { closeDevices, openDevices } from './devices.ts';
+import { openFront } from './front.ts';
 import type { NodeConfig } from './node-config.ts';
-export async function runStorage(_c: NodeConfig, _p: unknown) {}
-export async function runFront(_c: NodeConfig, _p: unknown) {}
+
+type Say = (line: string) => void;
+
+function read(path: string): Buffer {
+  try {
+    return fs.readFileSync(path);
+  } catch (error) {
+    throw new Failure('missing', 'file-unreadable', `${path} cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function tlsOf(config: NodeConfig) {
+  const file = (name: string) => read(join(config.secrets, name)).toString('utf8');
+  return {
+    authority: file('authority.pem'),
+    certificate: file(`${config.name}.pem`),
+    key: file(`${config.name}.key`),
+  };
+}
+
+function contextOf(config: NodeConfig): RoleContext {
+  const { clusterId, settings } = config;
+  const file = join(config.data, 'log', 'pileus.log');
+  const log = createLogger({ level: settings.cloud.logLevel, file }).child({ node: config.name });
+  return {
+    clusterId,
+    settings,
+    random: systemRandom,
+    log,
+    metrics: createMetrics({ process: true }),
+  };
+}
+
+/** Opens what `open` opens, says it is ready, waits for a signal, closes in reverse order. */
+async function live(
+  config: NodeConfig,
+  say: Say,
+  open: (opened: Undo) => Promise<void>,
+): Promise<void> {
+  const folder = dataFolder(config.data);
+  claimRunning(folder);
+  const stopped = firstSignal();
+  const opened = new Undo();
+  try {
+    await open(opened);
+    say(`${config.name} is ready`);
+    await stopped;
+  } finally {
+    await opened.run();
+    releaseRunning(folder);
+  }
+  process.exit(0);
+}
+
+export function runStorage(config: NodeConfig, say: Say): Promise<void> {
+  return live(config, say, async (opened) => {
+    const context = contextOf(config);
+    const devices = await openDevices(dataFolder(config.data), config.devices, context);
+    opened.add(() => closeDevices(devices));
+    const server = await serveDevices({
+      devices,
+      address: { host: config.host, port: config.port },
+      tls: tlsOf(config),
+      clusterId: config.clusterId,
+      settings: context.settings.wire,
+      clock: systemClock,
+      log: context.log,
+      metrics: context.metrics,
+    });
+    opened.add(() => server.close());
+  });
+}
+
+export function runFront(config: NodeConfig, say: Say): Promise<void> {
+  return live(config, say, async (opened) => {
+    const context = contextOf(config);
+    const ring = decodeRingFile(read(config.ring));
+    const salt = Buffer.from(read(join(config.secrets, 'salt')).toString('utf8').trim(), 'hex');
+    const devices = connectAll(config, ring, context, opened);
+    const place = { host: config.host, portBase: config.port };
+    await openFront(
+      { folder: dataFolder(config.data), place, ring, devices, salt },
+      context,
+      opened,
+    );
+  });
+}
+
+function connectAll(
+  config: NodeConfig,
+  ring: Ring,
+  context: RoleContext,
+  opened: Undo,
+): Map<number, DeviceService> {
+  const devices = new Map<number, DeviceService>();
+  for (const node of config.nodes) {
+    const connection = connectNode({
+      address: { host: node.host, port: node.port },
+      tls: tlsOf(config),
+      clusterId: config.clusterId,
+      settings: context.settings.wire,
+      clock: systemClock,
+      random: context.random,
+      log: context.log,
+      metrics: context.metrics,
+      net: systemNet,
+    });
+    opened.add(() => connection.close());
+    for (const id of node.devices) {
+      if (ring.devices[id] === undefined)
+        throw new Failure('invalid', 'no-such-device', 'The ring has no such device', {
+          facts: { id },
+        });
+      devices.set(id, connection.device(id));
+    }
+  }
+  return devices;
+}

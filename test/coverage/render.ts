@@ -1,0 +1,68 @@
+/** docs/api-coverage.md, rendered from the route tables; `node test/coverage/write.ts` writes it, the tidy test compares. */
+import { identityRoutes } from '../../cloud/identity/service.ts';
+import { s3Routes } from '../../proxy/s3/index.ts';
+import { identityMissing, servicesMissing, swiftFeatures } from './upstream.ts';
+
+/** Route tables close over services they only use when called: something that answers anything stands in for those. */
+function hollow(): never {
+  const target = () => undefined;
+  const proxy: unknown = new Proxy(target, {
+    get: () => proxy,
+    apply: () => proxy,
+    construct: () => Object(proxy),
+  });
+  return proxy as never;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+  return lines.join('\n');
+}
+
+function s3Table(): string {
+  const rows = new Map<string, string>();
+  for (const route of s3Routes) {
+    const state = route.run === undefined ? 'refused: 501 NotImplemented' : 'works';
+    // An operation with several ways to be named works when one of them does.
+    if (rows.get(route.operation) !== 'works') rows.set(route.operation, state);
+  }
+  return table(
+    ['Operation', 'State'],
+    [...rows].sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+}
+
+function identityTable(): string {
+  const routes = identityRoutes(hollow(), hollow(), hollow());
+  const rows = routes.map((route) => [`\`${route.method} ${route.path}\``, `\`${route.policy}\``]);
+  return table(
+    ['Operation', 'Who may'],
+    rows.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+  );
+}
+
+export function renderCoverage(): string {
+  const works = new Set(
+    s3Routes.filter((route) => route.run !== undefined).map((route) => route.operation),
+  ).size;
+  const all = new Set(s3Routes.map((route) => route.operation)).size;
+  return [
+    '# What of each API is there',
+    'Generated from the route tables by `node test/coverage/write.ts`. What is not there answers with its API’s own error.',
+    '## Swift',
+    table(
+      ['Feature', 'State', 'Note'],
+      swiftFeatures.map(({ name, state, note }) => [name, state, note ?? '']),
+    ),
+    `## S3: ${works} of ${all} operations`,
+    s3Table(),
+    '## Identity (Keystone v3)',
+    identityTable(),
+    `Not there yet (404): ${identityMissing.join(' · ')}.`,
+    '## Other services',
+    `Not there yet: ${servicesMissing.join(' · ')}.`,
+    '',
+  ]
+    .join('\n\n')
+    .replace(/\n\n$/, '\n');
+}
