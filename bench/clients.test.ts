@@ -33,6 +33,7 @@ describe('volume bench', () => {
     ...{
       objects: () => [],
       rounds: 1,
+      retries: 0,
       container: '',
       workers: 1,
       deletes: 0,

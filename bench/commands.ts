@@ -22,6 +22,7 @@ interface Options {
   readonly duration: number;
   readonly warmUp: number;
   readonly rounds: number;
+  readonly retries: number;
   readonly workers: number;
   readonly concurrency: number;
   readonly mix?: string;
@@ -109,6 +110,7 @@ function commonOptions(command: Command): Command {
       2,
     )
     .option('--rounds <n>', 'how often every row is run', whole(1, 100), 1)
+    .option('--retries <n>', 'run a row again when others disturbed it', whole(0, 100), 0)
     .option('--json <file>', 'write the result to this file');
 }
 
@@ -182,6 +184,7 @@ function measureOptions(options: Options, say: (line: string) => void): MeasureO
     volumes: (): VolumeWorkload[] =>
       volumePreset(preset, pace, parseSize(options.span)).filter(wanted),
     rounds: options.rounds,
+    retries: options.retries,
     container: options.container,
     workers: options.workers,
     deletes: options.deletes,

@@ -7,6 +7,7 @@ import * as os from 'node:os';
 import { Failure } from '#common';
 import { ObjectBench } from './object-bench.ts';
 import { RESULT_FORMAT, RESULT_VERSION, type Result, type Row, writeResult } from './result.ts';
+import { QUIET_PCT } from './table.ts';
 import { describeTarget, type Target } from './target.ts';
 import { VolumeBench } from './volume-bench.ts';
 import type { ObjectWorkload, VolumeWorkload } from './workload.ts';
@@ -16,6 +17,8 @@ export interface MeasureOptions {
   readonly objects: () => readonly ObjectWorkload[];
   readonly volumes: () => readonly VolumeWorkload[];
   readonly rounds: number;
+  /** How often a row that others disturbed is run again; the least disturbed try counts. */
+  readonly retries: number;
   readonly container: string;
   readonly workers: number;
   readonly deletes: number;
@@ -45,7 +48,7 @@ export async function measure(targets: readonly Target[], options: MeasureOption
       const order = round % 2 === 1 ? benches : [...benches].reverse();
       for (let at = 0; at < count; at++) {
         for (const bench of order) {
-          const row = await bench.run(at, round);
+          const row = await runQuietly(bench, { at, round }, options);
           rows.push(row);
           options.say(
             `round ${round}: ${row.workload} on ${row.target}: ${row.total.ops_per_s} ops/s`,
@@ -58,6 +61,20 @@ export async function measure(targets: readonly Target[], options: MeasureOption
     for (const bench of benches) await bench.close();
   }
   return rows;
+}
+
+async function runQuietly(
+  bench: Bench,
+  what: { readonly at: number; readonly round: number },
+  options: MeasureOptions,
+): Promise<Row> {
+  let best = await bench.run(what.at, what.round);
+  for (let tries = 0; tries < options.retries && best.other_pct > QUIET_PCT; tries++) {
+    options.say(`${best.workload} on ${best.target}: others took ${best.other_pct} %, once more`);
+    const again = await bench.run(what.at, what.round);
+    if (again.other_pct < best.other_pct) best = again;
+  }
+  return best;
 }
 
 async function openBench(target: Target, options: MeasureOptions): Promise<Bench> {

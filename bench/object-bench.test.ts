@@ -38,6 +38,7 @@ describe('object bench', () => {
       objects: () => [work],
       volumes: () => [],
       rounds: 1,
+      retries: 0,
       container: 'benchmark',
       workers: work.workers,
       deletes: 40,
