@@ -35,7 +35,8 @@ export function pathAddress(path: string): S3Address {
   return { bucket, key: slash < 0 ? '' : checkedKey(decodePercent(path.slice(slash + 1))) };
 }
 
-function virtualBucket(host: string, baseDomains: readonly string[]): string | undefined {
+/** The bucket in a host name below one of the base domains. */
+export function virtualBucket(host: string, baseDomains: readonly string[]): string | undefined {
   if (baseDomains.length === 0) return undefined;
   const name = host.replace(/:\d+$/, '').toLowerCase();
   const base = baseDomains.find((domain) => name.endsWith(`.${domain}`));

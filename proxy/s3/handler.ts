@@ -28,6 +28,7 @@ export function createS3Handler(options: S3Options): Handler {
     keys: new SigningKeys(settings.signingKeysMax),
     clockSkewMaxS: settings.clockSkewMaxS,
     region: settings.region,
+    baseDomains,
   };
   const services: S3Services = { objects, settings };
   const count = countOperations(options);
@@ -59,10 +60,10 @@ interface Serving {
 }
 
 async function serve(exchange: Exchange, serving: Serving): Promise<S3Reply> {
-  const head = readHead(exchange.method, exchange.url, exchange.rawHeaders);
-  const address = addressOf(head, serving.baseDomains);
-  const query = parseQuery(head.query);
-  const { caller, payload } = await authenticate(head, query, serving.proving);
+  const sent = readHead(exchange.method, exchange.url, exchange.rawHeaders);
+  const address = addressOf(sent, serving.baseDomains);
+  const query = parseQuery(sent.query);
+  const { caller, payload, head } = await authenticate(sent, query, serving.proving);
   if (caller !== undefined) exchange.account = caller.account;
   const operation = operationOf(head, address, query);
   serving.progress.operation = operation.name;
@@ -118,5 +119,15 @@ function countOperations({ metrics }: S3Options): (operation: string, status: nu
     labelNames: ['operation', 'status'],
     registers: [metrics],
   });
-  return (operation, status) => counter.inc({ operation, status });
+  // At most one for each operation and status: looking a label set up each time costs more than counting.
+  const counted = new Map<string, { inc(): void }>();
+  return (operation, status) => {
+    const key = `${operation} ${status}`;
+    let labelled = counted.get(key);
+    if (labelled === undefined) {
+      labelled = counter.labels({ operation, status });
+      counted.set(key, labelled);
+    }
+    labelled.inc();
+  };
 }

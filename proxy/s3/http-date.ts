@@ -5,7 +5,21 @@ export function httpDate(us: number): string {
   return new Date(Math.floor(us / 1_000_000) * 1000).toUTCString();
 }
 
-/** `1994-11-06T08:49:37.000Z`. */
+const secondsPerDay = 86_400;
+const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'));
+let rememberedDay = Number.NaN;
+let rememberedText = '';
+
+/** `1994-11-06T08:49:37.000Z`. Listings show thousands, so the day is rendered once for all that share it. */
 export function listingDate(us: number): string {
-  return new Date(Math.floor(us / 1_000_000) * 1000).toISOString();
+  const seconds = Math.floor(us / 1_000_000);
+  const day = Math.floor(seconds / secondsPerDay);
+  if (day !== rememberedDay) {
+    rememberedText = new Date(day * secondsPerDay * 1000).toISOString().slice(0, 11);
+    rememberedDay = day;
+  }
+  const ofDay = seconds - day * secondsPerDay;
+  const hour = twoDigits[Math.floor(ofDay / 3600)];
+  const minute = twoDigits[Math.floor(ofDay / 60) % 60];
+  return `${rememberedText}${hour}:${minute}:${twoDigits[ofDay % 60]}.000Z`;
 }

@@ -9,11 +9,14 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '#common';
 import { type Authenticator, accountOf } from '../../authenticator.ts';
+import { virtualBucket } from '../address.ts';
 import { equalSignatures } from '../body/chunk-signature.ts';
 import { type PayloadPlan, planPayload } from '../body/payload.ts';
 import type { Caller } from '../context.ts';
+import { withHoistedHeaders } from '../hoisted-headers.ts';
 import type { RequestHead } from '../request-head.ts';
 import { S3Failure } from '../s3-failure.ts';
+import { parseV2Claim, signV2, stringToSignV2 } from '../sigv2/presigned.ts';
 import { canonicalRequest } from './canonical-request.ts';
 import type { PresignedClaim, SignatureClaim } from './credential.ts';
 import { type CredentialScope, parseAuthorization, parsePresigned } from './credential.ts';
@@ -27,12 +30,16 @@ export interface AuthenticateOptions {
   readonly clockSkewMaxS: number;
   /** Empty accepts every region. */
   readonly region: string;
+  /** See `addressOf`. */
+  readonly baseDomains: readonly string[];
 }
 
 export interface Authenticated {
   /** Undefined for a request that claims nothing. */
   readonly caller: Caller | undefined;
   readonly payload: PayloadPlan;
+  /** The head to go by: with the headers that a presigner moved into the query. */
+  readonly head: RequestHead;
 }
 
 export async function authenticate(
@@ -53,11 +60,8 @@ export async function authenticate(
   }
   if (presigned) return authenticatePresigned(head, query, options);
   if (query.has('Signature') && query.has('AWSAccessKeyId'))
-    throw new S3Failure('InvalidRequest', {
-      message:
-        'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.',
-    });
-  return { caller: undefined, payload: anonymousPayload(head) };
+    return authenticateV2(head, query, options);
+  return { caller: undefined, payload: anonymousPayload(head), head };
 }
 
 function anonymousPayload(head: RequestHead): PayloadPlan {
@@ -85,7 +89,7 @@ async function authenticateHeader(
   checkAmzHeadersSigned(head, claim.signedHeaders);
   const proof = await prove(head, { claim, amzDate, payloadHash: contentSha256 }, options);
   const signing = { key: proof.key, amzDate, scope: proof.scope, seed: claim.signature };
-  return { caller: proof.caller, payload: planPayload(contentSha256, signing) };
+  return { caller: proof.caller, payload: planPayload(contentSha256, signing), head };
 }
 
 async function authenticatePresigned(
@@ -107,7 +111,40 @@ async function authenticatePresigned(
     scope: proof.scope,
     seed: claim.signature,
   };
-  return { caller: proof.caller, payload: planPayload(payloadHash, signing) };
+  const payload = planPayload(payloadHash, signing);
+  return { caller: proof.caller, payload, head: withHoistedHeaders(head, query) };
+}
+
+/** A presigned request of version 2: nothing tells the region, and the body is unsigned. */
+async function authenticateV2(
+  head: RequestHead,
+  query: ReadonlyMap<string, string>,
+  options: AuthenticateOptions,
+): Promise<Authenticated> {
+  const claim = parseV2Claim(query);
+  if (claim === undefined) throw new S3Failure('AccessDenied');
+  const nowMs = options.clock.nowUs() / 1000;
+  if (nowMs > claim.expiresS * 1000)
+    throw new S3Failure('AccessDenied', {
+      message: 'Request has expired',
+      details: { Expires: isoTime(claim.expiresS * 1000), ServerTime: isoTime(nowMs) },
+    });
+  const known = await options.authenticator.s3Secret(claim.accessKey);
+  if (known === undefined) throw unknownKey(claim.accessKey);
+  const host = head.headers.get('host') ?? '';
+  const bucket = virtualBucket(host, options.baseDomains);
+  const signed = withHoistedHeaders(head, query);
+  const stringToSign = stringToSignV2(signed, claim.expiresS, { virtualBucket: bucket });
+  if (!equalSignatures(signV2(known.secret, stringToSign), claim.signature))
+    throw new S3Failure('SignatureDoesNotMatch', {
+      details: { AWSAccessKeyId: claim.accessKey, StringToSign: stringToSign },
+    });
+  const caller = callerOf(claim.accessKey, known.identity);
+  return { caller, payload: { kind: 'unsigned' }, head: signed };
+}
+
+function unknownKey(accessKey: string): S3Failure {
+  return new S3Failure('InvalidAccessKeyId', { details: { AWSAccessKeyId: accessKey } });
 }
 
 /** `x-amz-date`, or else `date`. */
@@ -200,10 +237,7 @@ async function prove(head: RequestHead, about: ToProve, options: AuthenticateOpt
   const { claim, amzDate, payloadHash, withoutQuery } = about;
   const { credential, signedHeaders } = claim;
   const known = await options.authenticator.s3Secret(credential.accessKey);
-  if (known === undefined)
-    throw new S3Failure('InvalidAccessKeyId', {
-      details: { AWSAccessKeyId: credential.accessKey },
-    });
+  if (known === undefined) throw unknownKey(credential.accessKey);
   const canonical = canonicalRequest(head, {
     signedHeaders,
     payloadHash,

@@ -108,6 +108,7 @@ const options = (): AuthenticateOptions => ({
   keys: new SigningKeys(10),
   clockSkewMaxS: 900,
   region: '',
+  baseDomains: [],
 });
 
 function prove(head: RequestHead, changes: Partial<AuthenticateOptions> = {}) {

@@ -75,6 +75,24 @@ try:
 except urllib.error.HTTPError as error:
     assert error.code == 403
 
+# Without a signature version said, boto3 presigns with version 2 for this region.
+old = boto3.client("s3", endpoint_url=os.environ["S3_ENDPOINT"])
+params = {"Bucket": bucket, "Key": "by old url ü+", "Metadata": {"k": "v"}}
+put_url = old.generate_presigned_url("put_object", Params=params, ExpiresIn=60)
+assert "AWSAccessKeyId=" in put_url, put_url
+urllib.request.urlopen(urllib.request.Request(put_url, data=b"old", method="PUT", headers={"Content-Type": ""}))
+params = {"Bucket": bucket, "Key": "by old url ü+", "ResponseContentType": "text/y; a=b"}
+get_url = old.generate_presigned_url("get_object", Params=params, ExpiresIn=60)
+answer = urllib.request.urlopen(get_url)
+assert answer.read() == b"old" and answer.headers["x-amz-meta-k"] == "v", answer.headers
+assert answer.headers["Content-Type"] == "text/y; a=b"
+for changed in [get_url.replace("Signature=", "Signature=x"), get_url.replace("old", "new"), get_url + "&acl", get_url.replace("Expires=1", "Expires=2")]:
+    try:
+        urllib.request.urlopen(changed)
+        raise AssertionError(f"a changed URL was served: {changed}")
+    except urllib.error.HTTPError as error:
+        assert error.code == 403, (error.code, changed)
+
 upload = s3.create_multipart_upload(Bucket=bucket, Key="left")["UploadId"]
 assert [one["UploadId"] for one in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
 s3.abort_multipart_upload(Bucket=bucket, Key="left", UploadId=upload)

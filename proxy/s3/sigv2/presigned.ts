@@ -1,0 +1,70 @@
+/**
+ * Presigned requests of signature version 2: HMAC-SHA1 over method, three headers, expiry, `x-amz-*` headers and resource.
+ * Only the query form is served, because boto3 still makes such URLs by default for endpoints of its oldest region.
+ */
+import { createHmac } from 'node:crypto';
+import { decodePercent } from '../query.ts';
+import type { RequestHead } from '../request-head.ts';
+
+export interface V2Claim {
+  readonly accessKey: string;
+  /** Seconds since 1970. */
+  readonly expiresS: number;
+  /** Base64. */
+  readonly signature: string;
+}
+
+/** Undefined when the parameters are not all there or not of their form. */
+export function parseV2Claim(query: ReadonlyMap<string, string>): V2Claim | undefined {
+  const accessKey = query.get('AWSAccessKeyId') ?? '';
+  const expires = query.get('Expires') ?? '';
+  const signature = query.get('Signature') ?? '';
+  const right = accessKey !== '' && /^\d{1,12}$/.test(expires) && signature.length === 28;
+  return right ? { accessKey, expiresS: Number(expires), signature } : undefined;
+}
+
+/** Query parameters that name what the request is about, and so are part of the resource. */
+const subresources = new Set([
+  ...['accelerate', 'acl', 'analytics', 'cors', 'defaultObjectAcl', 'delete', 'encryption'],
+  ...['intelligent-tiering', 'ownershipControls', 'policyStatus', 'session', 'renameObject'],
+  ...['metadataConfiguration', 'metadataTable', 'metadataInventoryTable', 'storageClass'],
+  ...['inventory', 'lifecycle', 'location', 'logging', 'metrics', 'notification', 'object-lock'],
+  ...['partNumber', 'policy', 'publicAccessBlock', 'replication', 'requestPayment', 'restore'],
+  ...['retention', 'legal-hold', 'tagging', 'torrent', 'uploadId', 'uploads', 'versionId'],
+  ...['versioning', 'versions', 'website', 'attributes', 'select', 'select-type'],
+  ...['response-cache-control', 'response-content-disposition', 'response-content-encoding'],
+  ...['response-content-language', 'response-content-type', 'response-expires'],
+]);
+
+export interface V2Place {
+  /** The bucket when it stands in the host name: it is part of the resource, and not of the path. */
+  readonly virtualBucket: string | undefined;
+}
+
+/** Its characters are bytes (latin1). */
+export function stringToSignV2(head: RequestHead, expiresS: number, place: V2Place): string {
+  const header = (name: string) => head.headers.get(name) ?? '';
+  const lines = [head.method, header('content-md5'), header('content-type'), String(expiresS)];
+  const amz = [...head.headers.keys()].filter((name) => name.startsWith('x-amz-')).sort();
+  for (const name of amz) lines.push(`${name}:${header(name).trim()}`);
+  const bucket = place.virtualBucket === undefined ? '' : `/${place.virtualBucket}`;
+  lines.push(`${bucket}${head.path}${canonicalSubresources(head.query)}`);
+  return lines.join('\n');
+}
+
+/** Sorted by name; values decoded. */
+function canonicalSubresources(rawQuery: string): string {
+  const found: string[] = [];
+  for (const piece of rawQuery.split('&')) {
+    const equals = piece.indexOf('=');
+    const name = equals < 0 ? piece : piece.slice(0, equals);
+    if (!subresources.has(name)) continue;
+    const value = decodePercent(piece.slice(equals + 1));
+    found.push(equals < 0 ? name : `${name}=${Buffer.from(value, 'utf8').toString('latin1')}`);
+  }
+  return found.length === 0 ? '' : `?${found.sort().join('&')}`;
+}
+
+export function signV2(secret: string, text: string): string {
+  return createHmac('sha1', secret).update(text, 'latin1').digest('base64');
+}
