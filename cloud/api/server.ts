@@ -1,9 +1,11 @@
-/**
- * The HTTP edge of every cloud service. A request passes: request id → token → body (size, JSON, schema) → policy →
- * handler → reply; whatever throws is rendered once, in the service's dialect, counted and logged.
- */
-import { STATUS_CODES } from 'node:http';
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { createServer as createTlsServer } from 'node:https';
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerFactory,
+  fastify,
+} from 'fastify';
 import {
   type Clock,
   Counter,
@@ -328,6 +330,7 @@ function translated(error: unknown, dialect: Dialect): unknown {
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const bounds = { ...apiBounds, ...options.bounds };
   const refusals: { readonly prefix: string; readonly refuse: Refuse }[] = [];
+  const http = { maxHeaderSize: bounds.headerBytesMax, connectionsCheckingInterval: 2_000 };
   const app: FastifyInstance = fastify({
     bodyLimit: bounds.bodyBytesMax,
     requestTimeout: bounds.requestTimeoutMs,
@@ -335,7 +338,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     // Ids are short, but a long one is an id that is not there, not a URL that is too long.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: bounds.headerBytesMax },
     genReqId: () => `req-${randomUuid(options.random)}`,
-    http: { maxHeaderSize: bounds.headerBytesMax, connectionsCheckingInterval: 2_000 },
+    http,
+    ...(options.tls === undefined ? {} : { serverFactory: tlsFactory(options.tls, http, bounds) }),
     frameworkErrors: (error, request, reply) => {
       const [nearest] = refusals
         .filter(({ prefix }) => request.url.startsWith(prefix))
@@ -364,7 +368,19 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
-  return { url: `http://${host}:${port}`, port, close: () => app.close() };
+  const scheme = options.tls === undefined ? 'http' : 'https';
+  return { url: `${scheme}://${host}:${port}`, port, close: () => app.close() };
+}
+
+function tlsFactory(
+  tls: { readonly key: string; readonly cert: string },
+  http: { readonly maxHeaderSize: number; readonly connectionsCheckingInterval: number },
+  bounds: ApiBounds,
+): FastifyServerFactory {
+  return (handler) => {
+    const timeouts = { requestTimeout: bounds.requestTimeoutMs };
+    return createTlsServer({ ...http, ...timeouts, ...tls, minVersion: 'TLSv1.2' }, handler);
+  };
 }
 
 function metersOf(metrics: Metrics): { durations: Histogram; requests: Counter } {
@@ -385,6 +401,3 @@ function metersOf(metrics: Metrics): { durations: Histogram; requests: Counter }
     }),
   };
 }
-
-/** The reason phrase, for bodies that repeat it. */
-export const titleOf = (status: number): string => STATUS_CODES[status] ?? 'Error';

@@ -1,8 +1,9 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, sign, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { compactVerify, importJWK } from 'jose';
 import { describe, expect, it } from 'vitest';
 import {
+  derOf,
   encodeToken,
   isGenuine,
   publicKeyOf,
@@ -56,6 +57,24 @@ describe('tokens', () => {
     const token = encodeToken(claims, 'k', pair.privateKey);
     expect(accepted(token, pair.publicKey)).toEqual(claims);
     expect(accepted(token)).toBeUndefined();
+  });
+
+  it('are checked in the form OpenSSL reads, whatever their leading digits', () => {
+    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const lengths = new Set<number>();
+    for (let at = 0; at < 2000; at++) {
+      const data = Buffer.from(`message ${at}`);
+      const signature = sign('sha256', data, { key: pair.privateKey, dsaEncoding: 'ieee-p1363' });
+      const der = derOf(signature);
+      lengths.add(der.length);
+      if (at < 200) expect(verify('sha256', data, pair.publicKey, der)).toBe(true);
+      else if (der.length < 70) expect(verify('sha256', data, pair.publicKey, der)).toBe(true);
+    }
+    // Leading zeros make it shorter, leading ones longer; all must have come along.
+    expect(lengths.size).toBeGreaterThanOrEqual(3);
+    const zeros = derOf(Buffer.alloc(64));
+    expect(zeros.toString('hex')).toBe('3006020100020100');
+    expect(verify('sha256', Buffer.from('x'), pair.publicKey, zeros)).toBe(false);
   });
 
   it('are refused when any character is changed', () => {

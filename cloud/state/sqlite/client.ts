@@ -22,6 +22,7 @@ export class SqliteClient {
   private readonly waitingMax: number;
   private nextId = 1;
   private ended: Failure | undefined;
+  private closing = false;
 
   private constructor(worker: Worker, waitingMax: number) {
     this.worker = worker;
@@ -59,6 +60,9 @@ export class SqliteClient {
 
   async close(): Promise<void> {
     if (this.ended !== undefined) return;
+    // Whoever closes waits for the thread to end, so it must keep the process alive until then.
+    this.closing = true;
+    this.worker.ref();
     const exited = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
     await this.send((id) => ({ id, close: true }));
     await exited;
@@ -77,7 +81,7 @@ export class SqliteClient {
   private settle(reply: WorkerReply): void {
     const waiting = this.pending.get(reply.id);
     this.pending.delete(reply.id);
-    if (this.pending.size === 0) this.worker.unref();
+    if (this.pending.size === 0 && !this.closing) this.worker.unref();
     if ('error' in reply) waiting?.reject(sqliteFailure(reply.error));
     else waiting?.resolve(reply.result);
   }
