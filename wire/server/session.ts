@@ -1,0 +1,190 @@
+/**
+ * One client's stream on the serving side. Frames are taken up in order; replies leave when they are ready, all of one turn in
+ * one message. When too much is in flight or the client does not read its replies, the stream is not read any further,
+ * and HTTP/2 holds the client back.
+ *
+ * What cannot be understood ends this stream with a status that says why, and nothing else.
+ */
+import * as grpc from '@grpc/grpc-js';
+import { Failure, type Logger, messageOf } from '#common';
+import type { Encoder } from '../codec/encoder.ts';
+import { type Frame, frameKind, protocolVersion, readFrames } from '../codec/frames.ts';
+import { type Greeting, readGreeting, writeFailed, writeWelcome } from '../codec/replies.ts';
+import type { DeviceService } from '../device-service.ts';
+import { Outbox } from '../outbox.ts';
+import type { WireSettings } from '../settings.ts';
+import { OpenWriters } from './open-writers.ts';
+import { answer, type Reply } from './requests.ts';
+
+export interface SessionParts {
+  readonly call: grpc.ServerDuplexStream<Buffer, Buffer>;
+  readonly cluster: string;
+  readonly devices: ReadonlyMap<number, DeviceService>;
+  readonly settings: WireSettings;
+  readonly log: Logger;
+  readonly onEnd: (session: Session) => void;
+}
+
+const fewInFlight = 2;
+
+export class Session {
+  private readonly parts: SessionParts;
+  private readonly outbox: Outbox;
+  private readonly writers: OpenWriters;
+  private readonly cancelled = new Set<number>();
+  private readonly ids = new Set<number>();
+  private greeted = false;
+  private ended = false;
+  private paused = false;
+
+  constructor(parts: SessionParts) {
+    const { call, settings } = parts;
+    this.parts = parts;
+    this.writers = new OpenWriters(settings.blobWritersMax);
+    this.outbox = new Outbox({
+      write: (message, sent) => call.write(message, sent),
+      batchBytesMax: settings.batchBytesMax,
+      busy: () => this.ids.size > fewInFlight,
+      drained: () => this.pace(),
+    });
+    call.on('data', (message: Buffer) => this.receive(message));
+    call.on('end', () => this.finish());
+    call.on('cancelled', () => this.finish());
+    call.on('error', () => this.finish());
+  }
+
+  get inFlight(): number {
+    return this.ids.size;
+  }
+
+  /** Ends the stream from this side. */
+  end(): void {
+    if (this.ended) return;
+    this.finish();
+    this.parts.call.end();
+  }
+
+  private receive(message: Buffer): void {
+    if (this.ended) return;
+    try {
+      readFrames(message, (frame) => this.takeFrame(frame));
+    } catch (error) {
+      this.refuse(grpc.status.INVALID_ARGUMENT, messageOf(error));
+    }
+    this.pace();
+  }
+
+  private takeFrame(frame: Frame): void {
+    if (this.ended) return;
+    if (!this.greeted) {
+      this.takeHello(frame);
+      return;
+    }
+    if (frame.kind === frameKind.cancel) {
+      if (this.ids.has(frame.id)) this.cancelled.add(frame.id);
+      return;
+    }
+    if (frame.id === 0 || this.ids.has(frame.id))
+      throw new Failure('invalid', 'bad-message', 'A request number is used twice');
+    this.ids.add(frame.id);
+    this.start(frame, answer(frame, this.deviceOf(frame), this.writers));
+  }
+
+  private takeHello({ kind, content }: Frame): void {
+    if (kind !== frameKind.hello)
+      throw new Failure('invalid', 'bad-message', 'The stream does not begin with a greeting');
+    const { cluster } = this.parts;
+    const hello = readGreeting(kind, content);
+    const mismatch = mismatchOf(hello, cluster);
+    if (mismatch !== undefined) {
+      this.refuse(grpc.status.FAILED_PRECONDITION, mismatch);
+      return;
+    }
+    this.greeted = true;
+    const devices = [...this.parts.devices.keys()];
+    const welcome = { protocol: protocolVersion, cluster, client: '', devices, ringEpoch: 0 };
+    this.outbox.send(0, 0, (to) => writeWelcome(to, welcome));
+  }
+
+  private deviceOf(frame: Frame): DeviceService | undefined {
+    return this.parts.devices.get(frame.device);
+  }
+
+  private start(frame: Frame, work: Promise<Reply>): void {
+    work.then(
+      (reply) => this.reply(frame.id, reply),
+      (error: unknown) => {
+        if (!(error instanceof Failure))
+          this.parts.log.error({ err: error, kind: frame.kind }, 'a device request went wrong');
+        this.reply(frame.id, (to) => writeFailed(to, error));
+      },
+    );
+  }
+
+  private reply(id: number, reply: Reply): void {
+    this.ids.delete(id);
+    const unwanted = this.cancelled.delete(id);
+    if (!this.ended && !unwanted) this.sendReply(id, reply);
+    this.pace();
+  }
+
+  private sendReply(id: number, reply: Reply): void {
+    try {
+      if (typeof reply === 'function') this.outbox.send(id, 0, reply);
+      else this.sendParts(id, reply.data);
+    } catch (error) {
+      this.parts.log.error({ err: error }, 'a reply could not be written');
+      this.outbox.send(id, 0, (to) => writeFailed(to, error));
+    }
+  }
+
+  private sendParts(id: number, data: Buffer): void {
+    const partBytes = this.parts.settings.batchBytesMax;
+    let at = 0;
+    do {
+      const part = data.subarray(at, at + partBytes);
+      at += part.length;
+      const more = at < data.length;
+      this.outbox.send(id, 0, (to: Encoder) => {
+        const start = to.begin(frameKind.blobPart);
+        to.bytes(1, part);
+        to.bool(2, more);
+        to.end(start);
+      });
+    } while (at < data.length);
+  }
+
+  /** Reads on, or stops reading, as the amount in flight allows. */
+  private pace(): void {
+    if (this.ended) return;
+    const { inFlightMax, pendingBytesMax } = this.parts.settings;
+    const full = this.ids.size >= inFlightMax || this.outbox.pendingBytes >= pendingBytesMax;
+    if (full === this.paused) return;
+    this.paused = full;
+    if (full) this.parts.call.pause();
+    else this.parts.call.resume();
+  }
+
+  private refuse(code: grpc.status, details: string): void {
+    this.parts.log.warn({ peer: this.parts.call.getPeer(), details }, 'refused a stream');
+    const { call } = this.parts;
+    this.finish();
+    call.emit('error', { code, details });
+  }
+
+  private finish(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.outbox.close();
+    this.writers.abortAll().catch((error: unknown) => {
+      this.parts.log.error({ err: error }, 'a blob could not be called off');
+    });
+    this.parts.onEnd(this);
+  }
+}
+
+function mismatchOf(hello: Greeting, cluster: string): string | undefined {
+  if (hello.protocol !== protocolVersion)
+    return `This node speaks protocol ${protocolVersion}, not ${hello.protocol}`;
+  return hello.cluster === cluster ? undefined : 'This node is of another cluster';
+}
