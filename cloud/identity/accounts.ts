@@ -97,10 +97,14 @@ export class Accounts {
     const context = await this.contexts.resolve({
       userId: row.user_id,
       scope: { kind: 'project', projectId: row.project_id },
+      ...(pair.applicationCredentialId === undefined
+        ? {}
+        : { applicationCredentialId: pair.applicationCredentialId }),
     });
     if (context === undefined) return undefined;
     const access = { ...context, secretKey: pair.secretKey };
-    this.keys.set(accessKey, { epoch, access });
+    // An application credential ends by the clock, which raises no epoch.
+    if (pair.applicationCredentialId === undefined) this.keys.set(accessKey, { epoch, access });
     return access;
   }
 

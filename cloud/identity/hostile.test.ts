@@ -192,6 +192,71 @@ describe('another tenant', () => {
   });
 });
 
+describe('an application credential', () => {
+  const logInWith = async (name: string, unrestricted: boolean) => {
+    const path = `/v3/users/${ids.ann}/application_credentials`;
+    const given = { name, unrestricted, roles: [{ name: 'reader' }] };
+    const made = await call(cloud, 'POST', path, {
+      token: ann,
+      body: { application_credential: given },
+    });
+    const credential = {
+      id: textAt(made, 'application_credential.id'),
+      secret: textAt(made, 'application_credential.secret'),
+    };
+    const identity = {
+      methods: ['application_credential'],
+      application_credential: credential,
+    };
+    const answer = await call(cloud, 'POST', '/v3/auth/tokens', { body: { auth: { identity } } });
+    return { id: credential.id, token: String(answer.headers['x-subject-token']) };
+  };
+
+  it('for reading gets no key with more than that', async () => {
+    const { token } = await logInWith('restricted', false);
+    const keys = `/v3/users/${ids.ann}/credentials/OS-EC2`;
+    const blob = '{"access":"STOLEN","secret":"x"}';
+    for (const [method, path, body] of [
+      ['GET', '/v3/credentials'],
+      ['POST', '/v3/credentials', { credential: { type: 'ec2', blob, project_id: ids.site } }],
+      ['GET', keys],
+      ['POST', keys, { tenant_id: ids.site }],
+      ['GET', `${keys}/${ids.credential}`],
+      ['DELETE', `${keys}/${ids.credential}`],
+    ] as const) {
+      const answer = await call(cloud, method, path, { token, body });
+      expect([answer.status, answer.text.includes('secret"')], `${method} ${path}`).toEqual([
+        403,
+        false,
+      ]);
+    }
+  });
+
+  it('that may make keys hands its limits down to them', async () => {
+    const { id, token } = await logInWith('unrestricted', true);
+    const keys = `/v3/users/${ids.ann}/credentials/OS-EC2`;
+    const made = await call(cloud, 'POST', keys, { token, body: { tenant_id: ids.site } });
+    const access = textAt(made, 'credential.access');
+    const roles = async () =>
+      (await cloud.identity.s3Secret(access))?.roles.map((role) => role.name);
+    expect(await roles()).toEqual(['reader']);
+    const blob = '{"access":"BOUND","secret":"x","app_cred_id":null}';
+    const credential = { type: 'ec2', blob, project_id: ids.site };
+    const other = await call(cloud, 'POST', '/v3/credentials', { token, body: { credential } });
+    expect(other.status).toBe(201);
+    const bound = await cloud.identity.s3Secret('BOUND');
+    expect(bound?.roles.map((role) => role.name)).toEqual(['reader']);
+    const path = `/v3/credentials/${textAt(other, 'credential.id')}`;
+    const loosened = await call(cloud, 'PATCH', path, { token, body: { credential: { blob } } });
+    expect(loosened.status).toBe(403);
+    const elsewhere = await call(cloud, 'POST', keys, { token, body: { tenant_id: ids.den } });
+    expect(elsewhere.status).toBe(403);
+    const gone = `/v3/users/${ids.ann}/application_credentials/${id}`;
+    expect((await call(cloud, 'DELETE', gone, { token: ann })).status).toBe(204);
+    expect(await roles()).toBeUndefined();
+  });
+});
+
 describe('a manager of a domain', () => {
   it('rules in the domain and nowhere else, and makes no administrator', async () => {
     const make = (domainId?: string) =>

@@ -18,6 +18,12 @@ export interface KeyPair {
   readonly secretKey: string;
 }
 
+/** What a key pair's blob holds. */
+export interface StoredKeyPair extends KeyPair {
+  /** The application credential that made it, and whose limits it keeps. */
+  readonly applicationCredentialId: string | undefined;
+}
+
 const upper = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 const alphanumeric = `${upper}abcdefghijklmnopqrstuvwxyz`;
 
@@ -39,9 +45,15 @@ export async function insertKeyPair(
   transaction: Tx,
   owner: { readonly userId: string; readonly projectId: string },
   pair: KeyPair,
+  applicationCredentialId?: string,
 ): Promise<CredentialRow> {
   const id = credentialIdOf(pair.accessKey);
-  const blob = { access: pair.accessKey, secret: pair.secretKey, trust_id: null };
+  const blob = {
+    access: pair.accessKey,
+    secret: pair.secretKey,
+    trust_id: null,
+    app_cred_id: applicationCredentialId ?? null,
+  };
   const row: CredentialRow = {
     id,
     user_id: owner.userId,
@@ -57,11 +69,41 @@ export async function insertKeyPair(
 }
 
 /** The pair in an EC2 credential; nothing when its blob is not one. */
-export function keyPairOf(core: IdentityCore, row: CredentialRow): KeyPair | undefined {
+export function keyPairOf(core: IdentityCore, row: CredentialRow): StoredKeyPair | undefined {
   return pairIn(core.sealer.open(purposeOf(row.id), row.sealed_blob));
 }
 
-function pairIn(blob: string): KeyPair | undefined {
+/**
+ * The application credential a new key must be bound to, when the caller's token comes from one. Without this a
+ * credential for reading could make, or read, a key with all roles of its user.
+ */
+function delegatorOf(request: Request, projectId: string | null): string | undefined {
+  const { info } = callerOf(request);
+  if (info.applicationCredential === undefined) return undefined;
+  refuseRestricted(request);
+  if (info.scope.kind !== 'project' || info.scope.id !== projectId)
+    throw identityFailure('forbidden', {
+      why: 'An application credential makes keys for its own project only.',
+    });
+  return info.applicationCredential.id;
+}
+
+/** Changing a stored key could loosen its binding, so only the user's own log-in may. */
+function refuseDelegated(request: Request): void {
+  if (callerOf(request).info.applicationCredential !== undefined)
+    throw identityFailure('forbidden', {
+      why: 'An application credential cannot change credentials.',
+    });
+}
+
+function refuseRestricted(request: Request): void {
+  if (callerOf(request).info.applicationCredential?.unrestricted === false)
+    throw identityFailure('forbidden', {
+      why: 'A restricted application credential cannot manage credentials.',
+    });
+}
+
+function pairIn(blob: string): StoredKeyPair | undefined {
   let value: unknown;
   try {
     value = JSON.parse(blob);
@@ -72,8 +114,12 @@ function pairIn(blob: string): KeyPair | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const accessKey: unknown = Reflect.get(value, 'access');
   const secretKey: unknown = Reflect.get(value, 'secret');
-  const usable = typeof accessKey === 'string' && typeof secretKey === 'string';
-  return usable && accessKey !== '' && secretKey !== '' ? { accessKey, secretKey } : undefined;
+  const bound: unknown = Reflect.get(value, 'app_cred_id');
+  if (typeof accessKey !== 'string' || typeof secretKey !== 'string') return undefined;
+  if (accessKey === '' || secretKey === '') return undefined;
+  // A binding that cannot be read binds to nothing that exists, rather than to nothing at all.
+  const applicationCredentialId = bound === undefined || bound === null ? undefined : String(bound);
+  return { accessKey, secretKey, applicationCredentialId };
 }
 
 const findCredential = (db: Db, id: string): Promise<CredentialRow | undefined> =>
@@ -123,6 +169,7 @@ export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
       path: '/v3/credentials',
       policy: 'any-token',
       handle: async (request) => {
+        refuseRestricted(request);
         let query = db.selectFrom('identity_credential').selectAll();
         // Who may not read everybody's sees their own.
         if (!request.may('identity:list_credentials'))
@@ -167,13 +214,22 @@ export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
             detail: 'An ec2 credential needs a project_id and a blob with access and secret.',
           });
         const isKeyPair = credential.type === 'ec2' && pair !== undefined;
+        const delegator = delegatorOf(request, projectId);
+        const blob =
+          isKeyPair && delegator !== undefined
+            ? JSON.stringify({
+                access: pair.accessKey,
+                secret: pair.secretKey,
+                app_cred_id: delegator,
+              })
+            : credential.blob;
         const id = isKeyPair ? credentialIdOf(pair.accessKey) : core.newId();
         const row: CredentialRow = {
           id,
           user_id: credential.user_id ?? caller.userId,
           project_id: projectId,
           type: credential.type,
-          sealed_blob: core.sealer.seal(purposeOf(id), credential.blob),
+          sealed_blob: core.sealer.seal(purposeOf(id), blob),
           extra: JSON.stringify(fields.extraOf(credential, known)),
         };
         await core.change(async (transaction) => {
@@ -192,7 +248,10 @@ export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
       path: '/v3/credentials/:credential_id',
       policy: 'identity:get_credential',
       target: byId,
-      handle: async (request) => ({ body: reply(request, await theCredential(request)) }),
+      handle: async (request) => {
+        refuseRestricted(request);
+        return { body: reply(request, await theCredential(request)) };
+      },
     }),
     route({
       method: 'PATCH',
@@ -209,6 +268,7 @@ export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
       target: byId,
       handle: async (request) => {
         const { credential } = request.body;
+        refuseDelegated(request);
         const row = await core.change(async (transaction) => {
           const before = await theCredential(request, transaction);
           const userId = credential.user_id ?? before.user_id;
@@ -250,6 +310,7 @@ export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
       policy: 'identity:delete_credential',
       target: byId,
       handle: async (request) => {
+        refuseDelegated(request);
         await core.change(async (transaction) => {
           const { id } = await theCredential(request, transaction);
           await transaction.deleteFrom('identity_credential').where('id', '=', id).execute();
@@ -300,6 +361,7 @@ export function ec2Routes(core: IdentityCore): Route<IdentityCaller>[] {
       policy: 'identity:ec2_list_credentials',
       target,
       handle: async (request) => {
+        refuseRestricted(request);
         const user = await theUser(request);
         const rows = await db
           .selectFrom('identity_credential')
@@ -323,8 +385,15 @@ export function ec2Routes(core: IdentityCore): Route<IdentityCaller>[] {
         const user = await theUser(request);
         const projectId = request.body.tenant_id;
         found(await findProject(db, projectId), 'project', projectId);
+        const delegator = delegatorOf(request, projectId);
         const row = await core.change((transaction) =>
-          insertKeyPair(core, transaction, { userId: user.id, projectId }, newKeyPair(core.random)),
+          insertKeyPair(
+            core,
+            transaction,
+            { userId: user.id, projectId },
+            newKeyPair(core.random),
+            delegator,
+          ),
         );
         return { status: 201, body: { credential: ec2View(core, request, row) } };
       },
@@ -334,9 +403,10 @@ export function ec2Routes(core: IdentityCore): Route<IdentityCaller>[] {
       path: '/v3/users/:user_id/credentials/OS-EC2/:access',
       policy: 'identity:ec2_get_credential',
       target,
-      handle: async (request) => ({
-        body: { credential: ec2View(core, request, await theKey(request, db)) },
-      }),
+      handle: async (request) => {
+        refuseRestricted(request);
+        return { body: { credential: ec2View(core, request, await theKey(request, db)) } };
+      },
     }),
     route({
       method: 'DELETE',
@@ -344,6 +414,7 @@ export function ec2Routes(core: IdentityCore): Route<IdentityCaller>[] {
       policy: 'identity:ec2_delete_credential',
       target,
       handle: async (request) => {
+        refuseDelegated(request);
         await core.change(async (transaction) => {
           const { id } = await theKey(request, transaction);
           await transaction.deleteFrom('identity_credential').where('id', '=', id).execute();
