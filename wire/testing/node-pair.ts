@@ -2,7 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Address, defaultsOf, silentLogger, systemClock, systemRandom } from '#common';
+import {
+  type Address,
+  defaultsOf,
+  type Logger,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '#common';
 import { createMemoryDevice, type MemoryDevice } from '#storage-node';
 import { connectNode, type NodeClient } from '../client/node-client.ts';
 import type { DeviceService } from '../device-service.ts';
@@ -23,6 +30,7 @@ export interface NodePairOptions {
   readonly clientTls?: Tls;
   readonly clientCluster?: string;
   readonly settings?: Partial<WireSettings>;
+  readonly log?: Logger;
   readonly service?: (device: MemoryDevice) => DeviceService;
 }
 
@@ -43,6 +51,7 @@ export async function nodePair(options: NodePairOptions = {}): Promise<NodePair>
   const memory = createMemoryDevice();
   const server = await serveDevices({
     ...common,
+    log: options.log ?? common.log,
     devices: new Map([[deviceNumber, options.service?.(memory) ?? memory]]),
     address: options.address ?? { path: join(folder, 'node.sock') },
     tls: options.serverTls ?? 'plaintext',
