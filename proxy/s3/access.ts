@@ -1,14 +1,15 @@
-/** Who may do what with a bucket: the roles of its own project, resellers, and what its Swift access lists open to everybody. */
+/** Who may do what with a bucket. The rules are those of the Swift dialect, access lists included: one object, one truth. */
 import { isFailure } from '#common';
 import type { Container } from '../objects/index.ts';
+import { authorize, isOwnAccount, isOwner } from '../swift/access.ts';
+import { SwiftRefusal } from '../swift/refusal.ts';
 import type { Caller, S3Request, S3Services } from './context.ts';
 import { S3Failure } from './s3-failure.ts';
 
-/** `list`: see the names in a bucket; `get`: read an object; `write`: change objects or the bucket. */
-export type Need = 'list' | 'get' | 'write';
+/** `list`: see the names in a bucket; `get`: read an object; `write`: change objects; `own`: change the bucket. */
+export type Need = 'list' | 'get' | 'write' | 'own';
 
-const writingRoles = new Set(['admin', 'manager', 'member', 'swiftoperator']);
-const readingRoles = new Set([...writingRoles, 'reader']);
+const swiftNeeds = { list: 'listing', get: 'object', write: 'write', own: 'owner' } as const;
 
 /** The bucket that the request addresses, if the caller may do this with it. */
 export function openBucket(
@@ -51,25 +52,27 @@ async function resolve(
   }
 }
 
+/** A web page's address, which referrer rules look at, is not looked at: a signed request comes from no page. */
 function mayUse(container: Container, caller: Caller | undefined, need: Need): boolean {
-  if (caller?.identity.reseller === true) return true;
-  if (caller?.account === container.account) return hasRole(caller, need);
-  return need !== 'write' && openToAll(container.system['read-acl'] ?? '', need);
+  const who = { identity: caller?.identity, referer: undefined };
+  try {
+    authorize(who, container.account, container, swiftNeeds[need]);
+    return true;
+  } catch (error) {
+    if (error instanceof SwiftRefusal) return false;
+    throw error;
+  }
 }
 
 export function checkMayGet(container: Container, caller: Caller | undefined): void {
   if (!mayUse(container, caller, 'get')) throw new S3Failure('AccessDenied');
 }
 
-export function hasRole(caller: Caller, need: Need): boolean {
-  const enough = need === 'write' ? writingRoles : readingRoles;
-  return caller.identity.roles.some((role) => enough.has(role));
-}
-
-/** Swift's `.r:*` opens the objects to everybody, `.rlistings` the names as well. */
-function openToAll(readAcl: string, need: Need): boolean {
-  const grants = readAcl.split(',').map((grant) => grant.trim());
-  return grants.includes('.r:*') && (need === 'get' || grants.includes('.rlistings'));
+/** Whether the caller may make buckets in its own project (`own`), or see them (`list`). */
+export function mayInProject({ identity, account }: Caller, need: 'own' | 'list'): boolean {
+  const who = { identity, referer: undefined };
+  if (isOwner(who, account)) return true;
+  return need === 'list' && isOwnAccount(who, account) && identity.roles.includes('reader');
 }
 
 /** The caller of an operation that nobody may do unsigned. */

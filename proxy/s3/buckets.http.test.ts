@@ -92,8 +92,22 @@ describe('making and removing buckets', () => {
     await setAcl('.r:*,.rlistings');
     expect(texts(await call('GET', '/open-bucket', { anonymous: true }), 'Key')).toEqual(['a']);
     const put = await call('PUT', '/open-bucket/b', { anonymous: true, body: 'x' });
+    expect((await call('DELETE', '/open-bucket', { key: redKey })).code).toBe('AccessDenied');
     expect(put.code).toBe('AccessDenied');
   });
+});
+
+test('what Swift grants another project, that project has, and no more', async () => {
+  await call('PUT', '/granted-bucket');
+  await world.objects.containers.update('AUTH_blue', 'granted-bucket', () => ({
+    system: { 'write-acl': 'red:*' },
+  }));
+  const other = { key: redKey };
+  expect((await call('PUT', '/granted-bucket/a', { ...other, body: 'x' })).status).toBe(200);
+  expect((await call('GET', '/granted-bucket/a', other)).code).toBe('AccessDenied');
+  expect((await call('GET', '/granted-bucket', other)).code).toBe('AccessDenied');
+  expect((await call('DELETE', '/granted-bucket/a', other)).status).toBe(204);
+  expect((await call('DELETE', '/granted-bucket', other)).code).toBe('AccessDenied');
 });
 
 describe('what is not served says so', () => {

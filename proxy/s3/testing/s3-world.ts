@@ -7,14 +7,11 @@ import {
   silentLogger,
   systemClock,
 } from '#common';
-import type { AccessKey, Identity } from '../../authenticator.ts';
-import { listenHttp } from '../../http-server.ts';
+import type { AccessKey, Authenticator, Identity } from '../../authenticator.ts';
 import { createObjectService, type ObjectService } from '../../objects/index.ts';
 import { createMemoryCluster, type MemoryCluster } from '../../objects/testing/memory-cluster.ts';
-import { createPipeline } from '../../pipeline.ts';
+import { createS3Server } from '../../server.ts';
 import { type ProxySettings, proxySettings } from '../../settings.ts';
-import { createS3Handler } from '../handler.ts';
-import { createS3Refusal } from '../refuse-early.ts';
 import { type S3Settings, s3Settings } from '../settings.ts';
 
 export interface TestKey {
@@ -51,8 +48,11 @@ const known = new Map<string, AccessKey>([
   [redKey.accessKey, { secret: redKey.secret, identity: identityOf('red', ['member']) }],
 ]);
 
-export const testAuthenticator = {
-  s3Secret: async (accessKey: string): Promise<AccessKey | undefined> => known.get(accessKey),
+export const testAuthenticator: Authenticator = {
+  authenticatePassword: async () => undefined,
+  validateToken: async () => undefined,
+  s3Secret: async (accessKey) => known.get(accessKey),
+  onRevoked: () => () => undefined,
 };
 
 export interface S3World {
@@ -80,23 +80,15 @@ export async function startS3World(options: WorldOptions = {}): Promise<S3World>
     settings,
     ...shared,
   });
-  const metrics = createMetrics();
-  const dialect = createS3Handler({
+  const server = await createS3Server({
+    address: { host: '127.0.0.1', port: 0 },
     objects,
     authenticator: testAuthenticator,
-    settings: { ...defaultsOf(s3Settings), ...options.s3 },
-    metrics,
+    settings,
+    s3: { ...defaultsOf(s3Settings), ...options.s3 },
+    metrics: createMetrics(),
     ...shared,
   });
-  const refuse = createS3Refusal(random);
-  const pipeline = createPipeline(
-    { dialect: 's3', settings, metrics, clock: systemClock, log: silentLogger, refuse },
-    dialect,
-  );
-  const server = await listenHttp(
-    { handler: pipeline, settings, ...shared },
-    { host: '127.0.0.1', port: 0 },
-  );
   return {
     port: server.port,
     endpoint: `http://127.0.0.1:${server.port}`,

@@ -1,6 +1,6 @@
 /** CreateBucket: a container whose name is taken out of the namespace that all projects share. */
 import { isFailure } from '#common';
-import { hasRole, signedCaller } from '../../access.ts';
+import { mayInProject, signedCaller } from '../../access.ts';
 import { isBucketName } from '../../address.ts';
 import { readDocument } from '../../body/read-document.ts';
 import type { Operation, S3Request, S3Services } from '../../context.ts';
@@ -14,7 +14,7 @@ export const createBucket: Operation = async (request, services) => {
   const { bucket } = request;
   if (!isBucketName(bucket))
     throw new S3Failure('InvalidBucketName', { details: { BucketName: bucket } });
-  if (!hasRole(caller, 'write')) throw new S3Failure('AccessDenied');
+  if (!mayInProject(caller, 'own')) throw new S3Failure('AccessDenied');
   refuseUnsupported(request.head);
   await checkLocation(request, services);
   const wanted = { account: caller.account, name: bucket, globalName: true, exclusive: true };

@@ -1,6 +1,6 @@
 /** ListBuckets: the containers of the caller's project. */
 import type { ContainerListEntry, ListContainers } from '../../../objects/index.ts';
-import { hasRole, ownerId, signedCaller } from '../../access.ts';
+import { mayInProject, ownerId, signedCaller } from '../../access.ts';
 import type { Operation } from '../../context.ts';
 import { decodeToken, encodeToken } from '../../continuation-token.ts';
 import { listingDate } from '../../http-date.ts';
@@ -13,7 +13,7 @@ const bucketsMax = 10_000;
 
 export const listBuckets: Operation = async (request, { objects }) => {
   const caller = signedCaller(request);
-  if (!hasRole(caller, 'list')) throw new S3Failure('AccessDenied');
+  if (!mayInProject(caller, 'list')) throw new S3Failure('AccessDenied');
   const prefix = request.query.get('prefix');
   const token = request.query.get('continuation-token');
   const bounds = { name: 'max-buckets', min: 1, max: bucketsMax };
