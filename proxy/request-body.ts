@@ -17,7 +17,7 @@ export interface RequestBodyOptions {
 }
 
 // Bytes held before the socket is paused; with the socket's own buffer this bounds what an unread body takes.
-const heldBytesMax = 131_072;
+const heldBytesMax = 65_536;
 
 const lengthForm = /^\d{1,15}$/;
 

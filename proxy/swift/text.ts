@@ -90,18 +90,24 @@ export function timestamp(timeUs: number): string {
   return `${whole}.${String(rest).padStart(5, '0')}`;
 }
 
-let lastIsoSecond = -1;
-let lastIso = '';
+const twoDigits = Array.from({ length: 100 }, (_, n) => String(n).padStart(2, '0'));
+let lastDay = -1;
+let lastDayText = '';
 
-/** `2023-11-14T22:13:20.123450`, as in listings. */
+/** `2023-11-14T22:13:20.123450`, as in listings: only the day needs a calendar, and a page has few of them. */
 export function isoTime(timeUs: number): string {
   const second = Math.floor(timeUs / 1_000_000);
-  if (second !== lastIsoSecond) {
-    lastIso = new Date(second * 1000).toISOString().slice(0, 19);
-    lastIsoSecond = second;
+  const day = Math.floor(second / 86_400);
+  if (day !== lastDay) {
+    lastDayText = new Date(day * 86_400_000).toISOString().slice(0, 11);
+    lastDay = day;
   }
-  const rest = Math.floor((timeUs % 1_000_000) / 10) * 10;
-  return `${lastIso}.${String(rest).padStart(6, '0')}`;
+  const inDay = second - day * 86_400;
+  const rest = Math.floor((timeUs - second * 1_000_000) / 10);
+  const hours = twoDigits[Math.floor(inDay / 3600)];
+  const minutes = twoDigits[Math.floor(inDay / 60) % 60];
+  const fraction = `${twoDigits[Math.floor(rest / 1000)]}${twoDigits[Math.floor(rest / 10) % 100]}${rest % 10}0`;
+  return `${lastDayText}${hours}:${minutes}:${twoDigits[inDay % 60]}.${fraction}`;
 }
 
 export function isTrue(value: string | undefined): boolean {
