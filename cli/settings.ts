@@ -1,14 +1,14 @@
 /** Joins the rooms' settings into one document, read from `settings.yaml` in the data folder. */
 import * as fs from 'node:fs';
 import { parse as parseYaml } from 'yaml';
-import { blockGatewaySettings } from '#block-gateway';
 import { identitySettings } from '#cloud/identity';
 import { stateSettings } from '#cloud/state';
 import { clusterSettings } from '#cluster';
 import { declareSettings, Failure, messageOf, parseSettings } from '#common';
 import { proxySettings, s3Settings } from '#proxy';
-import { storageSettings } from '#storage-node';
+import { storageNodeSettings } from '#storage-node';
 import { wireSettings } from '#wire';
+import { blockGatewaySettings } from '../block-gateway/settings.ts';
 import type { DataFolder } from './data-folder.ts';
 
 const cloudSettings = declareSettings({
@@ -43,7 +43,7 @@ const cloudSettings = declareSettings({
 
 export const settingsRooms = {
   cloud: cloudSettings,
-  storage: storageSettings,
+  storage: storageNodeSettings,
   cluster: clusterSettings,
   wire: wireSettings,
   proxy: proxySettings,

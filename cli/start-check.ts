@@ -5,7 +5,6 @@ import { ensureFree, Failure, systemCodeOf, systemDisk, systemNet } from '#commo
 import { type ClusterFile, type DataFolder, findCluster } from './data-folder.ts';
 import { portBaseDefault, portOf, type Service } from './ports.ts';
 import { renderBytes } from './progress.ts';
-import { readSettings } from './settings.ts';
 
 /** What the person typed; what they did not is remembered by the data folder, or the default. */
 export interface StartChoice {
@@ -32,7 +31,7 @@ export function placeOf(cluster: ClusterFile | undefined, choice: StartChoice): 
 
 export async function checkStart(folder: DataFolder, choice: StartChoice): Promise<void> {
   const cluster = findCluster(folder);
-  readSettings(folder);
+  await checkSettings(folder);
   makeFolder(folder);
   const space = await systemDisk.space(folder.root);
   if (space.freeBytes < freeBytesMin) {
@@ -43,6 +42,13 @@ export async function checkStart(folder: DataFolder, choice: StartChoice): Promi
   const place = placeOf(cluster, choice);
   for (const service of listening)
     await ensureFree(systemNet, { host: place.host, port: portOf(place.portBase, service) });
+}
+
+/** Defaults need no check, and knowing the declarations means loading every room. */
+async function checkSettings(folder: DataFolder): Promise<void> {
+  if (!fs.existsSync(folder.path('settings.yaml'))) return;
+  const { readSettings } = await import('./settings.ts');
+  readSettings(folder);
 }
 
 function makeFolder(folder: DataFolder): void {

@@ -1,9 +1,6 @@
 /** `pileus run ROLE… --config FILE`: one process of a cluster whose roles run apart; `pileus prepare` writes such files. */
 import { Argument, Command } from 'commander';
 import { Failure, systemRandom } from '#common';
-import { readNodeConfig } from '../roles/node-config.ts';
-import { prepareCluster } from '../roles/prepare.ts';
-import { runFront, runStorage } from '../roles/processes.ts';
 import { integerArgument, print } from './options.ts';
 
 /** Roles that share the control plane's database file and so run in one process for the time being. */
@@ -19,6 +16,8 @@ export function runCommand(): Command {
     )
     .requiredOption('--config <file>', 'settings file of this process (YAML)')
     .action(async (named: Role[], options: { config: string }) => {
+      const { readNodeConfig } = await import('../roles/node-config.ts');
+      const { runFront, runStorage } = await import('../roles/processes.ts');
       const config = readNodeConfig(options.config);
       const wanted = new Set(named);
       if (wanted.size === 1 && wanted.has('storage')) return runStorage(config, print);
@@ -45,6 +44,7 @@ export function prepareCommand(): Command {
         folder: string,
         options: { nodes: number; replicas: number; portBase: number; host: string },
       ) => {
+        const { prepareCluster } = await import('../roles/prepare.ts');
         const files = await prepareCluster({ folder, ...options }, systemRandom);
         for (const { roles: named, file } of files)
           print(`./pileus run ${named.join(' ')} --config ${file}`);

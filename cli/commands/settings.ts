@@ -2,7 +2,6 @@
 import { Command } from 'commander';
 import { stringify } from 'yaml';
 import { renderSettingsReference } from '#common';
-import { readSettings, settingsRooms } from '../settings.ts';
 import {
   type DataOptions,
   dataOption,
@@ -17,12 +16,16 @@ export function settingsCommand(): Command {
     .description('print the settings in force, defaults included')
     .addOption(dataOption())
     .addOption(jsonOption())
-    .action((options: DataOptions & { json?: boolean }) => {
+    .action(async (options: DataOptions & { json?: boolean }) => {
+      const { readSettings } = await import('../settings.ts');
       const settings = readSettings(folderOf(options));
       print(options.json === true ? settings : stringify(settings).trimEnd());
     });
   const reference = new Command('reference')
     .description('print the reference page of all settings, as Markdown')
-    .action(() => print(renderSettingsReference(settingsRooms).trimEnd()));
+    .action(async () => {
+      const { settingsRooms } = await import('../settings.ts');
+      print(renderSettingsReference(settingsRooms).trimEnd());
+    });
   return groupCommand('settings', 'show and explain settings', [show, reference]);
 }

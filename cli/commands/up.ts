@@ -13,7 +13,6 @@ import { Failure, isFailure } from '#common';
 import type { CloudInfo } from '../cloud-types.ts';
 import { call } from '../control/client.ts';
 import { type DataFolder, findRunning } from '../data-folder.ts';
-import { runCloud } from '../foreground.ts';
 import { portBaseDefault, portBaseMax } from '../ports.ts';
 import { progressLine } from '../progress.ts';
 import { checkStart } from '../start-check.ts';
@@ -59,7 +58,11 @@ export function upCommand(): Command {
       };
       if (findRunning(folder) === undefined) {
         await checkStart(folder, choice);
-        if (options.foreground === true) return runCloud(folder, choice, show(options));
+        if (options.foreground === true) {
+          // Every room is loaded only in the process that runs them.
+          const { runCloud } = await import('../foreground.ts');
+          return runCloud(folder, choice, show(options));
+        }
         await startDetached(folder, options);
       }
       show(options)((await call(folder, 'info')) as CloudInfo);

@@ -1,7 +1,7 @@
 /** The devices of one machine and the ring over all devices. */
+import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import {
-  Failure,
   type Logger,
   type Metrics,
   type Random,
@@ -83,7 +83,7 @@ async function openOne(
   await systemDisk.makeDirectory(path);
   return openDevice({
     folder: path,
-    deviceId: deviceName(id),
+    deviceId: identityOf(context.clusterId, id),
     clusterId: context.clusterId,
     settings: context.settings.storage,
     disk: systemDisk,
@@ -94,6 +94,14 @@ async function openOne(
   });
 }
 
+/** A disk mounted in another's place, or another cluster's, is noticed by this. */
+function identityOf(clusterId: string, id: number): string {
+  return createHash('sha256')
+    .update(`${clusterId}/${deviceName(id)}`)
+    .digest('hex')
+    .slice(0, 32);
+}
+
 export async function closeDevices(devices: ReadonlyMap<number, DeviceStore>): Promise<void> {
   const outcomes = await Promise.allSettled([...devices.values()].map((device) => device.close()));
   const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
@@ -102,14 +110,4 @@ export async function closeDevices(devices: ReadonlyMap<number, DeviceStore>): P
       failed.map((outcome) => outcome.reason),
       'Some devices did not close cleanly',
     );
-}
-
-/** Refuses a ring that names devices this machine is not to have. */
-export function assertLocal(ring: Ring, ids: readonly number[]): void {
-  for (const id of ids) {
-    if (ring.devices[id] === undefined)
-      throw new Failure('invalid', 'no-such-device', 'The ring has no such device', {
-        facts: { id },
-      });
-  }
 }

@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { Failure, type Random, randomUuid } from '#common';
+import { Failure, type Random, randomUuid, systemClock } from '#common';
 import { buildRing, encodeRingFile, parseRingSpec } from '#ring';
 import { createAuthority, issueCertificate } from '#wire';
 import { randomSecret, writePrivate } from '../data-folder.ts';
@@ -43,8 +43,9 @@ export async function prepareCluster(
   writeRingOf(options, nodes, folder);
   writePrivate(join(folder, 'secrets', 'salt'), `${randomSecret(random)}\n`);
   const names = [...nodes.map((node) => node.name), 'front'];
-  await writeCertificates(folder, names, options.host);
-  return writeFiles(options, nodes, folder, randomUuid(random));
+  const cluster = randomUuid(random);
+  await writeCertificates({ folder, cluster, names, host: options.host }, random);
+  return writeFiles(options, nodes, folder, cluster);
 }
 
 interface StorageNode {
@@ -69,16 +70,26 @@ function writeRingOf(options: PrepareOptions, nodes: readonly StorageNode[], fol
   writePrivate(join(folder, 'storage.ring.gz'), encodeRingFile(ring));
 }
 
-async function writeCertificates(
-  folder: string,
-  names: readonly string[],
-  host: string,
-): Promise<void> {
-  const authority = await createAuthority();
+interface CertificatesFor {
+  readonly folder: string;
+  readonly cluster: string;
+  readonly names: readonly string[];
+  readonly host: string;
+}
+
+async function writeCertificates(parts: CertificatesFor, random: Random): Promise<void> {
+  const { folder, cluster, names, host } = parts;
+  const authority = await createAuthority({ cluster, clock: systemClock, random });
   writePrivate(join(folder, 'secrets', 'authority.pem'), authority.certificate);
   writePrivate(join(folder, 'secrets', 'authority.key'), authority.key);
   for (const name of names) {
-    const issued = await issueCertificate(authority, { name, hosts: [host] });
+    const issued = await issueCertificate({
+      authority,
+      name,
+      hosts: [host],
+      clock: systemClock,
+      random,
+    });
     writePrivate(join(folder, 'secrets', `${name}.pem`), issued.certificate);
     writePrivate(join(folder, 'secrets', `${name}.key`), issued.key);
   }

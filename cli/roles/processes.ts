@@ -7,7 +7,6 @@ import {
   Failure,
   messageOf,
   systemClock,
-  systemNet,
   systemRandom,
   Undo,
 } from '#common';
@@ -84,11 +83,10 @@ export function runStorage(config: NodeConfig, say: Say): Promise<void> {
       devices,
       address: { host: config.host, port: config.port },
       tls: tlsOf(config),
-      clusterId: config.clusterId,
+      cluster: config.clusterId,
       settings: context.settings.wire,
       clock: systemClock,
       log: context.log,
-      metrics: context.metrics,
     });
     opened.add(() => server.close());
   });
@@ -120,13 +118,12 @@ function connectAll(
     const connection = connectNode({
       address: { host: node.host, port: node.port },
       tls: tlsOf(config),
-      clusterId: config.clusterId,
+      cluster: config.clusterId,
+      client: config.name,
       settings: context.settings.wire,
       clock: systemClock,
       random: context.random,
       log: context.log,
-      metrics: context.metrics,
-      net: systemNet,
     });
     opened.add(() => connection.close());
     for (const id of node.devices) {
