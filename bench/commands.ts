@@ -28,6 +28,7 @@ interface Options {
   readonly mix?: string;
   readonly sizes?: string;
   readonly listRows: number;
+  readonly population: number;
   readonly container: string;
   readonly deletes: number;
   readonly keep?: true;
@@ -120,6 +121,12 @@ function objectOptions(command: Command): Command {
     .option('--sizes <shares>', 'object sizes of the own workload: 4KiB=80,1MiB=20')
     .option('--concurrency <n>', 'of the own workload', whole(1, bounds.concurrencyMax), 32)
     .option('--list-rows <n>', 'rows of a list operation of it', whole(1, bounds.listRowsMax), 1000)
+    .option(
+      '--population <n>',
+      'objects of each size that it reads from',
+      whole(8, bounds.populationMax),
+      500,
+    )
     .option('--workers <n>', 'threads that make the load', whole(1, bounds.workersMax), 1)
     .option('--container <name>', 'made for the bench and removed after it', 'pileus-bench')
     .option(
@@ -204,6 +211,7 @@ function ownWorkload(options: Options): ObjectWorkload {
     concurrency,
     listRows: options.listRows,
     verifyEvery: 100,
+    population: options.population,
     durationS: options.duration,
     warmUpS: options.warmUp,
     workers: options.workers,

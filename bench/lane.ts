@@ -151,7 +151,7 @@ async function perform(
     if (typeof outcome === 'number') lane.names.written(object);
     return outcome;
   }
-  const index = Math.floor(lane.draw() * populationOf(sizeBytes));
+  const index = Math.floor(lane.draw() * populationOf(lane.workload, sizeBytes));
   const verify = lane.tally.operations.read.count % lane.workload.verifyEvery === 0;
   return await read(lane, { name: populationName(sizeBytes, index), sizeBytes }, verify);
 }

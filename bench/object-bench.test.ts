@@ -20,6 +20,7 @@ function workload(mix: string, more: Partial<ObjectWorkload> = {}): ObjectWorklo
     listRows: 25,
     workers: 2,
     verifyEvery: 5,
+    population: 20,
     ...more,
   };
 }
@@ -129,6 +130,7 @@ describe('object bench', () => {
   });
 
   it('reads a listing over as many pages as the server makes of it', async () => {
+    server.pageRowsMax = 10;
     await run(swift(), workload('list=1'));
     // 25 rows come as pages of 10, 10 and 5.
     const gets = server.seen.get('GET') ?? 0;

@@ -63,7 +63,7 @@ export class ObjectBench {
     const made = await control.send(dialect.container('PUT'), true);
     // 409: an S3 bucket that is ours already.
     if (made.status >= 300 && made.status !== 409) {
-      await control.close();
+      control.close();
       const facts = { container: options.container, status: made.status };
       throw new Failure('denied', 'bench-container', 'The container could not be made', { facts });
     }
@@ -96,7 +96,7 @@ export class ObjectBench {
       if (!this.#options.keep) await this.#clean();
     } finally {
       await this.#load.close();
-      await this.#control.close();
+      this.#control.close();
     }
   }
 
@@ -105,7 +105,7 @@ export class ObjectBench {
     const needed: NamedObject[] = [];
     if (mix.read > 0) {
       for (const { sizeBytes } of sizes) {
-        for (let i = 0; i < populationOf(sizeBytes); i++) {
+        for (let i = 0; i < populationOf(workload, sizeBytes); i++) {
           needed.push({ name: populationName(sizeBytes, i), sizeBytes });
         }
       }

@@ -15,6 +15,7 @@ export interface Pace {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const VERIFY_EVERY = 100;
+const POPULATION = 500;
 const none = { read: 0, write: 0, list: 0, delete: 0 };
 
 function single(
@@ -31,6 +32,7 @@ function single(
     concurrency: what.concurrency,
     listRows: what.listRows ?? 1000,
     verifyEvery: VERIFY_EVERY,
+    population: POPULATION,
     ...pace,
   };
 }
@@ -62,6 +64,7 @@ export function objectPreset(name: PresetName, pace: Pace): ObjectWorkload[] {
           concurrency: 32,
           listRows: 1000,
           verifyEvery: VERIFY_EVERY,
+          population: POPULATION,
           ...pace,
         },
       ];

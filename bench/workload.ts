@@ -17,6 +17,8 @@ export interface ObjectWorkload {
   readonly concurrency: number;
   readonly durationS: number;
   readonly warmUpS: number;
+  /** Objects of each size that reads choose from. */
+  readonly population: number;
   /** Rows that one list operation reads, over as many pages as the server needs. */
   readonly listRows: number;
   /** Threads that make the load. */
@@ -45,6 +47,7 @@ export const bounds = {
   sizeBytesMax: 1024 ** 3,
   sizesMax: 16,
   listRowsMax: 1_000_000,
+  populationMax: 1_000_000,
 } as const;
 
 const units: Readonly<Record<string, number>> = {
@@ -107,9 +110,10 @@ function invalid(what: string, text: string, sentence: string): Failure {
   return new Failure('invalid', `bench-${what}`, sentence, { facts: { given: text } });
 }
 
-/** Objects that reads choose from: enough that they differ, at most 64 MiB of each size. */
-export function populationOf(sizeBytes: number): number {
-  return Math.max(8, Math.min(500, Math.floor((64 * 1024 ** 2) / Math.max(1, sizeBytes))));
+/** Objects of a size that reads choose from: what the workload says, but at most 64 MiB of each size. */
+export function populationOf(workload: ObjectWorkload, sizeBytes: number): number {
+  const fitting = Math.floor((64 * 1024 ** 2) / Math.max(1, sizeBytes));
+  return Math.max(8, Math.min(workload.population, fitting));
 }
 
 /** Names that writes cycle through, at most 256 MiB of each size. */

@@ -9,12 +9,12 @@ export interface ObjectServer {
   readonly containers: Set<string>;
   /** Changes the answer to a read of an object. */
   spoil: ((body: Buffer) => Buffer) | undefined;
+  /** Rows of a listing page, whatever was asked for. */
+  pageRowsMax: number;
   /** Answers this status to every write. */
   refuseWrites: number | undefined;
   close(): Promise<void>;
 }
-
-const PAGE_ROWS_MAX = 10;
 
 export async function startObjectServer(): Promise<ObjectServer> {
   const store = {
@@ -22,6 +22,7 @@ export async function startObjectServer(): Promise<ObjectServer> {
     seen: new Map<string, number>(),
     containers: new Set<string>(),
     spoil: undefined as ObjectServer['spoil'],
+    pageRowsMax: 10_000,
     refuseWrites: undefined as number | undefined,
   };
   const server = createServer((request, response) => {
@@ -116,7 +117,7 @@ function onContainer(
   const after = url.searchParams.get(isSwift ? 'marker' : 'start-after') ?? '';
   const limit = Number(url.searchParams.get(isSwift ? 'limit' : 'max-keys'));
   const names = [...state.objects.keys()].sort().filter((name) => name > after);
-  const page = names.slice(0, Math.min(limit, PAGE_ROWS_MAX));
+  const page = names.slice(0, Math.min(limit, state.pageRowsMax));
   if (isSwift) return response.end(JSON.stringify(page.map((name) => ({ name }))));
   const keys = page.map((name) => `<Contents><Key>${name}</Key></Contents>`).join('');
   return response.end(`<R>${keys}<IsTruncated>${names.length > page.length}</IsTruncated></R>`);
