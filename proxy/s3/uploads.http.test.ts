@@ -251,4 +251,15 @@ describe('checksums of uploads', () => {
     });
     expect(got.headers['x-amz-checksum-crc32']).toBe(expected);
   });
+
+  test('parts that are copied get theirs', async () => {
+    await call('PUT', '/ups/to-copy', { body: whole });
+    const headers = { 'x-amz-checksum-algorithm': 'CRC32', 'x-amz-checksum-type': 'FULL_OBJECT' };
+    const place = { key: 'sum-copied', uploadId: await begin('sum-copied', headers) };
+    const source = { 'x-amz-copy-source': '/ups/to-copy' };
+    const copied = await part(place, 1, { headers: source });
+    expect(texts(copied, 'ChecksumCRC32')).toEqual([crcOf(whole)]);
+    const done = await complete(place, listed([[1, etagOf(whole)]]));
+    expect(texts(done, 'ChecksumCRC32')).toEqual([crcOf(whole)]);
+  });
 });

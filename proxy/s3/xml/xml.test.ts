@@ -4,7 +4,8 @@ import { S3Failure } from '../s3-failure.ts';
 import { parseXml } from './parse.ts';
 import { element, escapeXml, s3Document } from './write.ts';
 
-const parse = (text: string) => parseXml(Buffer.from(text), ['Root']);
+const bounds = { roots: ['Root'], tagsMax: 200 };
+const parse = (text: string) => parseXml(Buffer.from(text), bounds);
 
 test('text, children and namespaces', () => {
   const root = parse('<a:Root xmlns:a="x"><K> one </K><K>two</K><Empty/></a:Root>');
@@ -26,6 +27,7 @@ test.each([
   ['a bare ampersand', '<Root><K>a & b</K></Root>'],
   ['a character that is none', '<Root><K>&#x110000;</K></Root>'],
   ['half a character', '<Root><K>&#xd800;</K></Root>'],
+  ['too much of it', `<Root>${'<a/>'.repeat(200)}</Root>`],
   ['too much depth', `<Root>${'<a>'.repeat(40)}${'</a>'.repeat(40)}</Root>`],
 ])('%s is malformed', (_, text) => {
   expect(() => {
@@ -37,7 +39,7 @@ test.each([
 
 test('bytes that are not UTF-8 are malformed', () => {
   const bytes = Buffer.from('<Root><K>\xff\xfe</K></Root>', 'latin1');
-  expect(() => parseXml(bytes, ['Root'])).toThrow(S3Failure);
+  expect(() => parseXml(bytes, bounds)).toThrow(S3Failure);
 });
 
 describe('what is written can be read', () => {

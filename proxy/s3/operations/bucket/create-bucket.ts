@@ -39,7 +39,7 @@ function renamed(error: unknown, bucket: string): unknown {
 async function checkLocation(request: S3Request, { settings }: S3Services): Promise<void> {
   const document = await readDocument(request, settings.documentBytesMax);
   if (document.length === 0) return;
-  const configuration = parseXml(document, ['CreateBucketConfiguration']);
+  const configuration = parseXml(document, { roots: ['CreateBucketConfiguration'], tagsMax: 500 });
   const place = configuration.childText('LocationConstraint')?.trim() ?? '';
   if (configuration.children('Bucket').length > 0 || configuration.children('Tags').length > 0)
     throw new S3Failure('NotImplemented');

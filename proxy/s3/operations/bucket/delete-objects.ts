@@ -14,6 +14,8 @@ import { parseXml, type XmlNode } from '../../xml/parse.ts';
 import { element, optionalElement, s3Document, wrap } from '../../xml/write.ts';
 
 const keysMax = 1000;
+// Each object may have a key, a version, an ETag and two conditions.
+const tagsMax = keysMax * 12 + 100;
 
 interface Victim {
   readonly key: string;
@@ -25,7 +27,7 @@ export const deleteObjects: Operation = async (request, services) => {
   const container = await openBucket(request, services, 'write');
   const document = await readDocument(request, services.settings.documentBytesMax);
   if (document.length === 0) throw new S3Failure('MissingRequestBodyError');
-  const root = parseXml(document, ['Delete']);
+  const root = parseXml(document, { roots: ['Delete'], tagsMax });
   const quiet = root.childText('Quiet')?.trim().toLowerCase() === 'true';
   const nodes = root.children('Object');
   if (nodes.length === 0 || nodes.length > keysMax) throw new S3Failure('MalformedXML');

@@ -77,9 +77,13 @@ function readCompletion(request: S3Request, bytesMax: number): Promise<Buffer> {
   return readDocument({ ...request, head: { ...request.head, headers } }, bytesMax);
 }
 
+const roots = ['CompleteMultipartUpload', 'CompleteMultipartUploadRequest'];
+// Each part may have a number, an ETag and one checksum, and a newer client one thing more.
+const tagsMax = partNumberMax * 10 + 100;
+
 function parseParts(document: Buffer): readonly CompletedPart[] {
   if (document.length === 0) throw new S3Failure('MissingRequestBodyError');
-  const root = parseXml(document, ['CompleteMultipartUpload', 'CompleteMultipartUploadRequest']);
+  const root = parseXml(document, { roots, tagsMax });
   const parts = root.children('Part').map(parsePart);
   if (parts.length === 0 || parts.length > partNumberMax) throw new S3Failure('MalformedXML');
   return parts;

@@ -1,6 +1,9 @@
 /** UploadPartCopy: a part made of an object, or of a range of it. */
 import { openBucket } from '../../access.ts';
+import { checksumPlanOf } from '../../body/multipart-checksum.ts';
 import { bodyBytesMax } from '../../body/open-body.ts';
+import { sumUp } from '../../body/sum-up.ts';
+import { checksumElements } from '../../checksum-headers.ts';
 import type { Operation } from '../../context.ts';
 import { openCopySource } from '../../copy-source.ts';
 import { listingDate } from '../../http-date.ts';
@@ -18,14 +21,20 @@ export const uploadPartCopy: Operation = async (request, services) => {
   const { object } = await openCopySource(request, services);
   const header = request.head.headers.get('x-amz-copy-source-range');
   const range = copyRange(header, object.info.size);
+  const ref = uploadRef(request, container);
+  const plan = checksumPlanOf((await services.objects.uploads.get(ref)).fields.system);
+  const summed = await sumUp(object.read(range.offset, range.length), plan?.algorithm);
   const part = await services.objects.uploads.putPart({
-    ...uploadRef(request, container),
+    ...ref,
     number,
-    body: object.read(range.offset, range.length),
+    body: summed.body,
     length: range.length,
+    onBodyEnd: () => ({ checksums: summed.checksums() }),
   });
   const inner =
-    element('LastModified', listingDate(part.modifiedUs)) + element('ETag', `"${part.etag}"`);
+    element('LastModified', listingDate(part.modifiedUs)) +
+    element('ETag', `"${part.etag}"`) +
+    checksumElements(part.checksums, false);
   return xmlReply(200, s3Document('CopyPartResult', inner));
 };
 
