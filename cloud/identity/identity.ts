@@ -1,5 +1,5 @@
 /** Identity as the rest of the program sees it. */
-import type { MountableService } from '../api/index.ts';
+import type { MountableService, PolicyRules } from '../api/index.ts';
 import {
   type Account,
   type AccountSummary,
@@ -20,7 +20,10 @@ import type { KeyPair } from './resources/credentials.ts';
 import { identityService } from './service.ts';
 import { type TokenInfo, Tokens } from './tokens/tokens.ts';
 
-export type IdentityOptions = CoreOptions;
+export interface IdentityOptions extends CoreOptions {
+  /** Policy rules that replace the defaults. */
+  readonly policy?: PolicyRules;
+}
 
 export interface Identity {
   /** The HTTP API, to be mounted on an API server. */
@@ -55,7 +58,7 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
   const accounts = new Accounts(core, contexts, authenticator);
   await core.open();
   return {
-    service: identityService(core, tokens, authenticator),
+    service: identityService({ core, tokens, authenticator, accounts }, options.policy ?? {}),
     bootstrap: async (admin, endpoints) => {
       const first = await bootstrap(core, admin);
       await publishCatalog(core, endpoints);

@@ -44,6 +44,8 @@ export const identityRules: PolicyRules = {
   ),
   ...named(['revoke_token'], 'rule:admin_required or rule:token_subject'),
 
+  ...named(['s3tokens_validate', 'ec2tokens_validate'], 'rule:service_or_admin'),
+
   ...named(
     ['get_domain'],
     `${adminOrReader} or token.domain.id:%(target.domain.id)s or token.project.domain.id:%(target.domain.id)s`,

@@ -1,5 +1,13 @@
 /** Identity's HTTP API: every route, the policy, the dialect. */
-import { apiService, type MountableService, Policy, type Route } from '../api/index.ts';
+import { Failure } from '#common';
+import {
+  apiService,
+  type MountableService,
+  Policy,
+  type PolicyRules,
+  type Route,
+} from '../api/index.ts';
+import type { Accounts } from './accounts.ts';
 import type { Authenticator } from './authenticate.ts';
 import { callerFrom, type IdentityCaller } from './caller.ts';
 import type { IdentityCore } from './core.ts';
@@ -15,18 +23,24 @@ import { groupRoutes } from './resources/groups.ts';
 import { projectRoutes } from './resources/projects.ts';
 import { roleAssignmentRoutes } from './resources/role-assignments.ts';
 import { roleRoutes } from './resources/roles.ts';
+import { signatureTokenRoutes } from './resources/signature-tokens.ts';
 import { tokenRoutes } from './resources/tokens.ts';
 import { userRoutes } from './resources/users.ts';
 import type { Tokens } from './tokens/tokens.ts';
 
-export function identityRoutes(
-  core: IdentityCore,
-  tokens: Tokens,
-  authenticator: Authenticator,
-): Route<IdentityCaller>[] {
+export interface IdentityParts {
+  readonly core: IdentityCore;
+  readonly tokens: Tokens;
+  readonly authenticator: Authenticator;
+  readonly accounts: Accounts;
+}
+
+export function identityRoutes(parts: IdentityParts): Route<IdentityCaller>[] {
+  const { core, tokens, authenticator, accounts } = parts;
   return [
     ...discoveryRoutes(),
     ...tokenRoutes(core, tokens, authenticator),
+    ...signatureTokenRoutes(core, tokens, accounts),
     ...domainRoutes(core),
     ...projectRoutes(core),
     ...userRoutes(core, authenticator),
@@ -41,22 +55,23 @@ export function identityRoutes(
   ];
 }
 
-export function identityService(
-  core: IdentityCore,
-  tokens: Tokens,
-  authenticator: Authenticator,
-): MountableService {
+/** `overrides` replace the defaults rule by rule, as upstream's policy file does. */
+export function identityService(parts: IdentityParts, overrides: PolicyRules): MountableService {
+  for (const rule of Object.keys(overrides)) {
+    if (!Object.hasOwn(identityRules, rule))
+      throw new Failure('invalid', 'bad-policy', `There is no policy rule ${rule} to replace`);
+  }
   return apiService<IdentityCaller>({
     name: 'identity',
     dialect: {
       failures: identityFailures,
       body: ({ status, message, title }) => ({ error: { code: status, message, title } }),
     },
-    policy: new Policy(identityRules),
-    routes: identityRoutes(core, tokens, authenticator),
+    policy: new Policy({ ...identityRules, ...overrides }),
+    routes: identityRoutes(parts),
     headers: { Vary: 'X-Auth-Token' },
     authenticate: async (token) => {
-      const info = await tokens.validate(token);
+      const info = await parts.tokens.validate(token);
       return info === undefined ? undefined : callerFrom(token, info);
     },
   });

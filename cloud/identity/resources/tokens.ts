@@ -214,7 +214,11 @@ function named<R extends { readonly id?: string; readonly name?: string }>(
 const projectIdOf = (info: TokenInfo) =>
   info.scope.kind === 'project' ? info.scope.id : undefined;
 
-async function tokenView(core: IdentityCore, info: TokenInfo, catalog: boolean): Promise<View> {
+export async function tokenView(
+  core: IdentityCore,
+  info: TokenInfo,
+  catalog: boolean,
+): Promise<View> {
   const { scope: at, user } = info;
   const domainView = (ref: DomainRef) => ({ id: ref.id, name: ref.name });
   const credential = info.applicationCredential;
