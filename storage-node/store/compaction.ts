@@ -46,6 +46,7 @@ export class Compaction implements BackgroundWork {
   readonly name = 'compaction';
   private readonly options: CompactionOptions;
   private walk: Walk | undefined;
+  private stepping: Promise<unknown> = Promise.resolve();
   /** Files whose damage keeps a live record from being moved. */
   private readonly stuck = new Set<number>();
 
@@ -53,7 +54,14 @@ export class Compaction implements BackgroundWork {
     this.options = options;
   }
 
-  async step(): Promise<StepOutcome> {
+  /** One stretch; a second caller waits for the first. */
+  step(): Promise<StepOutcome> {
+    const turn = this.stepping.then(() => this.takeStep());
+    this.stepping = turn.catch(() => {});
+    return turn;
+  }
+
+  private async takeStep(): Promise<StepOutcome> {
     this.walk ??= this.begin();
     if (this.walk === undefined) return 'idle';
     try {

@@ -58,17 +58,23 @@ export class Space {
   async ensureOpen(bytes: number, mayUseReserve: boolean): Promise<void> {
     if (this.closed) throw refusalOf('closed');
     await this.refresh();
-    this.checkTrouble();
-    if (!mayUseReserve && this.freeBytes <= bytes) throw refusalOf('full');
+    this.checkTrouble(bytes, mayUseReserve);
+    if (mayUseReserve || this.freeBytes > bytes) return;
+    this.trouble = { state: 'full', atMs: this.options.clock.monotonicMs() };
+    throw refusalOf('full');
   }
 
-  private checkTrouble(): void {
+  private checkTrouble(bytes: number, mayUseReserve: boolean): void {
     const { trouble } = this;
     if (trouble === undefined) return;
-    // Space came back, or it is time to try whether the disk takes writes again.
-    if (trouble.state === 'full' && this.freeBytes > 0) this.trouble = undefined;
-    else if (this.options.clock.monotonicMs() - trouble.atMs < freshMs)
-      throw refusalOf(trouble.state);
+    if (trouble.state === 'full') {
+      // Space came back, or there may be enough of it for what makes more.
+      if (this.freeBytes > bytes) this.trouble = undefined;
+      if (this.trouble === undefined || mayUseReserve) return;
+    }
+    // Now and then one is let through to see whether the disk takes writes again.
+    const { clock } = this.options;
+    if (clock.monotonicMs() - trouble.atMs < freshMs) throw refusalOf(trouble.state);
   }
 
   /** What became of a write: failures of the disk put the device out of service until one succeeds. */
