@@ -48,6 +48,7 @@ export async function openCloud(
     remember(folder, cluster, found ?? place);
     const context: RoleContext = {
       clusterId: cluster.clusterId,
+      name: 'pileus',
       settings,
       random: components.random,
       log,

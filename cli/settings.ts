@@ -1,6 +1,7 @@
 /** Joins the rooms' settings into one document, read from `settings.yaml` in the data folder. */
 import * as fs from 'node:fs';
 import { parse as parseYaml } from 'yaml';
+import { blockGatewaySettings } from '#block-gateway';
 import { identitySettings } from '#cloud/identity';
 import { stateSettings } from '#cloud/state';
 import { clusterSettings } from '#cluster';
@@ -8,7 +9,6 @@ import { declareSettings, Failure, messageOf, parseSettings } from '#common';
 import { proxySettings, s3Settings } from '#proxy';
 import { storageNodeSettings } from '#storage-node';
 import { wireSettings } from '#wire';
-import { blockGatewaySettings } from '../block-gateway/settings.ts';
 import type { DataFolder } from './data-folder.ts';
 
 const cloudSettings = declareSettings({

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { call } from '../control/client.ts';
+import { ensurePackages, packagesFor } from '../packages.ts';
 import { progressLine, renderBytes } from '../progress.ts';
 import {
   type DataOptions,
@@ -28,7 +29,7 @@ export interface VolumeLine {
   readonly id: string;
   readonly name: string;
   readonly size: number;
-  readonly created: string;
+  readonly created?: string;
   readonly nbd?: string;
   readonly nbd_unix?: string;
 }
@@ -64,6 +65,8 @@ function createCommand(): Command {
       const line = progressLine();
       const { from, ...args } = options;
       const source = from === undefined ? {} : sourceOf(from);
+      // Looked for here and not in the cloud: installing would hold up its other work.
+      if (from !== undefined) ensurePackages(packagesFor.images, 'making volumes from images');
       try {
         const onProgress = line.show;
         const volume = await call(

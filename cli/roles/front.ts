@@ -66,7 +66,7 @@ export async function openFront(
     ...common,
   });
   opened.add(() => objects.close());
-  const gateway = await openGateway(folder, place, cluster, context, opened);
+  const gateway = await openGateway(folder, cluster, context, opened);
   const authenticator = adaptIdentity(controller.identity);
   const info: CloudInfo = {
     endpoints,

@@ -41,11 +41,12 @@ function tlsOf(config: NodeConfig) {
 }
 
 function contextOf(config: NodeConfig): RoleContext {
-  const { clusterId, settings } = config;
+  const { clusterId, name, settings } = config;
   const file = join(config.data, 'log', 'pileus.log');
   const log = createLogger({ level: settings.cloud.logLevel, file }).child({ node: config.name });
   return {
     clusterId,
+    name,
     settings,
     random: systemRandom,
     log,

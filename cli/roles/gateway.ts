@@ -1,0 +1,57 @@
+/** The block gateway: volumes over the cluster, served by NBD on TCP and on a unix socket in the data folder. */
+
+import * as fs from 'node:fs';
+import { createNbdServer, createVolumes, type Volumes, volumeExports } from '#block-gateway';
+import type { Cluster } from '#cluster';
+import { type Address, systemClock, systemDisk, systemNet, type Undo } from '#common';
+import type { DataFolder } from '../data-folder.ts';
+import type { RoleContext } from './context.ts';
+
+export interface Gateway {
+  readonly volumes: Volumes;
+  /** Where NBD clients on this machine may also connect. */
+  readonly socketPath: string;
+  listen(address: Address): Promise<{ close(): Promise<void> }>;
+}
+
+export async function openGateway(
+  folder: DataFolder,
+  cluster: Cluster,
+  context: RoleContext,
+  opened: Undo,
+): Promise<Gateway> {
+  const { random, metrics } = context;
+  const settings = context.settings.gateway;
+  const log = context.log.child({ room: 'gateway' });
+  const common = { clock: systemClock, log };
+  await systemDisk.makeDirectory(folder.path('gateway'));
+  const volumes = await createVolumes({
+    tables: cluster.tables,
+    blobs: cluster.blobs,
+    disk: systemDisk,
+    folder: folder.path('gateway'),
+    gateway: `${context.clusterId}/${context.name}`,
+    settings,
+    random,
+    metrics,
+    ...common,
+  });
+  opened.add(() => volumes.close());
+  const socketPath = folder.path('run', 'nbd.sock');
+  return {
+    volumes,
+    socketPath,
+    async listen(address) {
+      const server = createNbdServer({
+        exports: volumeExports(volumes),
+        settings,
+        net: systemNet,
+        ...common,
+      });
+      await server.listen(address);
+      fs.rmSync(socketPath, { force: true });
+      await server.listen({ path: socketPath });
+      return server;
+    },
+  };
+}

@@ -1,0 +1,161 @@
+/** The control calls behind `pileus volume …`. */
+import * as fs from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { Type } from 'typebox';
+import type { VolumeHead } from '#block-gateway';
+import type { AdminCredentials, Identity } from '#cloud/identity';
+import { Failure, randomHex, systemRandom } from '#common';
+import { accountOf, type ObjectService } from '#proxy';
+import type { Endpoints } from '../cloud-types.ts';
+import type { VolumeLine } from '../commands/volume.ts';
+import { parseArguments } from '../control/arguments.ts';
+import type { ControlHandler, Progress } from '../control/protocol.ts';
+import type { DataFolder } from '../data-folder.ts';
+import type { Gateway } from './gateway.ts';
+
+export interface VolumeCallParts {
+  readonly gateway: Gateway;
+  readonly objects: ObjectService;
+  readonly identity: Identity;
+  readonly admin: AdminCredentials;
+  readonly folder: DataFolder;
+  readonly endpoints: Endpoints;
+}
+
+const CreateVolume = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: 255 }),
+  size: Type.Optional(Type.Integer({ minimum: 1 })),
+  file: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+  object: Type.Optional(Type.String({ minLength: 3, maxLength: 2048 })),
+  export: Type.Optional(Type.Boolean()),
+});
+const OneVolume = Type.Object({ volume: Type.String({ minLength: 1, maxLength: 255 }) });
+
+const progressEveryMs = 500;
+const listPage = 1000;
+
+export function volumeCalls(parts: VolumeCallParts): Readonly<Record<string, ControlHandler>> {
+  const { volumes } = parts.gateway;
+  const find = async (args: unknown): Promise<VolumeHead> => {
+    const { volume } = parseArguments(OneVolume, args);
+    const found = await volumes.find(await projectOf(parts), volume);
+    if (found !== undefined) return found;
+    throw new Failure('missing', 'no-such-volume', `There is no volume ${volume}`);
+  };
+  return {
+    'volume-create': async (args, report) => {
+      const wanted = parseArguments(CreateVolume, args);
+      const project = await projectOf(parts);
+      if ((await volumes.find(project, wanted.name)) !== undefined) {
+        throw new Failure(
+          'conflict',
+          'volume-exists',
+          `A volume called ${wanted.name} exists already`,
+        );
+      }
+      const size = wanted.size === undefined ? {} : { sizeBytes: wanted.size };
+      return await withSource(parts, wanted, report, async (source) => {
+        const made = await volumes.create({ name: wanted.name, project, ...size, ...source });
+        return lineOf(parts, made, wanted.export === true);
+      });
+    },
+    'volume-list': async () => {
+      const project = await projectOf(parts);
+      const lines: VolumeLine[] = [];
+      for (let marker: string | undefined; ; ) {
+        const page = await volumes.list(project, {
+          limit: listPage,
+          ...(marker === undefined ? {} : { marker }),
+        });
+        for (const entry of page.entries)
+          lines.push({ id: entry.id, name: entry.name, size: entry.sizeBytes });
+        marker = page.entries.at(-1)?.id;
+        if (page.entries.length < listPage || marker === undefined) return lines;
+      }
+    },
+    'volume-show': async (args) => lineOf(parts, await find(args), true),
+    'volume-delete': async (args) => {
+      await volumes.delete((await find(args)).id);
+    },
+  };
+}
+
+/** Volumes made on the command line belong to the administrator's project. */
+async function projectOf(parts: VolumeCallParts): Promise<string> {
+  const access = await parts.identity.s3Secret(parts.admin.accessKey);
+  if (access?.scope.kind !== 'project') {
+    throw new Failure(
+      'missing',
+      'no-admin-project',
+      "The administrator's first key is gone, and with it the project to use",
+    );
+  }
+  return access.scope.id;
+}
+
+type Source = { readonly from?: { readonly file: string } };
+
+async function withSource<T>(
+  parts: VolumeCallParts,
+  wanted: { readonly file?: string; readonly object?: string },
+  report: (progress: Progress) => void,
+  use: (source: Source) => Promise<T>,
+): Promise<T> {
+  const working = setInterval(
+    () => report({ what: 'Filling the volume', done: 0, total: 0, unit: 'bytes' }),
+    progressEveryMs,
+  );
+  try {
+    if (wanted.object !== undefined)
+      return await withCopy(parts, wanted.object, report, (file) => use({ from: { file } }));
+    return await use(wanted.file === undefined ? {} : { from: { file: wanted.file } });
+  } finally {
+    clearInterval(working);
+  }
+}
+
+/** Image tools read files: the object is copied to one that is gone afterwards. */
+async function withCopy<T>(
+  parts: VolumeCallParts,
+  path: string,
+  report: (progress: Progress) => void,
+  use: (file: string) => Promise<T>,
+): Promise<T> {
+  const slash = path.indexOf('/');
+  if (slash <= 0) throw new Failure('invalid', 'bad-object', `${path} is not CONTAINER/OBJECT`);
+  const container = await parts.objects.containers.open(
+    accountOf(await projectOf(parts)),
+    path.slice(0, slash),
+  );
+  const object = await parts.objects.objects.get({ container, name: path.slice(slash + 1) });
+  const file = parts.folder.path('run', `image-${randomHex(systemRandom, 8)}`);
+  const total = object.info.size;
+  try {
+    let done = 0;
+    const counted = async function* (): AsyncGenerator<Buffer> {
+      for await (const chunk of object.read(0, total)) {
+        done += chunk.length;
+        report({ what: 'Reading the object', done, total, unit: 'bytes' });
+        yield chunk;
+      }
+    };
+    await pipeline(counted, fs.createWriteStream(file, { mode: 0o600 }));
+    return await use(file);
+  } finally {
+    fs.rmSync(file, { force: true });
+  }
+}
+
+function lineOf(parts: VolumeCallParts, head: VolumeHead, exported: boolean): VolumeLine {
+  const nbd = {
+    nbd: `${parts.endpoints.nbd}/${head.id}`,
+    nbd_unix: `nbd+unix:///${head.id}?socket=${parts.gateway.socketPath}`,
+  };
+  return {
+    id: head.id,
+    name: head.name,
+    size: head.sizeBytes,
+    created: new Date(Math.floor(head.createdUs / 1000)).toISOString(),
+    ...(exported ? nbd : {}),
+  };
+}
