@@ -36,9 +36,17 @@ export interface ApiService<C extends Caller> {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+export interface Operation {
+  readonly method: Method;
+  readonly path: string;
+  readonly policy: string;
+}
+
 /** What `cli/` mounts: a service whose kind of caller no longer matters. */
 export interface MountableService {
   readonly name: string;
+  /** Every operation it answers, for the coverage table. */
+  readonly operations: readonly Operation[];
   mount(app: FastifyInstance, prefix: string, parts: ApiServerParts): Refuse;
 }
 
@@ -113,6 +121,7 @@ export function apiService<C extends Caller>(service: ApiService<C>): MountableS
   }
   return {
     name: service.name,
+    operations: service.routes.map(({ method, path, policy }) => ({ method, path, policy })),
     mount: (app, prefix, parts) => {
       const edge = new Edge(service, checks, prefix, parts);
       void app.register(async (scope) => edge.register(scope), { prefix });

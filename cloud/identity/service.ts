@@ -14,15 +14,17 @@ import type { IdentityCore } from './core.ts';
 import { identityFailures } from './failures.ts';
 import { identityRules } from './policies.ts';
 import { applicationCredentialRoutes } from './resources/application-credentials.ts';
-import { catalogRoutes } from './resources/catalog.ts';
 import { credentialRoutes, ec2Routes } from './resources/credentials.ts';
 import { discoveryRoutes } from './resources/discovery.ts';
 import { domainRoutes } from './resources/domains.ts';
+import { endpointRoutes } from './resources/endpoints.ts';
 import { grantRoutes } from './resources/grants.ts';
 import { groupRoutes } from './resources/groups.ts';
 import { projectRoutes } from './resources/projects.ts';
+import { regionRoutes } from './resources/regions.ts';
 import { roleAssignmentRoutes } from './resources/role-assignments.ts';
 import { roleRoutes } from './resources/roles.ts';
+import { serviceRoutes } from './resources/services.ts';
 import { signatureTokenRoutes } from './resources/signature-tokens.ts';
 import { tokenRoutes } from './resources/tokens.ts';
 import { userRoutes } from './resources/users.ts';
@@ -48,7 +50,9 @@ export function identityRoutes(parts: IdentityParts): Route<IdentityCaller>[] {
     ...roleRoutes(core),
     ...grantRoutes(core),
     ...roleAssignmentRoutes(core),
-    ...catalogRoutes(core),
+    ...regionRoutes(core),
+    ...serviceRoutes(core),
+    ...endpointRoutes(core),
     ...credentialRoutes(core),
     ...ec2Routes(core),
     ...applicationCredentialRoutes(core),

@@ -49,3 +49,14 @@ export async function removeTarget(
     .where('default_project_id', '=', id)
     .execute();
 }
+
+/** A thing named in a request must be there; deleting one that others need is refused. */
+export async function onForeignKey<T>(why: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isFailure(error) && error.code === 'foreign-key-violation')
+      throw identityFailure('forbidden', { why }, error);
+    throw error;
+  }
+}
