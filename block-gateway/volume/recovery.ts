@@ -54,7 +54,7 @@ interface Kept {
 const noExtent: SegmentExtent = { entries: 0, dataBytes: 0 };
 
 /** Beyond the first segment that is missing, at most so many more may have been under way. */
-const strayWindow = uploadWindow * 2;
+export const strayWindow = uploadWindow * 2;
 const blobReadMax = 1024 * 1024;
 const headersAtOnce = 8;
 
@@ -335,7 +335,11 @@ function sequence(from: number, until: number): number[] {
   return Array.from({ length: Math.max(0, until - from) }, (_, index) => from + index);
 }
 
-async function readBlob(context: EngineContext, id: string, bytesMax: number): Promise<Buffer> {
+export async function readBlob(
+  context: EngineContext,
+  id: string,
+  bytesMax: number,
+): Promise<Buffer> {
   const info = await context.blobs.stat(id);
   if (info === undefined) throw corruptFormat('blob-missing', { id });
   if (info.length > bytesMax) throw corruptFormat('blob-too-large', { id, length: info.length });

@@ -164,6 +164,12 @@ export class Volume {
     this.reader.ahead(offset, length);
   }
 
+  /** True when nothing is stored for the range: it reads as zeros. */
+  isHole(offset: number, length: number): boolean {
+    this.check(offset, length);
+    return this.state.map.isHole(offset / sectorBytes, length / sectorBytes);
+  }
+
   /** What the range is made of, in order, at most `runsMax` runs. */
   allocation(offset: number, length: number, runsMax: number): AllocationRun[] {
     this.check(offset, length);
@@ -211,7 +217,7 @@ export class Volume {
     await this.worker.stop();
     const closed = new Failure('closed', 'volume-closed', 'The volume is closed');
     try {
-      if (this.failure === undefined) await this.settle();
+      if (this.failure === undefined) await this.withinDeadline(() => this.finish());
     } catch (error) {
       if (!isFailure(error)) throw error;
       // What is not in the store is in the log; the next opening on this host finds it.
@@ -228,13 +234,17 @@ export class Volume {
     this.letGo();
   }
 
-  private async settle(): Promise<void> {
+  /** Everything that was acknowledged is on a majority of storage nodes. */
+  async settle(): Promise<void> {
+    this.check(0, 0);
+    await this.drain();
+  }
+
+  private async finish(): Promise<void> {
     const { context, id, epoch } = this;
-    await this.withinDeadline(async () => {
-      await this.drain();
-      await this.checkpointer.finish(this.writer.lastSealed);
-      await changeOwnHead(context.tables, id, epoch, (head) => ({ ...head, gateway: '' }));
-    });
+    await this.drain();
+    await this.checkpointer.finish(this.writer.lastSealed);
+    await changeOwnHead(context.tables, id, epoch, (head) => ({ ...head, gateway: '' }));
   }
 
   private async withinDeadline(work: () => Promise<void>): Promise<void> {

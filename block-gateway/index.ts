@@ -1,0 +1,17 @@
+/** Block volumes: the engine, the volumes service and the NBD server in front of it. */
+export type { NbdAttachment, NbdDevice, NbdExports } from './nbd/exports.ts';
+export { createNbdServer, type NbdServer, type NbdServerOptions } from './nbd/server.ts';
+export { type BlockGatewaySettings, blockGatewaySettings } from './settings.ts';
+export type { VolumeHead } from './volume/head.ts';
+export type { AllocationRun, Volume, VolumeStats } from './volume/volume.ts';
+export { type ImageFile, type ImageFormat, inspectImage } from './volumes/image-file.ts';
+export type { IndexEntry, IndexPage } from './volumes/index-rows.ts';
+export { volumeExports } from './volumes/nbd-exports.ts';
+export {
+  type CreateVolume,
+  createVolumes,
+  type OpenVolume,
+  type VolumeSource,
+  type Volumes,
+  type VolumesOptions,
+} from './volumes/volumes.ts';
