@@ -36,7 +36,7 @@ describe('bench commands', () => {
   };
   const url = (at: number): string =>
     `swift+http://test:tester:testing@127.0.0.1:${servers[at]?.port}/auth/v1.0`;
-  const brief = ['--duration', '0.3', '--warm-up', '0.1'];
+  const brief = ['--duration', '0.3', '--warm-up', '0.1', '--population', '8'];
 
   it('compares two targets in turns and can show the recorded result again', async () => {
     const json = join(folder, 'result.json');

@@ -2,13 +2,17 @@
  * One connection of a lane: sends a request, counts or collects the answer. The hot path of the generator, and the
  * reason it speaks HTTP over `node:net` itself: see "What a request costs the generator" in DESIGN.md.
  */
+
 import * as net from 'node:net';
+import { performance } from 'node:perf_hooks';
 import * as tls from 'node:tls';
 import { Failure } from '#common';
 import type { HttpRequest } from './dialect.ts';
 import { type Answer, ResponseReader } from './response-reader.ts';
 
 const ANSWER_MS = 60_000;
+/** Servers close idle connections after five seconds and more; a request sent at that moment would be lost. */
+const IDLE_MS = 1000;
 /** Every read lands in this one buffer, so that a body costs no allocation. */
 const READ_BUFFER_BYTES = 128 * 1024;
 
@@ -23,6 +27,7 @@ export class Connection {
   readonly #buffer = Buffer.alloc(READ_BUFFER_BYTES);
   #socket: net.Socket | undefined;
   #waiting: Waiting | undefined;
+  #idleSinceMs = 0;
 
   constructor(origin: string) {
     this.#url = new URL(origin);
@@ -32,10 +37,7 @@ export class Connection {
   send(request: HttpRequest, collect: boolean): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
-      if (!this.#reader.isIdle) {
-        // What was left of a broken answer died with its socket; a new reading begins.
-        this.#drop();
-      }
+      if (this.#socket && performance.now() - this.#idleSinceMs > IDLE_MS) this.#drop();
       this.#reader.begin(collect);
       const socket = this.#socket ?? this.#connect();
       socket.cork();
@@ -98,6 +100,7 @@ export class Connection {
   #answered(answer: Answer): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
+    this.#idleSinceMs = performance.now();
     if (answer.closes) this.#drop();
     waiting?.resolve(answer);
   }

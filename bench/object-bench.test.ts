@@ -15,10 +15,10 @@ function workload(mix: string, more: Partial<ObjectWorkload> = {}): ObjectWorklo
       { sizeBytes: 70_000, weight: 1 },
     ],
     concurrency: 6,
-    durationS: 0.4,
+    durationS: 0.3,
     warmUpS: 0.1,
     listRows: 25,
-    workers: 2,
+    workers: 1,
     verifyEvery: 5,
     population: 20,
     ...more,
@@ -65,7 +65,7 @@ describe('object bench', () => {
   it.each(targets)(
     'runs a mix on %s, verifies bodies, and leaves nothing behind',
     async (_name, target) => {
-      const row = await run(target(), workload(MIXED));
+      const row = await run(target(), workload(MIXED, { workers: 2 }));
       expect(row.total.errors).toBe(0);
       expect(row.corrupt).toBe(0);
       expect(row.verified).toBeGreaterThan(5);
@@ -82,7 +82,7 @@ describe('object bench', () => {
   );
 
   it('keeps to the mix', async () => {
-    const row = await run(swift(), workload('read=9,write=1', { durationS: 1 }));
+    const row = await run(swift(), workload('read=9,write=1', { durationS: 0.6 }));
     const { read, write } = row.operations;
     const share = (read?.count ?? 0) / row.total.count;
     expect(share).toBeGreaterThan(0.8);

@@ -48,6 +48,7 @@ export class ResponseReader {
     this.#collect = collect;
     this.#bytes = 0;
     this.#parts = [];
+    this.#carry = Buffer.alloc(0); // of an answer that broke off
   }
 
   /** Takes what came; returns the answer when it is whole. The bytes are the caller's again after the call. */
