@@ -41,7 +41,8 @@ export async function listenHttp(
   address: Address,
 ): Promise<ListeningServer> {
   const { settings } = options;
-  const serve = createServe(options);
+  const closing = new AbortController();
+  const serve = createServe(options, closing.signal);
   let server: http.Server | undefined;
   const serverFactory: FastifyServerFactory = (handler) => {
     server = http.createServer(
@@ -89,10 +90,15 @@ export async function listenHttp(
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : 0,
     close: async () => {
+      closing.abort();
       const cut = options.clock.after(settings.closeMs, () => server?.closeAllConnections());
-      server?.closeIdleConnections();
-      await app.close();
+      // fastify closes only what it listened on itself; so the listener goes first, and fastify after it.
+      await new Promise<void>((resolve) => {
+        server?.close(() => resolve());
+        server?.closeIdleConnections();
+      });
       cut.cancel();
+      await app.close();
     },
   };
 }
@@ -100,7 +106,7 @@ export async function listenHttp(
 /** Requests whose sender waits for `100 Continue`. */
 const expecting = new WeakSet<http.IncomingMessage>();
 
-function createServe(options: HttpServerOptions) {
+function createServe(options: HttpServerOptions, closing: AbortSignal) {
   const { clock, settings, handler, log } = options;
   return async (
     request: http.IncomingMessage,
@@ -123,6 +129,7 @@ function createServe(options: HttpServerOptions) {
     };
     try {
       const reply = await handler(exchange);
+      if (closing.aborted) response.shouldKeepAlive = false;
       const send = { request, response, body, clock, idleMs: settings.sendIdleMs };
       await sendReply(send, reply);
     } catch (error) {
