@@ -5,7 +5,7 @@ import { Failure } from '#common';
 /** What the parts of the product call at run time. */
 export const packagesFor = {
   images: ['qemu-utils'],
-  guest: ['qemu-system-x86', 'qemu-utils', 'extlinux', 'e2fsprogs', 'cpio', 'curl'],
+  guest: ['qemu-system-x86', 'qemu-utils', 'e2fsprogs', 'util-linux'],
 } as const;
 
 function installed(name: string): boolean {

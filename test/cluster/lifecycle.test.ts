@@ -97,7 +97,7 @@ describe('a cloud on a folder of its own', () => {
       cloud.data,
     ]);
     expect(twice.code).not.toBe(0);
-    expect(twice.stderr).toMatch(/^pileus: .*exists/);
+    expect(twice.stderr).toMatch(/^pileus: .*Duplicate entry found with name ada/);
     await cloud.remove();
   });
 });

@@ -32,8 +32,14 @@ export interface RunOptions {
 }
 
 const children = new Set<number>();
+/** Clouds that a failed test did not stop: nothing of a test run may outlive it. */
+const clouds = new Set<TestCloud>();
 process.on('exit', () => {
   for (const pid of children) killGroup(pid);
+  for (const cloud of clouds) {
+    if (alive(cloud.info.pid)) cloud.killNine();
+    fs.rmSync(join(cloud.data, '..'), { recursive: true, force: true });
+  }
 });
 
 function killGroup(pid: number): void {
@@ -144,7 +150,9 @@ export class TestCloud {
       fs.writeFileSync(join(data, 'settings.yaml'), settings);
     }
     const info = await up(data, ['--port-base', String(portBase)]);
-    return new TestCloud(data, portBase, info);
+    const cloud = new TestCloud(data, portBase, info);
+    clouds.add(cloud);
+    return cloud;
   }
 
   /** Starts again on the same data after `down` or `killNine`. */
@@ -166,6 +174,7 @@ export class TestCloud {
   /** Stops it and removes its data. */
   async remove(): Promise<void> {
     await this.down();
+    clouds.delete(this);
     fs.rmSync(join(this.data, '..'), { recursive: true, force: true });
   }
 
