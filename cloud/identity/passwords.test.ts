@@ -27,6 +27,15 @@ describe('password hashes', () => {
     expect(await passwords.verify('anything', undefined)).toBe(false);
   });
 
+  it('of nobody are checked as before after a crowd was turned away', async () => {
+    const narrow = new Passwords({ ...settings, passwordsWaitingMax: 0 }, seededRandom(4));
+    const crowd = await Promise.allSettled(
+      Array.from({ length: 3 }, () => narrow.verify('p', undefined)),
+    );
+    expect(crowd.filter((outcome) => outcome.status === 'rejected')).toHaveLength(2);
+    expect(await narrow.verify('p', undefined)).toBe(false);
+  });
+
   it('refuse a password that would have to be cut', async () => {
     const failure = await passwords.hash('x'.repeat(1025)).catch((error: unknown) => error);
     expect(isFailure(failure, 'invalid')).toBe(true);

@@ -27,12 +27,13 @@ export class Passwords {
   private readonly gate: Gate;
   private readonly random: Random;
   private readonly parameters: Parameters;
-  /** A hash nobody knows the password of: verified against when there is no user, so that it takes as long. */
-  private decoy: Promise<string> | undefined;
+  /** Random bytes in the form of a hash: verified against when there is no user, so that it takes as long. */
+  private readonly decoy: string;
 
   constructor(settings: PasswordSettings, random: Random) {
     this.random = random;
     this.parameters = { costLog2: settings.passwordCostLog2, blockSize: 8, parallel: 1 };
+    this.decoy = render(this.parameters, random.bytes(saltBytes), random.bytes(hashBytes));
     this.gate = new Gate({
       name: 'passwords',
       inFlightMax: settings.passwordsInFlightMax,
@@ -48,14 +49,12 @@ export class Passwords {
     }
     const salt = this.random.bytes(saltBytes);
     const hash = await this.derive(password, salt, this.parameters);
-    const { costLog2, blockSize, parallel } = this.parameters;
-    return `$scrypt$ln=${costLog2},r=${blockSize},p=${parallel}$${base64(salt)}$${base64(hash)}`;
+    return render(this.parameters, salt, hash);
   }
 
   /** Takes as long without a hash as with a wrong one. */
   async verify(password: string, stored: string | undefined): Promise<boolean> {
-    this.decoy ??= this.hash(this.random.bytes(saltBytes).toString('hex'));
-    const { parameters, salt, hash } = parse(stored ?? (await this.decoy));
+    const { parameters, salt, hash } = parse(stored ?? this.decoy);
     const usable = Buffer.byteLength(password) <= passwordBytesMax;
     const derived = await this.derive(usable ? password : '', salt, parameters);
     return timingSafeEqual(derived, hash) && usable && stored !== undefined;
@@ -84,6 +83,11 @@ export class Passwords {
         }),
     );
   }
+}
+
+function render(parameters: Parameters, salt: Buffer, hash: Buffer): string {
+  const { costLog2, blockSize, parallel } = parameters;
+  return `$scrypt$ln=${costLog2},r=${blockSize},p=${parallel}$${base64(salt)}$${base64(hash)}`;
 }
 
 const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '');

@@ -2,7 +2,8 @@
 import Type from 'typebox';
 import type { Route } from '../../api/index.ts';
 import { type IdentityCaller, parameter, type Request, route } from '../caller.ts';
-import type { Db, IdentityCore } from '../core.ts';
+import type { Db, IdentityCore, Tx } from '../core.ts';
+import { identityFailure } from '../failures.ts';
 import type { EndpointRow } from '../tables.ts';
 import * as fields from './fields.ts';
 import { onForeignKey } from './removal.ts';
@@ -48,7 +49,10 @@ export function endpointRoutes(core: IdentityCore): Route<IdentityCaller>[] {
   const reply = (request: Request, row: EndpointRow) => ({
     endpoint: linked(request, 'endpoints', endpointView(row)),
   });
-  const missing = 'The service or region of the endpoint does not exist.';
+  const missing = () =>
+    identityFailure('schema-invalid', {
+      detail: 'The service or region of the endpoint does not exist.',
+    });
   return [
     route({
       method: 'GET',
@@ -82,11 +86,12 @@ export function endpointRoutes(core: IdentityCore): Route<IdentityCaller>[] {
           enabled: endpoint.enabled === false ? 0 : 1,
           extra: JSON.stringify(fields.extraOf(endpoint, endpointKnown)),
         };
-        await core.change((transaction) =>
-          onForeignKey(missing, () =>
+        await core.change(async (transaction) => {
+          await ensureRegion(transaction, endpoint);
+          await onForeignKey(missing, () =>
             transaction.insertInto('identity_endpoint').values(row).execute(),
-          ),
-        );
+          );
+        });
         return { status: 201, body: reply(request, row) };
       },
     }),
@@ -105,6 +110,7 @@ export function endpointRoutes(core: IdentityCore): Route<IdentityCaller>[] {
         const { endpoint } = request.body;
         const row = await core.change(async (transaction) => {
           const before = await theEndpoint(request, transaction);
+          await ensureRegion(transaction, endpoint);
           const regionId = endpoint.region_id === undefined ? endpoint.region : endpoint.region_id;
           const after: EndpointRow = {
             ...before,
@@ -140,4 +146,18 @@ export function endpointRoutes(core: IdentityCore): Route<IdentityCaller>[] {
       },
     }),
   ];
+}
+
+/** A region named the old way, by `region`, is made when it is not there, as upstream does. */
+async function ensureRegion(
+  transaction: Tx,
+  endpoint: { readonly region?: string | null; readonly region_id?: string | null },
+): Promise<void> {
+  const { region } = endpoint;
+  if (region === undefined || region === null || endpoint.region_id !== undefined) return;
+  await transaction
+    .insertInto('identity_region')
+    .values({ id: region, description: '', parent_region_id: null, extra: '{}' })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
 }

@@ -3,7 +3,7 @@ import Type from 'typebox';
 import type { Route } from '../../api/index.ts';
 import { type IdentityCaller, parameter, type Request, route } from '../caller.ts';
 import type { Db, IdentityCore } from '../core.ts';
-import { identityFailure } from '../failures.ts';
+import { identityFailure, notFound } from '../failures.ts';
 import type { RegionRow } from '../tables.ts';
 import * as fields from './fields.ts';
 import { onDuplicate, onForeignKey } from './removal.ts';
@@ -68,10 +68,12 @@ export function regionRoutes(core: IdentityCore): Route<IdentityCaller>[] {
           extra: JSON.stringify(fields.extraOf(region, regionKnown)),
         };
         await core.change((transaction) =>
-          onForeignKey('The parent region does not exist.', () =>
-            onDuplicate('region', row.id, () =>
-              transaction.insertInto('identity_region').values(row).execute(),
-            ),
+          onForeignKey(
+            () => notFound('region', row.parent_region_id ?? ''),
+            () =>
+              onDuplicate('region', row.id, () =>
+                transaction.insertInto('identity_region').values(row).execute(),
+              ),
           ),
         );
         return { status: 201, body: reply(request, row) };
@@ -103,12 +105,14 @@ export function regionRoutes(core: IdentityCore): Route<IdentityCaller>[] {
             parent_region_id: parentId,
             extra: fields.mergeExtra(before.extra, fields.extraOf(region, regionKnown)),
           };
-          await onForeignKey('The parent region does not exist.', () =>
-            transaction
-              .updateTable('identity_region')
-              .set(after)
-              .where('id', '=', before.id)
-              .execute(),
+          await onForeignKey(
+            () => notFound('region', parentId ?? ''),
+            () =>
+              transaction
+                .updateTable('identity_region')
+                .set(after)
+                .where('id', '=', before.id)
+                .execute(),
           );
           return after;
         });
@@ -123,8 +127,9 @@ export function regionRoutes(core: IdentityCore): Route<IdentityCaller>[] {
         await core.change(async (transaction) => {
           const { id } = await theRegion(request, transaction);
           const why = `Unable to delete region ${id} because it or its child regions have associated endpoints.`;
-          await onForeignKey(why, () =>
-            transaction.deleteFrom('identity_region').where('id', '=', id).execute(),
+          await onForeignKey(
+            () => identityFailure('forbidden', { why }),
+            () => transaction.deleteFrom('identity_region').where('id', '=', id).execute(),
           );
         });
         return { status: 204 };

@@ -1,5 +1,5 @@
 /** What goes with a thing that is deleted, and names that are taken. */
-import { isFailure } from '#common';
+import { type Failure, isFailure } from '#common';
 import type { Tx } from '../core.ts';
 import { identityFailure } from '../failures.ts';
 import type { ActorType } from '../tables.ts';
@@ -50,13 +50,12 @@ export async function removeTarget(
     .execute();
 }
 
-/** A thing named in a request must be there; deleting one that others need is refused. */
-export async function onForeignKey<T>(why: string, work: () => Promise<T>): Promise<T> {
+/** What a foreign key complains of, in words: something that is named is not there, or something is still needed. */
+export async function onForeignKey<T>(failure: () => Failure, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (isFailure(error) && error.code === 'foreign-key-violation')
-      throw identityFailure('forbidden', { why }, error);
+    if (isFailure(error) && error.code === 'foreign-key-violation') throw failure();
     throw error;
   }
 }

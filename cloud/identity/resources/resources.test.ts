@@ -266,7 +266,12 @@ describe('the catalog', () => {
       token,
       body: { endpoint: { ...endpoint, service_id: 'nothing' } },
     });
-    expect(orphan.status).toBe(403);
+    expect(orphan.status).toBe(400);
+    const lost = { region: { id: 'x', parent_region_id: 'nowhere' } };
+    expect((await call(cloud, 'POST', '/v3/regions', { token, body: lost })).status).toBe(404);
+    const old = { interface: 'admin', url: 'http://o', region: 'new', service_id: serviceId };
+    await make('endpoints', 'endpoint', old);
+    expect((await get('/v3/regions/new')).status).toBe(200);
     const projectScoped = await get('/v3/auth/catalog');
     expect(projectScoped.text).toMatch(/http:\/\/n\/[0-9a-f]{32}/);
     const system = await adminToken(cloud, { system: { all: true } });
