@@ -38,13 +38,13 @@ export class ReplicatedBlobWriter implements ClusterBlobWriter {
     return this.reached((lane) => lane.lagSteps === 0);
   }
 
-  append(chunks: readonly Buffer[]): Promise<void> {
+  async append(chunks: readonly Buffer[]): Promise<void> {
     this.ensureOpen();
     const bytes = bytesOf(chunks);
     this.length += bytes;
     checkBlobBytes(this.length);
     for (const lane of this.lanes) lane.append(chunks, bytes);
-    return this.reached((lane) => lane.lagSteps === 0);
+    await this.reached((lane) => lane.lagSteps === 0);
   }
 
   async commit(): Promise<BlobRef> {

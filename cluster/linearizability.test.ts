@@ -161,7 +161,7 @@ async function play(seed: number): Promise<readonly Operation[]> {
 
 describe('one row under mixed writes, updates and reads', () => {
   it('is linearizable whatever is lost, late or down', async () => {
-    for (let seed = 1; seed <= seeds; seed++) {
+    for (const seed of seeds) {
       const history = await play(seed);
       if (isLinearizable(history)) continue;
       const told = [...history].sort((a, b) => a.start - b.start);
@@ -170,10 +170,11 @@ describe('one row under mixed writes, updates and reads', () => {
       );
       expect.unreachable(`seed ${seed} is not linearizable:\n${lines.join('\n')}`);
     }
-  }, 60_000);
+  });
 });
 
-const seeds = 400;
+// The first are those that once failed.
+const seeds = [8, 998, ...Array.from({ length: 120 }, (_, index) => index + 1)];
 
 describe('the checker', () => {
   const op = (what: string, start: number, end: number, apply: Operation['apply']): Operation => ({

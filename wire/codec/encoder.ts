@@ -5,6 +5,8 @@
 import { Failure } from '#common';
 
 const lengthBytes = 4;
+/** Room beyond a large field, for what follows it. */
+const spareBytes = 256;
 const lengthMax = 2 ** 28 - 1;
 
 export class Encoder {
@@ -130,7 +132,7 @@ export class Encoder {
   private reserve(bytes: number): void {
     const needed = this.at + bytes;
     if (needed <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed + spareBytes, this.buffer.length * 2));
     this.buffer.copy(grown, 0, 0, this.at);
     this.buffer = grown;
   }
