@@ -52,7 +52,7 @@ export function run(
   options: { readonly cwd?: string; readonly timeoutMs?: number } = {},
 ): Promise<Ran> {
   const [program, ...args] = command;
-  const { cwd, timeoutMs = 40_000 } = options;
+  const { cwd, timeoutMs = 120_000 } = options;
   return new Promise((resolve) => {
     execFile(
       program,
