@@ -17,12 +17,16 @@ interface Writers {
   idle: (() => void) | undefined;
 }
 
+const goneMax = 10_000;
+
 export class ContainerCache {
   private readonly clock: Clock;
   private readonly lifeMs: number;
   private readonly max: number;
   private readonly entries = new Map<string, Entry>();
   private readonly writers = new Map<string, Writers>();
+  /** Ids of containers that this process deleted lately: a body may have been under way since before. */
+  private readonly gone = new Set<string>();
 
   constructor(clock: Clock, options: { readonly lifeMs: number; readonly max: number }) {
     this.clock = clock;
@@ -48,6 +52,15 @@ export class ContainerCache {
     this.entries.set(key, { container, atMs: this.clock.monotonicMs() });
   }
 
+  /** The container was deleted: whoever still holds it may not write into it. */
+  bury(container: Container): void {
+    if (this.gone.size >= goneMax) {
+      const [oldest] = this.gone;
+      if (oldest !== undefined) this.gone.delete(oldest);
+    }
+    this.gone.add(container.id);
+  }
+
   forget(account?: string, name?: string): void {
     if (account === undefined || name === undefined) this.entries.clear();
     else this.entries.delete(`${account}/${name}`);
@@ -56,9 +69,10 @@ export class ContainerCache {
   /** Runs the write of an object's row; refused once the container's deletion began. */
   async writing<T>(container: Container, write: () => Promise<T>): Promise<T> {
     const writers = this.writersOf(container.id);
-    if (writers.deleting) {
+    if (writers.deleting || this.gone.has(container.id)) {
+      if (writers.count === 0 && !writers.deleting) this.writers.delete(container.id);
       const facts = { container: container.name };
-      throw objectFailure('container-missing', 'The container is being deleted', { facts });
+      throw objectFailure('container-missing', 'The container was deleted', { facts });
     }
     writers.count += 1;
     try {

@@ -213,6 +213,7 @@ async function deleteContainer(
       if (present === undefined) return 'keep';
       return decodeContainer(account, present).id === container.id ? 'delete' : 'keep';
     });
+    context.cache.bury(container);
     context.cache.forget(account, name);
     await names.release(name, account);
   });

@@ -90,12 +90,33 @@ describe('a put', () => {
     expect(cluster.stored.size).toBe(5);
   });
 
-  test('into a container that was deleted meanwhile leaves no blobs', async () => {
-    await service.containers.delete('AUTH_f', 'f');
-    await service.containers.create({ account: 'AUTH_f', name: 'f' });
-    // The old container's id: its rows would be nobody's, so deletion must have kept this writer out before.
-    expect((await service.containers.open('AUTH_f', 'f')).id).not.toBe(container.id);
-  });
+  for (const [where, containerCacheMs] of [
+    ['here', 60_000],
+    ['by another proxy', 0],
+  ] as const) {
+    test(`into a container that was deleted meanwhile ${where} fails and leaves no blobs`, async () => {
+      const make = () =>
+        createObjectService({
+          tables: cluster.tables,
+          blobs: cluster.blobs,
+          clock: systemClock,
+          random: seededRandom(3),
+          log: silentLogger,
+          settings: { ...settings, containerCacheMs },
+        });
+      const writing = make();
+      const deleting = where === 'here' ? writing : make();
+      async function* slow() {
+        yield* pieces();
+        await deleting.containers.delete('AUTH_f', 'f');
+        await deleting.containers.create({ account: 'AUTH_f', name: 'f' });
+      }
+      const held = await writing.containers.open('AUTH_f', 'f');
+      const put = writing.objects.put({ container: held, name: 'o', body: slow() });
+      await expect(put).rejects.toMatchObject({ code: 'container-missing' });
+      await expect.poll(() => cluster.stored.size).toBe(0);
+    });
+  }
 });
 
 describe('a read', () => {

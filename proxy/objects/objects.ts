@@ -6,6 +6,7 @@ import type { RowRef, RowValue, StoredRow, WriteOptions } from '#cluster';
 import { isFailure } from '#common';
 import { type StoredBody, storeBody } from './body-writer.ts';
 import { checkConditions } from './conditions.ts';
+import { decodeContainer } from './containers.ts';
 import type { ObjectContext } from './context.ts';
 import { objectFailure } from './failures.ts';
 import { noFields } from './fields.ts';
@@ -22,7 +23,7 @@ import type {
   WriteConditions,
 } from './object-service.ts';
 import { decodeObjectRow, encodeObjectRow, type ObjectRow } from './rows/object-row.ts';
-import { objectRef } from './rows/tables.ts';
+import { containerRef, objectRef } from './rows/tables.ts';
 import { openStored } from './stored-object.ts';
 
 export const defaultContentType = 'application/octet-stream';
@@ -100,6 +101,7 @@ export function infoOf(
 
 async function putObject(context: ObjectContext, request: PutObject): Promise<PutOutcome> {
   checkName(request.name);
+  const startedMs = context.clock.monotonicMs();
   const discard = (blobs: StoredBody['blobs']) => context.garbage.add(undefined, blobs);
   if (request.conditions !== undefined) await checkEarly(context, request, request.conditions);
   const stored = await storeBody(context.blobs, context.settings, request, discard);
@@ -109,12 +111,27 @@ async function putObject(context: ObjectContext, request: PutObject): Promise<Pu
     const fields = later === undefined ? request : mergeFields(request, later);
     const body = { size: stored.size, etag: stored.md5, kind: request.kind ?? 'plain' };
     info = infoOf(request.name, body, fields, context.clock.nowUs());
+    await checkContainer(context, request, startedMs);
   } catch (error) {
     discard(stored.blobs);
     throw error;
   }
   const row: ObjectRow = { info, blobs: stored.blobs };
   return await writeRow(context, request, row, stored.inline);
+}
+
+/** After a long body the container may be gone, deleted by another process: its row would be nobody's. */
+async function checkContainer(
+  context: ObjectContext,
+  { container }: ObjectRef,
+  sinceMs: number,
+): Promise<void> {
+  if (context.clock.monotonicMs() - sinceMs <= context.settings.containerCacheMs) return;
+  const row = await context.tables.get(containerRef(container.account, container.name));
+  if (row !== undefined && decodeContainer(container.account, row).id === container.id) return;
+  throw objectFailure('container-missing', 'The container was deleted meanwhile', {
+    facts: { container: container.name },
+  });
 }
 
 /** Spares the body of a put that cannot succeed; the decision that counts is made when the row is written. */
