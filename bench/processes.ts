@@ -91,7 +91,7 @@ export function serverRoots(place: ServerPlace | undefined): number[] {
   const roots = [...(place?.pids ?? [])];
   const folder = place?.pid_folder;
   if (folder === undefined) return roots;
-  for (const file of fs.readdirSync(folder).filter((name) => name.endsWith('.pid'))) {
+  for (const file of fs.readdirSync(folder).filter((name) => /^pid$|\.pid$/.test(name))) {
     const pid = Number.parseInt(fs.readFileSync(join(folder, file), 'utf8'), 10);
     if (pid > 0) roots.push(pid);
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -66,6 +66,7 @@ describe('targets', () => {
       admin: { username: 'admin', password: 'pw', project: 'p', domain: 'Default' },
       s3: { access_key: 'AK', secret_key: 'SK' },
     });
+    expect(parseTarget(path).server).toBeUndefined();
     expect(parseTarget(path)).toMatchObject({
       kind: 'swift',
       user: 'p:admin',
@@ -81,6 +82,17 @@ describe('targets', () => {
       kind: 'keystone',
       auth: 'http://h:3/v3',
     });
+  });
+
+  it('watches a started cloud whose data folder is on this machine', () => {
+    mkdirSync(join(folder, 'run'));
+    const path = file({
+      ...{ endpoints: { s3: 's', swift_auth_v1: 'http://h', identity: 'i' }, data: folder },
+      admin: { username: 'a', password: 'p', project: 'x', domain: 'd' },
+      s3: { access_key: 'AK', secret_key: 'SK' },
+    });
+    const server = { pid_folder: join(folder, 'run'), data_folder: folder };
+    expect(parseTarget(path).server).toEqual(server);
   });
 
   it.each(['s3+http://h', 'keystone+http://u:p@h/v3', 'http://u:p@h', '/no/such/file'])(

@@ -6,6 +6,7 @@
  * JSON file: a target as in docs/formats/bench-result.md, or what `pileus up --json` printed.
  */
 import * as fs from 'node:fs';
+import { join } from 'node:path';
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { Failure } from '#common';
@@ -15,7 +16,7 @@ const server = Type.Optional(
   Type.Object({
     /** Processes of the server; their descendants count too. */
     pids: Type.Optional(Type.Array(Type.Integer({ minimum: 1 }), { maxItems: 1024 })),
-    /** Every `*.pid` in this folder names one. */
+    /** Every `*.pid`, or `pid`, in this folder names one. */
     pid_folder: Type.Optional(text),
     /** Where the server keeps its data, to measure bytes on disk. */
     data_folder: Type.Optional(text),
@@ -43,6 +44,7 @@ const UpSchema = Type.Object({
   endpoints: Type.Object({ s3: text, swift_auth_v1: text, identity: text }),
   admin: Type.Object({ username: text, password: text, project: text, domain: text }),
   s3: Type.Object({ access_key: text, secret_key: text }),
+  data: Type.Optional(text),
 });
 
 export const dialects = ['swift', 'keystone', 's3'] as const;
@@ -119,18 +121,17 @@ function fromFile(path: string, dialect: Dialect): Target {
 }
 
 function fromUp(up: Static<typeof UpSchema>, dialect: Dialect): Target {
-  const { endpoints, admin, s3 } = up;
-  if (dialect === 's3') return { kind: 's3', name: 'pileus', endpoint: endpoints.s3, ...s3 };
-  if (dialect === 'keystone')
-    return { kind: 'keystone', name: 'pileus', auth: endpoints.identity, ...admin };
+  const { endpoints, admin, s3, data } = up;
+  // The cloud tells where it lives: when that is here, its processes and files can be watched.
+  const local = data !== undefined && fs.existsSync(join(data, 'run'));
+  const server = local && { server: { pid_folder: join(data, 'run'), data_folder: data } };
+  const common = { name: 'pileus', ...server };
+  if (dialect === 's3') return { kind: 's3', endpoint: endpoints.s3, ...s3, ...common };
+  if (dialect === 'keystone') {
+    return { kind: 'keystone', auth: endpoints.identity, ...admin, ...common };
+  }
   const user = `${admin.project}:${admin.username}`;
-  return {
-    kind: 'swift',
-    name: 'pileus',
-    auth: endpoints.swift_auth_v1,
-    user,
-    key: admin.password,
-  };
+  return { kind: 'swift', auth: endpoints.swift_auth_v1, user, key: admin.password, ...common };
 }
 
 function defaultName(target: Target): string {
