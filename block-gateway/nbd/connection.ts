@@ -108,7 +108,8 @@ export class Connection {
   }
 
   private resume(): void {
-    if (this.closed) return;
+    // A socket that was destroyed calls back for all it didn't send; nobody waits for the replies to what is carried.
+    if (this.closed || !this.options.socket.writable) return;
     const { carried } = this;
     this.carried = Buffer.alloc(0);
     if (carried.length === 0 || this.receive(carried)) this.options.socket.resume();

@@ -9,6 +9,7 @@ import { createNbdServer, type NbdServer } from '../nbd/server.ts';
 import { type BlockGatewaySettings, blockGatewaySettings } from '../settings.ts';
 import { createEngine, type Engine } from '../volume/engine.ts';
 import { encodeHead, headRef } from '../volume/head.ts';
+import { missingVolume } from '../volume/head-row.ts';
 import type { Volume } from '../volume/volume.ts';
 import { MemoryStore } from './memory-store.ts';
 import { volumeId } from './world.ts';
@@ -56,7 +57,7 @@ export async function startNbdWorld(
     exports: {
       sizeOf: async (name) => (name === volumeId ? sizeBytes : undefined),
       attach: async (name) => {
-        if (name !== volumeId) throw new Error('not asked for in tests');
+        if (name !== volumeId) throw missingVolume(name);
         return { device: volume, release: () => {} };
       },
       list: () => (settings.listExports ? Promise.resolve([volumeId]) : undefined),
