@@ -9,7 +9,20 @@ export interface FailureEntry {
   say(facts: Facts): string;
 }
 
-export type FailureTable = Readonly<Record<string, FailureEntry>>;
+/** What the machinery itself throws. */
+export type ApiCode =
+  | 'unauthorized'
+  | 'forbidden-action'
+  | 'schema-invalid'
+  | 'body-invalid'
+  | 'body-too-large'
+  | 'route-missing'
+  | 'method-not-allowed'
+  | 'page-invalid';
+
+/** A dialect's every code, the machinery's among them: one that is not rendered does not compile. */
+export type FailureTable = Readonly<Record<string, FailureEntry>> &
+  Readonly<Record<ApiCode, FailureEntry>>;
 
 export interface Dialect {
   readonly failures: FailureTable;
@@ -22,19 +35,6 @@ export interface RenderedFailure {
   readonly message: string;
   readonly body: unknown;
 }
-
-/** Every code the machinery itself throws; a dialect's table has to know them all. */
-export const apiCodes = [
-  'unauthorized',
-  'forbidden-action',
-  'schema-invalid',
-  'body-invalid',
-  'body-too-large',
-  'route-missing',
-  'method-not-allowed',
-  'page-invalid',
-] as const;
-export type ApiCode = (typeof apiCodes)[number];
 
 /** A failure of a table: kind and wording come from its entry. */
 export function failureOf<T extends FailureTable>(

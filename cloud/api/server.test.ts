@@ -22,6 +22,7 @@ const failures = {
   'schema-invalid': { kind: 'invalid', status: 400, say: (facts) => String(facts.detail) },
   'body-invalid': { kind: 'invalid', status: 400, say: (facts) => String(facts.detail) },
   'body-too-large': { kind: 'invalid', status: 413, say: () => 'too large' },
+  'page-invalid': { kind: 'invalid', status: 400, say: () => 'no such page' },
   'route-missing': { kind: 'missing', status: 404, say: () => 'no such page' },
   'method-not-allowed': { kind: 'invalid', status: 405, say: () => 'no such method' },
 } as const satisfies FailureTable;

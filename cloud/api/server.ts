@@ -83,6 +83,7 @@ export interface ApiBounds {
   readonly bodyBytesMax: number;
   readonly inFlightMax: number;
   readonly waitingMax: number;
+  readonly connectionsMax: number;
   readonly headerBytesMax: number;
   readonly requestTimeoutMs: number;
 }
@@ -92,6 +93,7 @@ export const apiBounds: ApiBounds = {
   bodyBytesMax: 114_688,
   inFlightMax: 256,
   waitingMax: 2_048,
+  connectionsMax: 2_304,
   headerBytesMax: 32_768,
   requestTimeoutMs: 30_000,
 };
@@ -369,6 +371,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   };
   for (const [prefix, service] of Object.entries(options.services))
     refusals.push({ prefix, refuse: service.mount(app, prefix, parts) });
+  // A body is read before its request can wait at the gate, so connections are what bounds memory.
+  app.server.maxConnections = bounds.connectionsMax;
   try {
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {

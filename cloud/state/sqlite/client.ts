@@ -34,7 +34,9 @@ export class SqliteClient {
 
   /** Resolves when the file is open. */
   static async start(start: WorkerStart, waitingMax: number): Promise<SqliteClient> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: start });
+    // Flags of the process (a profiler, `--eval`) are not for this thread.
+    const options = { workerData: start, execArgv: [] };
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), options);
     const client = new SqliteClient(worker, waitingMax);
     await new Promise<StatementResult>((resolve, reject) =>
       client.pending.set(0, { resolve, reject }),

@@ -32,6 +32,9 @@ class Connection {
   }
 
   run(request: StatementRequest): StatementResult {
+    // SQLite itself rolls back when the disk is full or fails; then there is nothing left to take back.
+    if (request.sql === 'rollback' && !this.database.isTransaction)
+      return { rows: [], changes: undefined };
     const statement = this.prepare(request.sql);
     // A statement that names result columns (select, returning, pragma) has rows; the others count changes.
     if (statement.columns().length > 0) {
