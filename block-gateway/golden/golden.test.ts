@@ -66,7 +66,7 @@ describe('stored formats', () => {
   });
 
   it('a head row', () => {
-    const bytes = golden('volume-head-1.json');
+    const bytes = golden('volume-head-1.bin');
     expect(samples.headRow().equals(bytes)).toBe(true);
     expect(decodeHead(bytes)).toEqual(samples.head);
     const text = bytes.toString('utf8');
