@@ -5,7 +5,7 @@ import type { BlockGatewaySettings } from '../settings.ts';
 import type { NbdAttachment, NbdExports } from './exports.ts';
 import { handshakeBytesMax, negotiate } from './handshake.ts';
 import { HandshakeInput } from './input.ts';
-import { type ReplyBuffers, ReplyWriter } from './reply-writer.ts';
+import { type IoBuffers, ReplyWriter } from './reply-writer.ts';
 import { Transmission } from './transmission.ts';
 
 export interface ConnectionOptions {
@@ -14,7 +14,7 @@ export interface ConnectionOptions {
   readonly settings: BlockGatewaySettings;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly buffers: ReplyBuffers;
+  readonly buffers: IoBuffers;
   /** The handshake is over, one way or the other. */
   readonly negotiated: () => void;
 }
@@ -88,6 +88,7 @@ export class Connection {
     this.transmission = new Transmission({
       device: done.attachment.device,
       replies,
+      buffers,
       structured: done.structured,
       allocationContext: done.allocationContext,
       requestsMax: settings.requestsInFlightMax,

@@ -15,18 +15,20 @@ import {
 } from './protocol.ts';
 
 const bufferBytes = 1024 * 1024 + 4096;
-const sparesMax = 8;
+const sparesMax = 24;
 
-/** Reply buffers that wait for their next use, shared by all connections. */
-export class ReplyBuffers {
-  private spares: Buffer[] = [];
+/** Buffers for replies and for payloads that come in pieces, shared by all connections; they spare the collector a megabyte a request. */
+export class IoBuffers {
+  private readonly spares: Buffer[] = [];
 
-  take(): Buffer {
+  /** At least so long; a longer one than usual is made for the purpose and won't come back. */
+  take(bytes = bufferBytes): Buffer {
+    if (bytes > bufferBytes) return Buffer.allocUnsafeSlow(bytes);
     return this.spares.pop() ?? Buffer.allocUnsafeSlow(bufferBytes);
   }
 
   giveBack(buffer: Buffer): void {
-    if (this.spares.length < sparesMax) this.spares.push(buffer);
+    if (buffer.length === bufferBytes && this.spares.length < sparesMax) this.spares.push(buffer);
   }
 }
 
@@ -38,7 +40,7 @@ export interface Cookie {
 
 export class ReplyWriter {
   private readonly socket: Socket;
-  private readonly buffers: ReplyBuffers;
+  private readonly buffers: IoBuffers;
   /** Called when the socket has sent something. */
   private readonly sent: () => void;
   private current: Buffer | undefined;
@@ -47,7 +49,7 @@ export class ReplyWriter {
   /** Bytes that the socket hasn't sent yet. */
   unsentBytes = 0;
 
-  constructor(socket: Socket, buffers: ReplyBuffers, sent: () => void) {
+  constructor(socket: Socket, buffers: IoBuffers, sent: () => void) {
     this.socket = socket;
     this.buffers = buffers;
     this.sent = sent;

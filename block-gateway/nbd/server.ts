@@ -5,7 +5,7 @@ import type { BlockGatewaySettings } from '../settings.ts';
 import { assert } from '../volume/assert.ts';
 import { Connection } from './connection.ts';
 import type { NbdExports } from './exports.ts';
-import { ReplyBuffers } from './reply-writer.ts';
+import { IoBuffers } from './reply-writer.ts';
 
 export interface NbdServerOptions {
   readonly exports: NbdExports;
@@ -29,7 +29,7 @@ export function createNbdServer(options: NbdServerOptions): NbdServer {
   const { settings, net, log } = options;
   const sockets = new Set<Socket>();
   const servers: ReturnType<typeof createServer>[] = [];
-  const buffers = new ReplyBuffers();
+  const buffers = new IoBuffers();
   let handshakes = 0;
 
   const accept = (accepted: Socket) => {

@@ -13,11 +13,18 @@ import {
   requestBytes,
   requestMagic,
 } from './protocol.ts';
-import { type Cookie, type ReplyWriter, writeChunkHeader, writeOffset } from './reply-writer.ts';
+import {
+  type Cookie,
+  type IoBuffers,
+  type ReplyWriter,
+  writeChunkHeader,
+  writeOffset,
+} from './reply-writer.ts';
 
 export interface TransmissionOptions {
   readonly device: NbdDevice;
   readonly replies: ReplyWriter;
+  readonly buffers: IoBuffers;
   readonly structured: boolean;
   readonly allocationContext: boolean;
   readonly requestsMax: number;
@@ -125,7 +132,7 @@ export class Transmission {
     if (payload.filled < request.length) return count;
     this.payload = undefined;
     if (target === undefined) this.replies.simple(request, payload.error);
-    else this.write(request, target, 0);
+    else this.write(request, target, 0, true);
     return count;
   }
 
@@ -142,10 +149,10 @@ export class Transmission {
     // So long a payload is refused by hanging up: skipping it would be work that anybody could ask for.
     if (request.length > blockSizes.max) throw badRequest('write-too-long');
     if (error === 0 && bytes.length - at >= request.length) {
-      this.write(request, bytes, at);
+      this.write(request, bytes, at, false);
       return request.length;
     }
-    const target = error === 0 ? Buffer.allocUnsafe(request.length) : undefined;
+    const target = error === 0 ? this.options.buffers.take(request.length) : undefined;
     this.payload = { request, target, error, filled: 0 };
     return at < bytes.length || request.length === 0 ? this.gather(this.payload, bytes, at) : 0;
   }
@@ -238,11 +245,14 @@ export class Transmission {
     writeOffset(target, at + 20, request.offset);
   }
 
-  private write(request: Request, source: Buffer, from: number): void {
+  /** `owned`: the source is a buffer of the pool, and ours until the device has taken what it holds. */
+  private write(request: Request, source: Buffer, from: number, owned: boolean): void {
     const { offset, length, flags } = request;
+    const { buffers } = this.options;
     const fua = (flags & commandFlag.fua) !== 0;
     try {
       if (this.device.writeNow(offset, source, from, length)) {
+        if (owned) buffers.giveBack(source);
         if (fua) this.later(request, length, () => this.device.flush());
         else this.replies.simple(request, 0);
         return;
@@ -252,9 +262,11 @@ export class Transmission {
       return;
     }
     // The receive buffer is used again before the device has room, so what lies there is copied.
-    const own = Buffer.from(source.subarray(from, from + length));
+    const kept = owned ? source : buffers.take(length);
+    if (!owned) source.copy(kept, 0, from, from + length);
     this.later(request, length, async () => {
-      await this.device.write(offset, own, 0, length);
+      await this.device.write(offset, kept, 0, length);
+      buffers.giveBack(kept);
       if (fua) await this.device.flush();
     });
   }

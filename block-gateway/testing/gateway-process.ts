@@ -78,7 +78,12 @@ function say(what: object): void {
 for await (const line of createInterface({ input: stdin })) {
   if (line === 'close') break;
   const { user, system } = process.cpuUsage();
-  say({ cpuUs: user + system, rss: process.memoryUsage().rss, ...volume.stats() });
+  say({
+    cpuUs: user + system,
+    systemUs: system,
+    rss: process.memoryUsage().rss,
+    ...volume.stats(),
+  });
 }
 await server.close();
 release();

@@ -24,6 +24,7 @@ import { fillVolume } from './fill.ts';
 import { type ImageFile, inspectImage, readRaw } from './image-file.ts';
 import { importQcow2 } from './import-qcow2.ts';
 import { deleteIndex, type IndexPage, idsByName, pageIndex, putIndex } from './index-rows.ts';
+import { releaseStaleLogs } from './stale-logs.ts';
 
 export interface VolumesOptions {
   readonly tables: Tables;
@@ -88,7 +89,10 @@ const idPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const nameLengthMax = 255;
 
 export async function createVolumes(options: VolumesOptions): Promise<Volumes> {
-  return new OpenVolumes(options, await createEngine(options));
+  const engine = await createEngine(options);
+  const { tables, log } = options;
+  await releaseStaleLogs({ tables, log, logFiles: engine.context.logFiles });
+  return new OpenVolumes(options, engine);
 }
 
 class OpenVolumes implements Volumes {
