@@ -185,6 +185,7 @@ async function manifestOf(
   const container = await objects.containers.open(account, path.slice(0, cut));
   authorize(caller, account, container, 'write');
   const stored = await objects.objects.get({ container, name: path.slice(cut + 1) });
+  if (stored.info.kind === 'multipart') return [];
   if (stored.info.kind !== 'slo') throw refusal('bad-request', 'Not an SLO manifest');
   return await readSegments(stored);
 }

@@ -24,7 +24,7 @@ type HeaderMap = Record<string, string | number>;
 export function objectHeaders(info: ObjectInfo): HeaderMap {
   const headers: HeaderMap = {
     'Content-Type': toHeader(info.contentType),
-    Etag: info.etag,
+    Etag: isMultipart(info) ? `"${info.etag}"` : info.etag,
     'Last-Modified': httpDate(info.modifiedUs),
     'X-Timestamp': timestamp(info.modifiedUs),
     'Accept-Ranges': 'bytes',
@@ -37,8 +37,16 @@ export function objectHeaders(info: ObjectInfo): HeaderMap {
   if (info.deleteAtS !== undefined) headers['X-Delete-At'] = info.deleteAtS;
   const manifest = info.system['x-object-manifest'];
   if (manifest !== undefined) headers['X-Object-Manifest'] = toHeader(manifest);
-  if (info.kind === 'slo') headers['X-Static-Large-Object'] = 'True';
+  if (info.kind === 'slo' || isMultipart(info)) headers['X-Static-Large-Object'] = 'True';
   return headers;
+}
+
+/**
+ * Put together from parts by S3: clients of Swift must not take its ETag for the MD5 of its bytes, and they tell so by
+ * its being a static large object, as what Swift's own S3 layer uploads in parts is.
+ */
+function isMultipart(info: ObjectInfo): boolean {
+  return info.kind === 'multipart';
 }
 
 export const getObject: Operation<ObjectRequest> = async (request, services) => {
@@ -50,6 +58,11 @@ export const getObject: Operation<ObjectRequest> = async (request, services) => 
   const stored = await services.objects.objects.get(ref);
   const { info } = stored;
   const headers = objectHeaders(info);
+  if (isMultipart(info) && asManifest) {
+    // Its parts are no objects: a client that wants to copy or delete segments has none to look after.
+    headers['Content-Type'] = 'application/json; charset=utf-8';
+    return { status: 200, headers: { ...headers, 'content-length': 2 }, body: Buffer.from('[]') };
+  }
   if (info.kind === 'plain' || info.kind === 'multipart')
     return await sendObject(request, headers, info, stored.inline, stored);
   if (asManifest) return await sendManifest(request, headers, stored);

@@ -31,6 +31,12 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
+// Clients talk to this machine only: a certificate bundle or proxy of the surroundings is not for them.
+const foreign = /^(AWS_|OS_|ST_|RCLONE_|.*_proxy$|.*_PROXY$)/;
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !foreign.test(name)),
+);
+
 const children = new Set<number>();
 /** Clouds that a failed test did not stop: nothing of a test run may outlive it. */
 const clouds = new Set<TestCloud>();
@@ -60,7 +66,7 @@ export function run(
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: options.cwd ?? root,
-      env: { ...process.env, ...options.env },
+      env: { ...environment, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     });

@@ -37,7 +37,8 @@ function crossing(
 ): string | undefined {
   if (specifier.startsWith('#')) return refusal(room, specifier, { test: isTest });
   // Contracts are not on a room's public face, since they bring the test runner along: tests reach for them by path.
-  if (!specifier.startsWith('.') || (isTest && specifier.endsWith('.contract.ts'))) return undefined;
+  if (!specifier.startsWith('.') || (isTest && specifier.endsWith('.contract.ts')))
+    return undefined;
   const target = normalize(join(dirname(path), specifier)).split('/')[0];
   if (target === room || ['test', 'bench', 'tools'].includes(room)) return undefined;
   return `${specifier} leaves the room: import #${target}`;
