@@ -33,7 +33,7 @@ function s3Table(): string {
 }
 
 function identityTable(): string {
-  const routes = identityRoutes(hollow(), hollow(), hollow());
+  const routes = identityRoutes(hollow());
   const rows = routes.map((route) => [`\`${route.method} ${route.path}\``, `\`${route.policy}\``]);
   return table(
     ['Operation', 'Who may'],
