@@ -62,7 +62,8 @@ export async function openCloud(
     const ids = ring.devices.flatMap((device) => (device === undefined ? [] : [device.id]));
     const devices = await openDevices(folder, ids, context);
     opened.add(() => closeDevices(devices));
-    const front = await openFront({ folder, place, ring, devices, salt }, context, opened);
+    const parts = { folder, place, ring, devices, salt, soleCoordinator: true };
+    const front = await openFront(parts, context, opened);
     remember(folder, cluster, place);
     writeClientFiles(folder, front.info);
     log.info({ cluster: cluster.clusterId, place }, 'up');

@@ -31,6 +31,8 @@ export interface FrontParts {
   readonly devices: ReadonlyMap<number, DeviceService>;
   /** The secret that placement hashes are salted with. */
   readonly salt: Buffer;
+  /** No other process coordinates reads and writes over these devices. */
+  readonly soleCoordinator: boolean;
 }
 
 export interface Front {
@@ -63,6 +65,7 @@ export async function openFront(
     tables: cluster.tables,
     blobs: cluster.blobs,
     settings: settings.proxy,
+    soleCoordinator: parts.soleCoordinator,
     ...common,
   });
   opened.add(() => objects.close());

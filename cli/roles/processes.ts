@@ -101,7 +101,7 @@ export function runFront(config: NodeConfig, say: Say): Promise<void> {
     const devices = connectAll(config, ring, context, opened);
     const place = { host: config.host, portBase: config.port };
     await openFront(
-      { folder: dataFolder(config.data), place, ring, devices, salt },
+      { folder: dataFolder(config.data), place, ring, devices, salt, soleCoordinator: false },
       context,
       opened,
     );

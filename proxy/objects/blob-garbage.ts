@@ -4,14 +4,14 @@
  * still waiting when the process ends stays behind as blobs without a row, which reclaim finds.
  */
 import type { Blobs, RowRef, Tables } from '#cluster';
-import { type Clock, type Logger, messageOf, type Timer } from '#common';
+import { type Clock, type Logger, messageOf } from '#common';
 import type { ProxySettings } from '../settings.ts';
+import { DelayQueue } from './delay-queue.ts';
 import { type BodyBlob, decodeObjectRow } from './rows/object-row.ts';
 
 interface Waiting {
   readonly ref: RowRef | undefined;
   readonly blobs: readonly BodyBlob[];
-  readonly dueMs: number;
 }
 
 export interface BlobGarbageOptions {
@@ -20,89 +20,75 @@ export interface BlobGarbageOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly settings: Pick<ProxySettings, 'blobDeleteDelayMs' | 'blobDeletesMax'>;
+  /** No other process writes or reads these rows: then `hold` knows of everybody who uses a blob. */
+  readonly soleCoordinator?: boolean;
 }
 
-// Entries handled before the event loop is given back; each is a majority read and one or more deletes.
-const batchMax = 16;
+/** For a request of this very process that has read the row and not yet begun to read its blobs. */
+const soonMsMax = 2_000;
 
 export class BlobGarbage {
   private readonly options: BlobGarbageOptions;
-  private waiting: Waiting[] = [];
-  private head = 0;
-  private timer: Timer | undefined;
-  private running: Promise<void> | undefined;
+  private readonly soon: DelayQueue<Waiting>;
+  private readonly late: DelayQueue<Waiting>;
   private closed = false;
-  private readonly reading = new Map<string, number>();
+  private readonly held = new Map<string, number>();
   /** Entries that did not fit and were left to reclaim. */
   overflowed = 0;
 
   constructor(options: BlobGarbageOptions) {
     this.options = options;
+    const { clock, settings } = options;
+    const soonMs = Math.min(settings.blobDeleteDelayMs, soonMsMax);
+    this.late = new DelayQueue(clock, settings.blobDeleteDelayMs, (entry) =>
+      this.handle(this.late, entry),
+    );
+    this.soon = new DelayQueue(clock, soonMs, (entry) => this.handle(this.soon, entry));
   }
 
   get length(): number {
-    return this.waiting.length - this.head;
+    return this.soon.length + this.late.length;
   }
 
-  /** `ref` is the row that referred to them; without it nothing ever did. */
-  add(ref: RowRef | undefined, blobs: readonly BodyBlob[]): void {
+  /**
+   * `ref` is the row that referred to them; without it nothing ever did. `own`: none but that row, and the put that wrote
+   * it, ever knew these blobs; so whoever may still use them is held here, and where no other process does, a moment is enough.
+   */
+  add(
+    ref: RowRef | undefined,
+    blobs: readonly BodyBlob[],
+    options: { readonly own?: boolean } = {},
+  ): void {
     if (blobs.length === 0) return;
-    if (this.closed || this.length >= this.options.settings.blobDeletesMax) {
-      this.overflowed += 1;
-      return;
-    }
-    const dueMs = this.options.clock.monotonicMs() + this.options.settings.blobDeleteDelayMs;
-    this.waiting.push({ ref, blobs, dueMs });
-    this.arm(this.options.settings.blobDeleteDelayMs);
+    const isSoon = options.own === true && this.options.soleCoordinator === true;
+    this.queue(isSoon ? this.soon : this.late, { ref, blobs });
   }
 
-  /** Keeps blobs from being deleted by this process while they are read. Returns how to end that. */
+  /** Keeps blobs from being deleted by this process while they are read, or written into a row. Returns how to end that. */
   hold(blobs: readonly BodyBlob[]): () => void {
     const id = blobs[0]?.id;
-    if (id === undefined) return () => undefined;
-    this.reading.set(id, (this.reading.get(id) ?? 0) + 1);
+    if (id === undefined) return nothing;
+    this.held.set(id, (this.held.get(id) ?? 0) + 1);
     return () => {
-      const left = (this.reading.get(id) ?? 1) - 1;
-      if (left === 0) this.reading.delete(id);
-      else this.reading.set(id, left);
+      const left = (this.held.get(id) ?? 1) - 1;
+      if (left === 0) this.held.delete(id);
+      else this.held.set(id, left);
     };
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    this.timer?.cancel();
-    await this.running;
+    await Promise.all([this.soon.close(), this.late.close()]);
   }
 
-  private arm(delayMs: number): void {
-    if (this.timer !== undefined || this.running !== undefined || this.closed) return;
-    this.timer = this.options.clock.after(delayMs, () => {
-      this.timer = undefined;
-      this.running = this.run().finally(() => {
-        this.running = undefined;
-        const next = this.waiting[this.head];
-        if (next !== undefined)
-          this.arm(Math.max(0, next.dueMs - this.options.clock.monotonicMs()));
-      });
-    });
+  private queue(queue: DelayQueue<Waiting>, entry: Waiting): void {
+    if (this.closed || this.length >= this.options.settings.blobDeletesMax) this.overflowed += 1;
+    else queue.add(entry);
   }
 
-  private async run(): Promise<void> {
-    for (let handled = 0; handled < batchMax && !this.closed; handled++) {
-      const next = this.waiting[this.head];
-      if (next === undefined || next.dueMs > this.options.clock.monotonicMs()) break;
-      this.head += 1;
-      await this.handle(next);
-    }
-    if (this.head > 1024 || this.head === this.waiting.length) {
-      this.waiting = this.waiting.slice(this.head);
-      this.head = 0;
-    }
-  }
-
-  private async handle(entry: Waiting): Promise<void> {
-    if (this.reading.has(entry.blobs[0]?.id ?? '')) {
-      this.add(entry.ref, entry.blobs);
+  private async handle(queue: DelayQueue<Waiting>, entry: Waiting): Promise<void> {
+    if (this.held.has(entry.blobs[0]?.id ?? '')) {
+      this.queue(queue, entry);
       return;
     }
     try {
@@ -120,3 +106,5 @@ export class BlobGarbage {
     return new Set(row === undefined ? [] : decodeObjectRow(row).blobs.map((blob) => blob.id));
   }
 }
+
+const nothing = (): void => undefined;

@@ -18,6 +18,8 @@ export interface ObjectServiceOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly settings: ProxySettings;
+  /** This process alone writes and reads these tables; see `blob-garbage.ts`. */
+  readonly soleCoordinator?: boolean;
 }
 
 export function createObjectService(options: ObjectServiceOptions): ObjectService {

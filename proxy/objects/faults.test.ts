@@ -158,6 +158,31 @@ describe('blobs to delete', () => {
     expect(cluster.stored.size).toBe(0);
   });
 
+  test('go after a moment where no other process could use them, and not before their put has ended', async () => {
+    const garbage = new BlobGarbage({
+      tables: cluster.tables,
+      blobs: cluster.blobs,
+      clock,
+      log: silentLogger,
+      settings: { ...settings, blobDeleteDelayMs: 60_000 },
+      soleCoordinator: true,
+    });
+    const [own, writing, shared] = [await store(), await store(), await store()];
+    const release = garbage.hold(writing);
+    garbage.add(undefined, own, { own: true });
+    garbage.add(undefined, writing, { own: true });
+    garbage.add(undefined, shared);
+    await clock.advance(1_000);
+    expect(cluster.stored.size).toBe(3);
+    await clock.advance(10_000);
+    expect([...cluster.stored.keys()]).toEqual([...writing, ...shared].map(({ id }) => id));
+    release();
+    await clock.advance(3_000);
+    expect([...cluster.stored.keys()]).toEqual(shared.map(({ id }) => id));
+    await clock.advance(60_000);
+    expect(cluster.stored.size).toBe(0);
+  });
+
   test('stay when the row refers to them', async () => {
     const garbage = garbageOf();
     await putLarge();

@@ -102,7 +102,8 @@ export function infoOf(
 async function putObject(context: ObjectContext, request: PutObject): Promise<PutOutcome> {
   checkName(request.name);
   const startedMs = context.clock.monotonicMs();
-  const discard = (blobs: StoredBody['blobs']) => context.garbage.add(undefined, blobs);
+  const discard = (blobs: StoredBody['blobs']) =>
+    context.garbage.add(undefined, blobs, { own: true });
   if (request.conditions !== undefined) await checkEarly(context, request, request.conditions);
   const stored = await storeBody(context.blobs, context.settings, request, discard);
   let info: ObjectInfo;
@@ -170,6 +171,8 @@ export async function writeRow(
   const meta = encodeObjectRow(row);
   const value: RowValue = { meta, bytes: row.info.size, body: inline };
   let previous: StoredRow | undefined;
+  // Until its outcome is known the put may be tried again, and then win over what replaced it meanwhile.
+  const release = context.garbage.hold(row.blobs);
   try {
     previous = await context.cache.writing(request.container, () =>
       request.conditions === undefined
@@ -178,8 +181,10 @@ export async function writeRow(
     );
   } catch (error) {
     if (isRefusal(error))
-      context.garbage.add(undefined, row.uploadId === undefined ? row.blobs : []);
+      context.garbage.add(undefined, row.uploadId === undefined ? row.blobs : [], { own: true });
     throw error;
+  } finally {
+    release();
   }
   return { info: row.info, replaced: dropPrevious(context, ref, previous, row) };
 }
@@ -228,7 +233,8 @@ function dropPrevious(
   const old = decodeObjectRow(previous);
   // A repeated completion, or a metadata update, refers to the same blobs.
   const shared = next !== undefined && next.blobs[0]?.id === old.blobs[0]?.id;
-  if (!shared) context.garbage.add(ref, old.blobs);
+  // Of an upload's blobs its parts' rows know as well.
+  if (!shared) context.garbage.add(ref, old.blobs, { own: old.uploadId === undefined });
   return !isExpired(context, old.info);
 }
 
