@@ -3,7 +3,11 @@ import { defineConfig } from 'vitest/config';
 const elsewhere = ['node_modules/**', '.runtime/**', '.cache/**', 'data/**', 'dashboard/**'];
 
 /** One project a kind of test; `./pileus test` runs them in order. Kinds with real processes run one file at a time. */
-function kind(name: string, include: string[], options: { exclude?: string[]; serial?: boolean; timeoutMs?: number } = {}) {
+function kind(
+  name: string,
+  include: string[],
+  options: { exclude?: string[]; serial?: boolean; timeoutMs?: number } = {},
+) {
   return {
     test: {
       name,
@@ -29,7 +33,10 @@ export default defineConfig({
       kind('formats', ['test/formats/**/*.test.ts']),
       kind('sim', ['test/sim/**/*.test.ts'], { timeoutMs: 300_000 }),
       kind('cluster', ['test/cluster/**/*.test.ts'], { serial: true, timeoutMs: 600_000 }),
-      kind('conformance', ['test/conformance/**/*.test.ts', ...outside], { serial: true, timeoutMs: 600_000 }),
+      kind('conformance', ['test/conformance/**/*.test.ts', ...outside], {
+        serial: true,
+        timeoutMs: 600_000,
+      }),
     ],
   },
 });
