@@ -25,7 +25,7 @@ export class StreamedBlob implements BlobWriter {
   private readonly sink: BlobSink;
   private readonly key: BlobKey;
   private readonly how: StreamedOptions;
-  private readonly sums = new BlockSums();
+  private readonly sums: BlockSums;
   private gathered: Buffer[] = [];
   private gatheredBytes = 0;
   private written = 0;
@@ -37,12 +37,13 @@ export class StreamedBlob implements BlobWriter {
     this.sink = sink;
     this.key = key;
     this.how = how;
+    this.sums = new BlockSums(key.id);
   }
 
   async append(chunks: readonly Buffer[]): Promise<void> {
     this.checkOpen();
+    this.sums.addAll(chunks);
     for (const chunk of chunks) {
-      this.sums.add(chunk);
       this.gathered.push(chunk);
       this.gatheredBytes += chunk.length;
     }
@@ -94,12 +95,17 @@ export class StreamedBlob implements BlobWriter {
   }
 
   private async finishSlot(length: number, table: Buffer): Promise<void> {
-    await this.writeGathered();
-    const slot = this.slot;
-    if (slot === undefined) return;
     const header = encodeBlobHeader({ ...this.key, length, table });
-    await this.sink.writeSlot(slot.slot, async (file) => {
-      await file.write([header], 0);
+    const rest = this.gathered;
+    // They go into the slot, not into the record.
+    this.gathered = [];
+    this.slot ??= await this.sink.takeSlot(length);
+    await this.sink.writeSlot(this.slot.slot, async (file) => {
+      if (this.written === 0) await file.write([header, ...rest], 0);
+      else {
+        if (rest.length > 0) await file.write(rest, blobHeaderBytes + this.written);
+        await file.write([header], 0);
+      }
       await file.sync();
     });
   }

@@ -67,7 +67,7 @@ export class Blobs implements BlobSink {
     const { ownFileBytesMin, fences } = this.options;
     fences.check(options);
     const length = totalLength(chunks);
-    const table = sumsOf(chunks);
+    const table = sumsOf(key.id, chunks);
     if (await this.isThere(key, length, table)) return;
     if (length < ownFileBytesMin) {
       await this.name(key, { length, table, chunks, slot: undefined }, options);
