@@ -103,7 +103,11 @@ export class Slots {
 
   private async createEmpty(slot: number): Promise<void> {
     try {
-      await (await this.options.disk.open(this.pathOf(slot), 'create')).close();
+      const file = await this.options.disk.open(this.pathOf(slot), 'create');
+      // It is written to next, so it stays open, as far as there may be open ones.
+      const opening = Promise.resolve(file);
+      this.opened.set(slot, { slot, opening, pins: 0, onIdle: undefined });
+      await this.trim();
     } catch (error) {
       // Made before a crash and named by nothing since.
       if (!isFailure(error, 'conflict')) throw error;
