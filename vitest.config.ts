@@ -25,12 +25,15 @@ function kind(
 // Real outside programs stand beside rooms in files of these names; they are conformance, not unit tests.
 const outside = ['**/clients.test.ts', '**/conformance/**/*.test.ts', 'tools/**/*.test.ts'];
 
+// Stored bytes of every format version, opened again.
+const golden = ['**/golden/**/*.test.ts'];
+
 export default defineConfig({
   test: {
     projects: [
       kind('tidy', ['test/tidy/**/*.test.ts']),
-      kind('unit', ['**/*.test.ts'], { exclude: ['test/**', ...outside] }),
-      kind('formats', ['test/formats/**/*.test.ts']),
+      kind('unit', ['**/*.test.ts'], { exclude: ['test/**', ...golden, ...outside] }),
+      kind('formats', ['test/formats/**/*.test.ts', ...golden]),
       kind('sim', ['test/sim/**/*.test.ts'], { timeoutMs: 300_000 }),
       kind('cluster', ['test/cluster/**/*.test.ts'], { serial: true, timeoutMs: 600_000 }),
       kind('conformance', ['test/conformance/**/*.test.ts', ...outside], {
