@@ -56,7 +56,7 @@ export function volumeCalls(parts: VolumeCallParts): Readonly<Record<string, Con
       const size = wanted.size === undefined ? {} : { sizeBytes: wanted.size };
       return await withSource(parts, wanted, report, async (source) => {
         const made = await volumes.create({ name: wanted.name, project, ...size, ...source });
-        return lineOf(parts, made, wanted.export === true);
+        return lineOf(parts, made, true);
       });
     },
     'volume-list': async () => {
