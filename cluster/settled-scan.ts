@@ -3,7 +3,7 @@
  *
  * 1. One replica scans, the others say their aggregate. When enough others have the very digest that the scan saw, all of
  *    them hold the same rows, the page is what a majority holds, and nobody scans a second time.
- * 2. Otherwise a majority scans. The pages are merged row by row, newest version first, up to where the shortest page
+ * 2. Otherwise a majority scans; at once, side by side, where the last page of the same partition key had to be merged as well. The pages are merged row by row, newest version first, up to where the shortest page
  *    ends. A row on which a majority of the pages agrees is settled.
  * 3. Where many rows are not settled, the remaining replicas scan as well: one that was away is then outvoted.
  * 4. What is left (writes in flight, mostly) is read row by row, which settles it on a majority before it is shown.
@@ -27,11 +27,15 @@ export interface SettledPage {
 /** Rows that differ before the remaining replicas are asked to scan too. */
 const unsettledFewMax = 16;
 const readsAtOnceMax = 16;
+/** Partition keys remembered as being written to. */
+const movingMax = 1024;
 
 export class SettledScan {
   private readonly core: Core;
   private readonly reader: RowReader;
   private readonly repair: RowRepair;
+  /** Partition keys whose last page had to be merged, mostly because of writes in flight: the next one will be, too. */
+  private readonly moving = new Set<string>();
 
   constructor(core: Core, reader: RowReader, repair: RowRepair) {
     this.core = core;
@@ -42,16 +46,41 @@ export class SettledScan {
   async page(request: ScanRequest): Promise<SettledPage> {
     const order = readOrder(this.core.primariesOf(request.hash), request.hash, 'row');
     const { majority } = thresholdsOf(order.length);
+    if (this.moving.has(nameOf(request))) return this.movingPage(request, order, majority);
     const digests = this.aggregates(request, order.slice(1), majority - 1);
     const leading = await this.scan(request, order, 1);
     const leader = leading.answers[0];
     if (leader === undefined) throw quorumFailure('list', leading.failures);
-    if (await confirmed(leader, await digests, majority)) {
-      this.core.counters.listings.inc({ way: 'digest' });
-      return leader.value;
-    }
-    this.core.counters.listings.inc({ way: 'merge' });
-    return this.merged(request, order, leader, majority);
+    if (confirmed(leader, await digests, majority)) return this.agreed(request, leader);
+    const others = order.filter(({ device }) => device !== leader.device);
+    const second = await this.scan(request, others, majority - 1);
+    if (!second.enough) throw quorumFailure('list', second.failures);
+    return this.merged(request, [leader, ...second.answers], second.unasked, majority);
+  }
+
+  private async movingPage(
+    request: ScanRequest,
+    order: readonly Replica[],
+    majority: number,
+  ): Promise<SettledPage> {
+    const { enough, answers, failures, unasked } = await this.scan(request, order, majority);
+    const leader = answers[0];
+    if (!enough || leader === undefined) throw quorumFailure('list', failures);
+    const digests = answers.map(({ device, value }) => ({ device, value: value.aggregate }));
+    if (confirmed(leader, digests, majority)) return this.agreed(request, leader);
+    return this.merged(request, answers, unasked, majority);
+  }
+
+  private agreed(request: ScanRequest, leader: Answer<ScanPage>): SettledPage {
+    this.moving.delete(nameOf(request));
+    this.core.counters.listings.inc({ way: 'digest' });
+    return leader.value;
+  }
+
+  private remember(name: string): void {
+    const [oldest] = this.moving;
+    if (this.moving.size >= movingMax && oldest !== undefined) this.moving.delete(oldest);
+    this.moving.add(name);
   }
 
   private scan(request: ScanRequest, candidates: readonly Replica[], needed: number) {
@@ -88,17 +117,16 @@ export class SettledScan {
 
   private async merged(
     request: ScanRequest,
-    order: readonly Replica[],
-    leader: Answer<ScanPage>,
+    majorityPages: readonly Answer<ScanPage>[],
+    unasked: readonly Replica[],
     majority: number,
   ): Promise<SettledPage> {
-    const others = order.filter(({ device }) => device !== leader.device);
-    const second = await this.scan(request, others, majority - 1);
-    if (!second.enough) throw quorumFailure('list', second.failures);
-    let pages = [leader, ...second.answers];
+    this.core.counters.listings.inc({ way: 'merge' });
+    this.remember(nameOf(request));
+    let pages = majorityPages;
     let merge = mergePages(pages, request.reverse === true, majority);
-    if (merge.unsettled.length > unsettledFewMax && second.unasked.length > 0) {
-      const rest = await this.scan(request, second.unasked, second.unasked.length);
+    if (merge.unsettled.length > unsettledFewMax && unasked.length > 0) {
+      const rest = await this.scan(request, unasked, unasked.length);
       pages = pages.concat(rest.answers);
       merge = mergePages(pages, request.reverse === true, majority);
     }
@@ -124,6 +152,10 @@ export class SettledScan {
       );
     }
   }
+}
+
+function nameOf({ table, partition }: ScanRequest): string {
+  return `${table}\0${partition}`;
 }
 
 function confirmed(
