@@ -93,7 +93,7 @@ export const storageNodeSettings = declareSettings({
   },
   freeSlotsMax: {
     type: 'integer',
-    default: 64,
+    default: 256,
     min: 0,
     max: 100_000,
     about: 'Files of deleted blobs kept for use again.',
