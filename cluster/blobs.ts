@@ -17,6 +17,11 @@ export interface BlobOptions {
   readonly id?: string;
   readonly fence?: Fence;
   readonly lengthHint?: number;
+  /**
+   * `put` only: called once, when no replica reads the chunks any more, those that a majority did not wait for included; it may be
+   * long after `put` has ended, or never while a device hangs. Whoever uses their memory again must wait for it.
+   */
+  readonly onReleased?: () => void;
 }
 
 /** A blob being streamed to its replicas; at most `blobBytesMax` in all. */

@@ -33,16 +33,20 @@ export class ReplicatedBlobs implements Blobs {
     const write = writeOptions({ ...options, lengthHint: length });
     const quorum = new Quorum<void>(this.core.primariesOf(key.hash).length);
     const mayHandOff = options.fence === undefined;
+    const readers = new Readers(options.onReleased);
     const verdict = await gather<void>({
       quorum,
       replicas: this.core.primariesOf(key.hash),
       send: (replica) =>
         mayHandOff && replica.aside
           ? Promise.reject(putAside(replica.device))
-          : replica.call('blob', length, (device) => device.putBlob(key, chunks, write)),
+          : replica.call('blob', length, (device) =>
+              readers.count(device.putBlob(key, chunks, write)),
+            ),
       sort: (replica) => quorum.yes(replica.device, undefined),
       ...(mayHandOff ? { spare: handoffSpare(this.core, key.hash, 'blob') } : {}),
     });
+    readers.end();
     if (verdict !== 'enough') throw quorumFailure('blob', quorum.failures);
     return { id: key.id, length };
   }
@@ -114,4 +118,36 @@ function writeOptions(options: BlobOptions): BlobWriteOptions {
     ...(options.fence === undefined ? {} : { fence: options.fence }),
     ...(options.lengthHint === undefined ? {} : { lengthHint: options.lengthHint }),
   };
+}
+
+/**
+ * Who may still read the chunks of a put: the put itself and every device that was given them, however long ago the caller
+ * stopped waiting for it.
+ */
+class Readers {
+  private readonly onReleased: (() => void) | undefined;
+  private reading = 1;
+
+  constructor(onReleased: (() => void) | undefined) {
+    this.onReleased = onReleased;
+  }
+
+  count(storing: Promise<void>): Promise<void> {
+    if (this.onReleased === undefined) return storing;
+    this.reading++;
+    const leave = () => this.leave();
+    storing.then(leave, leave);
+    return storing;
+  }
+
+  end(): void {
+    if (this.onReleased !== undefined) this.leave();
+  }
+
+  // In a turn of its own: a replica that failed may be stood in for by another within this one.
+  private leave(): void {
+    setImmediate(() => {
+      if (--this.reading === 0) this.onReleased?.();
+    });
+  }
 }

@@ -61,8 +61,13 @@ export class MemoryStore {
   };
 
   readonly blobs: Blobs = {
-    put: (chunks, options) =>
-      this.around('put-blob', () => this.store(Buffer.concat(chunks), options)),
+    put: async (chunks, options) => {
+      try {
+        return await this.around('put-blob', () => this.store(Buffer.concat(chunks), options));
+      } finally {
+        options?.onReleased?.();
+      }
+    },
     open: async (options) => {
       const pieces: Buffer[] = [];
       return {

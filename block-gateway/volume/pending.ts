@@ -21,6 +21,10 @@ export class Pending {
   /** A batch is being written: the log file can't be let go. */
   logging = false;
   lastAppendMs = 0;
+  /** Uploads whose replicas may still read the buffer. */
+  uploads = 0;
+  /** The volume was closed meanwhile: the buffer goes back to the pool when the last upload lets go of it. */
+  abandoned = false;
 
   constructor(segment: Segment, buffer: Buffer, previous: SegmentExtent) {
     this.segment = segment;

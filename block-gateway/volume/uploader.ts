@@ -18,6 +18,8 @@ export interface UploaderOptions {
   /** Someone else has the volume now. */
   readonly lost: (failure: Failure) => void;
   readonly arrived: (pending: Pending) => void;
+  /** No replica reads its buffer any more, not even one that the store did not wait for. */
+  readonly released: (pending: Pending) => void;
 }
 
 interface Waiter {
@@ -100,7 +102,9 @@ export class Uploader {
     const fence = { scope: volumeId, epoch };
     for (let attempt = 0; this.stopped === undefined; attempt++) {
       try {
-        await context.blobs.put(chunks, { id: blobId, fence, lengthHint });
+        pending.uploads++;
+        const onReleased = () => this.released(pending);
+        await context.blobs.put(chunks, { id: blobId, fence, lengthHint, onReleased });
         this.uploadedBytes += lengthHint;
         this.arrived(pending);
         return;
@@ -124,6 +128,10 @@ export class Uploader {
     } catch (aborted) {
       if (!isFailure(aborted, 'closed')) throw aborted;
     }
+  }
+
+  private released(pending: Pending): void {
+    if (--pending.uploads === 0) this.options.released(pending);
   }
 
   private arrived(pending: Pending): void {

@@ -80,6 +80,7 @@ export class Volume {
       first: next,
       lost: (failure) => this.fail(failure),
       arrived: (pending) => this.arrived(pending),
+      released: (pending) => this.released(pending),
     });
     this.writer = new Writer({
       ...shared,
@@ -263,7 +264,8 @@ export class Volume {
     const { buffers, cache, logFiles } = this.context;
     for (const pending of this.writer.pending) {
       pending.segment.buffer = undefined;
-      buffers.giveBack(pending.buffer);
+      if (pending.uploads > 0) pending.abandoned = true;
+      else buffers.giveBack(pending.buffer);
       if (pending.logFile === undefined) continue;
       const { number } = pending.segment;
       const volume = volumeIdBytes(this.id).toString('hex');
@@ -283,7 +285,17 @@ export class Volume {
     pending.segment.durable = true;
     this.writer.noteStored(pending);
     this.flusher.releaseLog(pending);
-    this.context.buffers.keep(pending.segment);
+    if (pending.uploads === 0) this.context.buffers.keep(pending.segment);
+  }
+
+  /**
+   * Invariant: a segment's buffer is filled anew only after this. A majority is enough to acknowledge, but a replica
+   * that is late still reads it, and would store the next segment's bytes under this one's name.
+   */
+  private released(pending: Pending): void {
+    const { buffers } = this.context;
+    if (pending.abandoned) buffers.giveBack(pending.buffer);
+    else if (pending.segment.durable) buffers.keep(pending.segment);
   }
 
   private async drain(): Promise<void> {
