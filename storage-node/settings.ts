@@ -86,7 +86,7 @@ export const storageNodeSettings = declareSettings({
   },
   gatherBytes: {
     type: 'integer',
-    default: mebibyte,
+    default: 262_144,
     min: 4096,
     max: 16 * mebibyte,
     about: 'A streamed blob is written in pieces of this size; one is in flight, one is gathered.',

@@ -30,14 +30,9 @@ const startMsMax = 120_000;
 
 /**
  * A request of a few milliseconds leaves nothing behind, if the young generation is not collected in the midst of it: V8's
- * own start of 1 MiB lets what is in flight grow old, and only a mark through the whole heap gets rid of that. And V8 marks
- * the whole heap after every 64 MiB of new buffers unless they are counted with the rest: half of what a GET of 1 MiB cost.
+ * own start of 1 MiB lets what is in flight grow old, and only a mark through the whole heap gets rid of that.
  */
-const memoryFlags = [
-  '--min-semi-space-size=16',
-  '--max-semi-space-size=32',
-  '--external-memory-accounted-in-global-limit',
-];
+const memoryFlags = ['--min-semi-space-size=16', '--max-semi-space-size=32'];
 
 interface UpOptions extends DataOptions {
   readonly portBase?: number;
