@@ -4,9 +4,28 @@ export { createNbdServer, type NbdServer, type NbdServerOptions } from './nbd/se
 export { type BlockGatewaySettings, blockGatewaySettings } from './settings.ts';
 export type { VolumeHead } from './volume/head.ts';
 export type { AllocationRun, Volume, VolumeStats } from './volume/volume.ts';
+export type {
+  BackupProgress,
+  BackupRecord,
+  BackupRequest,
+  BackupStore,
+  RestoreRequest,
+} from './volumes/backup-types.ts';
 export { type ImageFile, type ImageFormat, inspectImage } from './volumes/image-file.ts';
+export type { ImageMap } from './volumes/image-map.ts';
 export type { IndexEntry, IndexPage } from './volumes/index-rows.ts';
 export { volumeExports } from './volumes/nbd-exports.ts';
+export type {
+  Attachment,
+  AttachmentCredentials,
+  AttachRequest,
+  SnapshotInfo,
+  VolumeEncryption,
+  VolumeInfo,
+  VolumeQos,
+  VolumeService,
+  VolumeUsage,
+} from './volumes/service.ts';
 export {
   type CreateVolume,
   createVolumes,
