@@ -20,6 +20,29 @@ export type ApiCode =
   | 'method-not-allowed'
   | 'page-invalid';
 
+/** Answers that every dialect may word in its own way, and need not. */
+const common = {
+  'media-type-unsupported': {
+    kind: 'invalid',
+    status: 415,
+    say: (facts) =>
+      `Unsupported content type: ${facts.found ?? 'none'}; expected ${facts.expected}.`,
+  },
+} as const satisfies Readonly<Record<string, FailureEntry>>;
+
+export type CommonCode = keyof typeof common;
+
+/** A failure that the dialect's table may word, or else the common one does. */
+export function commonFailure(code: CommonCode, facts: Facts = {}, cause?: unknown): Failure {
+  const entry: FailureEntry = common[code];
+  return new Failure(entry.kind, code, entry.say(facts), { facts, cause });
+}
+
+function entryOf(dialect: Dialect, code: string): FailureEntry | undefined {
+  if (Object.hasOwn(dialect.failures, code)) return dialect.failures[code];
+  return Object.hasOwn(common, code) ? common[code as CommonCode] : undefined;
+}
+
 /** A dialect's every code, the machinery's among them: one that is not rendered does not compile. */
 export type FailureTable = Readonly<Record<string, FailureEntry>> &
   Readonly<Record<ApiCode, FailureEntry>>;
@@ -71,7 +94,7 @@ export function renderFailure(dialect: Dialect, error: unknown): RenderedFailure
 
 function wordingOf(dialect: Dialect, error: unknown) {
   if (!isFailure(error)) return { status: 500, message: unexpected, code: 'bug' };
-  const entry = dialect.failures[error.code];
+  const entry = entryOf(dialect, error.code);
   if (entry !== undefined)
     return { status: entry.status, message: entry.say(error.facts), code: error.code };
   // Not ours: a room below failed. Its facts are for the log, not for the client.

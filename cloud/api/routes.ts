@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Static, TSchema } from 'typebox';
 import type { PolicyCredentials, PolicyTarget } from './policy.ts';
+import type { StreamSource } from './streams.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -14,11 +15,13 @@ export interface Caller {
 }
 
 export interface ApiRequest<C extends Caller, B> {
+  /** A HEAD asks the route of its GET. */
+  readonly method: Method | 'HEAD';
   /** Path parameters, percent-decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
-  /** Checked against the route's schema; `undefined` when it has none. */
+  /** Checked against the route's schema; the bytes as they come on a `stream` route; `undefined` when it has neither. */
   readonly body: B;
   /** `undefined` on public routes when no valid token came along. */
   readonly caller: C | undefined;
@@ -36,22 +39,35 @@ export interface ApiReply {
   /** 200 unless said. */
   readonly status?: number;
   readonly body?: unknown;
+  /** Instead of `body`: bytes, sent as fast as the client takes them. `headers` name their type and length. */
+  readonly stream?: StreamSource;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface RouteDeclaration<C extends Caller, S extends TSchema | undefined> {
+/** What a route takes: JSON by a schema, bytes that its handler reads, or nothing. */
+export type BodyDeclaration = TSchema | 'stream' | undefined;
+
+export interface RouteDeclaration<C extends Caller, S extends BodyDeclaration> {
   readonly method: Method;
   /** `/v3/users/:user_id`; a GET answers HEAD too. */
   readonly path: string;
   /** The policy rule; `public` needs no token, `any-token` a valid one. */
   readonly policy: string;
   readonly body?: S;
+  /** Content types that are taken; `application/json` unless said, and anything on a `stream` route. */
+  readonly mediaTypes?: readonly string[];
+  /** The most bytes of a body; without it the server's limit, and none on a `stream` route. */
+  readonly bodyBytesMax?: number;
   /** What the rule's `%(target.…)s` see. Loads quietly: what is missing stays missing, so that a refusal does not tell. */
   target?(request: ApiRequest<C, BodyOf<S>>): PolicyTarget | Promise<PolicyTarget>;
   handle(request: ApiRequest<C, BodyOf<S>>): ApiReply | Promise<ApiReply>;
 }
 
-type BodyOf<S extends TSchema | undefined> = S extends TSchema ? Static<S> : undefined;
+type BodyOf<S extends BodyDeclaration> = S extends 'stream'
+  ? AsyncIterable<Uint8Array>
+  : S extends TSchema
+    ? Static<S>
+    : undefined;
 
 /** A route whose body type is known only to itself. */
 export interface Route<C extends Caller> {
@@ -59,6 +75,9 @@ export interface Route<C extends Caller> {
   readonly path: string;
   readonly policy: string;
   readonly schema: TSchema | undefined;
+  readonly streams: boolean;
+  readonly mediaTypes: readonly string[] | undefined;
+  readonly bodyBytesMax: number | undefined;
   /** `body` was checked against `schema`. */
   readonly target: (request: ApiRequest<C, unknown>) => PolicyTarget | Promise<PolicyTarget>;
   readonly handle: (request: ApiRequest<C, unknown>) => ApiReply | Promise<ApiReply>;
@@ -66,17 +85,20 @@ export interface Route<C extends Caller> {
 
 /** Returns the declarer of routes for one kind of caller. */
 export function routesFor<C extends Caller>() {
-  return <const S extends TSchema | undefined = undefined>(
+  return <const S extends BodyDeclaration = undefined>(
     declaration: RouteDeclaration<C, S>,
   ): Route<C> => {
-    const { target } = declaration;
+    const { target, body } = declaration;
     // The one place where a body changes its type: the server checks it against this very schema first.
     const typed = (request: ApiRequest<C, unknown>) => request as ApiRequest<C, BodyOf<S>>;
     return {
       method: declaration.method,
       path: declaration.path,
       policy: declaration.policy,
-      schema: declaration.body,
+      schema: body === undefined || typeof body === 'string' ? undefined : body,
+      streams: body === 'stream',
+      mediaTypes: declaration.mediaTypes,
+      bodyBytesMax: declaration.bodyBytesMax,
       target: target === undefined ? () => ({}) : (request) => target(typed(request)),
       handle: (request) => declaration.handle(typed(request)),
     };

@@ -19,7 +19,7 @@ const layerOf: Readonly<Record<string, number>> = {
 const free = new Set(['test', 'bench', 'tools']);
 
 /** Within `cloud/`, what every service shares. */
-const cloudShared = new Set(['#cloud/state', '#cloud/api', '#cloud/operations']);
+const cloudShared = new Set(['#cloud/state', '#cloud/api', '#cloud/operations', '#cloud/quotas']);
 
 /** Why `room` may not import `specifier` (`#other`), or undefined when it may. */
 export function refusal(
