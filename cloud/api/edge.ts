@@ -77,16 +77,16 @@ export class Edge<C extends Caller> {
     for (const route of this.service.routes) {
       const methods = methodsByPath.get(route.path) ?? new Set();
       methodsByPath.set(route.path, methods.add(route.method));
-      if (!route.streams) this.declare(scope, route);
+      if (!route.streams) this.addRoute(scope, route);
     }
     for (const [path, methods] of methodsByPath) this.refuseOthers(scope, path, methods);
     void scope.register(async (streams) => {
       acceptStreams(streams);
-      for (const route of this.service.routes) if (route.streams) this.declare(streams, route);
+      for (const route of this.service.routes) if (route.streams) this.addRoute(streams, route);
     });
   }
 
-  private declare(scope: FastifyInstance, route: Route<C>): void {
+  private addRoute(scope: FastifyInstance, route: Route<C>): void {
     scope.route({
       method: route.method === 'GET' ? ['GET', 'HEAD'] : route.method,
       url: route.path,
