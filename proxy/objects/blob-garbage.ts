@@ -10,7 +10,7 @@ import { DelayQueue } from './delay-queue.ts';
 import { type BodyBlob, decodeObjectRow } from './rows/object-row.ts';
 
 interface Waiting {
-  readonly ref: RowRef | undefined;
+  readonly refs: readonly RowRef[];
   readonly blobs: readonly BodyBlob[];
 }
 
@@ -51,17 +51,18 @@ export class BlobGarbage {
   }
 
   /**
-   * `ref` is the row that referred to them; without it nothing ever did. `own`: none but that row, and the put that wrote
+   * `refs` are the rows that may refer to them; without any nothing ever did. `own`: none but that row, and the put that wrote
    * it, ever knew these blobs; so whoever may still use them is held here, and where no other process does, a moment is enough.
    */
   add(
-    ref: RowRef | undefined,
+    refs: RowRef | readonly RowRef[] | undefined,
     blobs: readonly BodyBlob[],
     options: { readonly own?: boolean } = {},
   ): void {
     if (blobs.length === 0) return;
     const isSoon = options.own === true && this.options.soleCoordinator === true;
-    this.queue(isSoon ? this.soon : this.late, { ref, blobs });
+    const rows = refs === undefined ? [] : 'table' in refs ? [refs] : refs;
+    this.queue(isSoon ? this.soon : this.late, { refs: rows, blobs });
   }
 
   /** Keeps blobs from being deleted by this process while they are read, or written into a row. Returns how to end that. */
@@ -92,7 +93,7 @@ export class BlobGarbage {
       return;
     }
     try {
-      const live = await this.referredTo(entry.ref);
+      const live = await this.referredTo(entry.refs);
       for (const blob of entry.blobs)
         if (!live.has(blob.id)) await this.options.blobs.delete(blob.id);
     } catch (error) {
@@ -100,10 +101,10 @@ export class BlobGarbage {
     }
   }
 
-  private async referredTo(ref: RowRef | undefined): Promise<ReadonlySet<string>> {
-    if (ref === undefined) return new Set();
-    const row = await this.options.tables.get(ref);
-    return new Set(row === undefined ? [] : decodeObjectRow(row).blobs.map((blob) => blob.id));
+  private async referredTo(refs: readonly RowRef[]): Promise<ReadonlySet<string>> {
+    const rows = await Promise.all(refs.map((ref) => this.options.tables.get(ref)));
+    const blobs = rows.flatMap((row) => (row === undefined ? [] : decodeObjectRow(row).blobs));
+    return new Set(blobs.map((blob) => blob.id));
   }
 }
 

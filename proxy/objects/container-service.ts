@@ -23,6 +23,9 @@ export interface Container {
 export interface ContainerUsage {
   readonly objects: number;
   readonly bytes: number;
+  /** Older versions and delete markers, and the bytes of those versions; absent where none were ever kept. */
+  readonly versions?: number;
+  readonly versionBytes?: number;
 }
 
 export interface CreateContainer {
@@ -78,7 +81,34 @@ export interface ObjectSummary {
   readonly modifiedUs: number;
   /** There for a Swift static large object: the ETag that its GET shows. */
   readonly sloEtag?: string;
+  /** Absent for the standard one. */
+  readonly storageClass?: string;
 }
+
+/** One line of a listing of versions: names in order, the versions of a name from the newest on. */
+export type VersionListEntry = VersionSummary | PrefixEntry;
+
+export interface VersionSummary extends ObjectSummary {
+  readonly versionId: string;
+  readonly isLatest: boolean;
+  /** A deletion: it has no bytes. */
+  readonly isDeleteMarker: boolean;
+  /** Where a listing goes on after it: `versionMarker`, which a `versionId` of `null` cannot be. */
+  readonly position: string;
+}
+
+export interface ListVersions {
+  readonly prefix?: string;
+  readonly delimiter?: string;
+  /** Exclusive start: names after this; with `versionMarker` also the name's versions after that one. */
+  readonly nameMarker?: string;
+  /** A version id, or an entry's `position`. */
+  readonly versionMarker?: string;
+  readonly limit: number;
+}
+
+/** Whether a container keeps the versions of its objects. `off`: it never did. */
+export type Versioning = 'off' | 'enabled' | 'suspended';
 
 export interface ContainerService {
   /**
@@ -102,6 +132,7 @@ export interface ContainerService {
   /** Fails `container-missing` or `container-not-empty`. */
   delete(account: string, name: string): Promise<void>;
   list(container: Container, request: ListObjects): Promise<Page<ObjectListEntry>>;
+  listVersions(container: Container, request: ListVersions): Promise<Page<VersionListEntry>>;
   /** Removes a container from the cache, or everything: for when something else changed it. */
   forget(account?: string, name?: string): void;
 }

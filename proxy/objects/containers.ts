@@ -18,7 +18,9 @@ import { objectFailure } from './failures.ts';
 import { noFields } from './fields.ts';
 import { listObjects } from './object-listing.ts';
 import { encodeJsonRow, JsonRow } from './rows/json-row.ts';
-import { containerRef, objectTable, shardPartition } from './rows/tables.ts';
+import { containerRef, objectTable, shardPartition, versionTable } from './rows/tables.ts';
+import { listVersions } from './versions/list-versions.ts';
+import { versioningOf } from './versions/versioning.ts';
 
 export const defaultPolicy = 'default';
 const nameBytesMax = 256;
@@ -41,6 +43,7 @@ export function createContainers(context: ObjectContext): ContainerService {
     update: (account, name, change) => updateContainer(context, account, name, change),
     delete: (account, name) => deleteContainer(context, names, account, name),
     list: (container, request) => listObjects(context, container, request),
+    listVersions: (container, request) => listVersions(context, container, request),
     forget: (account, name) => context.cache.forget(account, name),
   };
 }
@@ -121,7 +124,15 @@ export async function countContainer(
     objects += totals.rows;
     bytes += totals.bytes;
   }
-  return { objects, bytes };
+  if (versioningOf(container) === 'off') return { objects, bytes };
+  let versions = 0;
+  let versionBytes = 0;
+  for (let shard = 0; shard < container.shards; shard++) {
+    const totals = await context.tables.totals(versionTable, shardPartition(container, shard));
+    versions += totals.rows;
+    versionBytes += totals.bytes;
+  }
+  return { objects, bytes, versions, versionBytes };
 }
 
 function checkName(name: string): void {
@@ -202,8 +213,11 @@ async function deleteContainer(
   context.cache.forget(account, name);
   await context.cache.deleting(container, async () => {
     await setMark(context, container, true);
-    const { objects } = await countContainer(context, container);
-    if (objects > 0) {
+    const { objects, versions = 0 } = await countContainer(context, container);
+    // Gravestones count as rows and are none of its objects.
+    const older =
+      versions > 0 ? (await listVersions(context, container, { limit: 1 })).entries.length : 0;
+    if (objects > 0 || older > 0) {
       await setMark(context, container, false);
       throw objectFailure('container-not-empty', 'There are objects in the container', {
         facts: { container: name, objects },

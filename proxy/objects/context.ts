@@ -4,6 +4,8 @@ import type { Clock, Logger, Random } from '#common';
 import type { ProxySettings } from '../settings.ts';
 import type { BlobGarbage } from './blob-garbage.ts';
 import type { ContainerCache } from './container-cache.ts';
+import type { KeyedLocks } from './keyed-locks.ts';
+import type { Gravestones } from './versions/gravestones.ts';
 
 export interface ObjectContext {
   readonly tables: Tables;
@@ -14,4 +16,6 @@ export interface ObjectContext {
   readonly settings: ProxySettings;
   readonly cache: ContainerCache;
   readonly garbage: BlobGarbage;
+  readonly gravestones: Gravestones;
+  readonly locks: KeyedLocks;
 }

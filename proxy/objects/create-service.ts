@@ -7,9 +7,11 @@ import { BlobGarbage } from './blob-garbage.ts';
 import { ContainerCache } from './container-cache.ts';
 import { createContainers } from './containers.ts';
 import type { ObjectContext } from './context.ts';
+import { KeyedLocks } from './keyed-locks.ts';
 import type { ObjectService } from './object-service.ts';
 import { createObjects } from './objects.ts';
 import { createUploads } from './uploads.ts';
+import { Gravestones } from './versions/gravestones.ts';
 
 export interface ObjectServiceOptions {
   readonly tables: Tables;
@@ -29,13 +31,22 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     lifeMs: settings.containerCacheMs,
     max: settings.containerCacheMax,
   });
-  const context: ObjectContext = { ...options, cache, garbage };
+  const gravestones = new Gravestones(options);
+  const context: ObjectContext = {
+    ...options,
+    cache,
+    garbage,
+    gravestones,
+    locks: new KeyedLocks(),
+  };
   const containers = createContainers(context);
   return {
     accounts: createAccounts(context, containers),
     containers,
     objects: createObjects(context),
     uploads: createUploads(context),
-    close: () => garbage.close(),
+    close: async () => {
+      await Promise.all([garbage.close(), gravestones.close()]);
+    },
   };
 }

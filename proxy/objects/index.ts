@@ -8,3 +8,5 @@ export * from './fields.ts';
 export * from './large-objects.ts';
 export * from './object-service.ts';
 export * from './upload-service.ts';
+export * from './versions/version-lock.ts';
+export * from './versions/versioning.ts';

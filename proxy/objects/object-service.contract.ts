@@ -175,8 +175,8 @@ export function objectServiceContract(name: string, open: () => Promise<Contract
       const stored = await service.objects.get({ container, name: 'o' });
       expect((await readAll(stored)).equals(patterned(70_000, 2))).toBe(true);
       expect(stored.info.metadata).toEqual({ k: 'v' });
-      expect(await service.objects.delete({ container, name: 'o' })).toBe(true);
-      expect(await service.objects.delete({ container, name: 'o' })).toBe(false);
+      expect(await service.objects.delete({ container, name: 'o' })).toEqual({ existed: true });
+      expect(await service.objects.delete({ container, name: 'o' })).toEqual({ existed: false });
       expect(await subject.settledBlobs()).toBe(before);
     });
 

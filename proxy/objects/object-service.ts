@@ -39,6 +39,8 @@ export interface ObjectInfo {
   readonly parts?: readonly ObjectPart[];
   /** Seconds since 1970 after which it is not served any more. */
   readonly deleteAtS?: number;
+  /** `null` for the one written while versions were not kept; absent where they never were. */
+  readonly versionId?: string;
 }
 
 export interface ObjectPart {
@@ -114,18 +116,48 @@ export interface PutOutcome {
   readonly replaced: boolean;
 }
 
+export interface VersionChoice {
+  /** Absent for the current version. */
+  readonly versionId?: string;
+}
+
+export interface UpdateOptions extends VersionChoice {
+  /** The change is none that `modifiedUs` tells of. */
+  readonly keepModified?: boolean;
+}
+
+export interface DeleteOptions extends VersionChoice {
+  readonly mode?: WriteMode;
+  readonly conditions?: WriteConditions;
+  /** The caller may, and wants to, delete a version under governance. */
+  readonly bypassGovernance?: boolean;
+}
+
+export interface DeleteOutcome {
+  /** Whether there was an object (or, with a version id, such a version). */
+  readonly existed: boolean;
+  /** The version that was deleted for good, or the delete marker that was made. */
+  readonly versionId?: string;
+  /** A delete marker was made, or was what was deleted. */
+  readonly deleteMarker?: boolean;
+}
+
 export interface ObjectOperations {
   put(request: PutObject): Promise<PutOutcome>;
-  /** Fails `object-missing` (also past its `deleteAtS`). */
-  get(ref: ObjectRef): Promise<StoredObject>;
-  head(ref: ObjectRef): Promise<ObjectInfo>;
+  /**
+   * Fails `object-missing` (also past its `deleteAtS`; with facts `deleteMarker` and `versionId` when it was deleted where versions
+   * are kept), `version-missing`, or `delete-marker` when that is what the version is.
+   */
+  get(ref: ObjectRef, choice?: VersionChoice): Promise<StoredObject>;
+  head(ref: ObjectRef, choice?: VersionChoice): Promise<ObjectInfo>;
   /** Replaces fields of the object, never its bytes, atomically; `change` may run again and may throw to refuse. */
-  update(ref: ObjectRef, change: (present: ObjectInfo) => ObjectFields): Promise<ObjectInfo>;
-  /** Says whether there was one. With conditions: atomically, `condition-failed`. */
-  delete(
+  update(
     ref: ObjectRef,
-    options?: { readonly mode?: WriteMode; readonly conditions?: WriteConditions },
-  ): Promise<boolean>;
+    change: (present: ObjectInfo) => ObjectFields,
+    options?: UpdateOptions,
+  ): Promise<ObjectInfo>;
+  /** With conditions: atomically, `condition-failed`. Where versions are kept, without a version id, a delete marker is made. */
+  delete(ref: ObjectRef, options?: DeleteOptions): Promise<DeleteOutcome>;
   /** Server-side: the bytes are read and written anew; blobs are never shared by two objects. */
   copy(request: CopyObject): Promise<PutOutcome>;
 }

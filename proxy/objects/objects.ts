@@ -12,6 +12,8 @@ import { objectFailure } from './failures.ts';
 import { noFields } from './fields.ts';
 import type {
   CopyObject,
+  DeleteOptions,
+  DeleteOutcome,
   ObjectFields,
   ObjectInfo,
   ObjectKind,
@@ -20,11 +22,19 @@ import type {
   PutObject,
   PutOutcome,
   StoredObject,
+  UpdateOptions,
+  VersionChoice,
   WriteConditions,
 } from './object-service.ts';
 import { decodeObjectRow, encodeObjectRow, type ObjectRow } from './rows/object-row.ts';
 import { containerRef, objectRef } from './rows/tables.ts';
+import { publicVersionId } from './rows/version-block.ts';
 import { openStored } from './stored-object.ts';
+import { deleteVersion, discard as discardVersion } from './versions/delete-version.ts';
+import { changeVersion, findVersion, hiddenBy, versionMissing } from './versions/find-version.ts';
+import { putMarker, putVersion } from './versions/put-version.ts';
+import { toVersionRow } from './versions/version-rows.ts';
+import { versioningOf } from './versions/versioning.ts';
 
 export const defaultContentType = 'application/octet-stream';
 const nameBytesMax = 1024;
@@ -32,17 +42,13 @@ const nameBytesMax = 1024;
 export function createObjects(context: ObjectContext): ObjectOperations {
   return {
     put: (request) => putObject(context, request),
-    get: async (ref) => {
-      checkName(ref.name);
-      const row = await context.tables.get(objectRef(ref.container, ref.name), { body: true });
-      return openStored(context, liveRow(context, ref, row), row?.body);
+    get: async (ref, choice) => {
+      const { row, body } = await findObject(context, ref, { ...choice, body: true });
+      return openStored(context, row, body);
     },
-    head: async (ref) => {
-      checkName(ref.name);
-      const row = await context.tables.get(objectRef(ref.container, ref.name));
-      return liveRow(context, ref, row).info;
-    },
-    update: (ref, change) => updateObject(context, ref, change),
+    head: async (ref, choice) =>
+      (await findObject(context, ref, { ...choice, body: false })).row.info,
+    update: (ref, change, options) => updateObject(context, ref, change, options ?? {}),
     delete: (ref, options) => deleteObject(context, ref, options ?? {}),
     copy: (request) => copyObject(context, request),
   };
@@ -54,6 +60,38 @@ export function checkName(name: string): void {
   if (name.length > 0 && short && !name.includes('\0') && name.isWellFormed()) return;
   const facts = { length: name.length };
   throw objectFailure('name-invalid', 'This cannot be the name of an object', { facts });
+}
+
+interface Found {
+  readonly row: ObjectRow;
+  readonly body: Buffer | undefined;
+}
+
+async function findObject(
+  context: ObjectContext,
+  ref: ObjectRef,
+  { versionId, body }: VersionChoice & { readonly body: boolean },
+): Promise<Found> {
+  checkName(ref.name);
+  const isVersioned = versioningOf(ref.container) !== 'off';
+  if (isVersioned && versionId !== undefined) {
+    const row = await findVersion(context, { ...ref, versionId });
+    if (isExpired(context, row.info)) throw versionMissing({ ...ref, versionId });
+    return { row, body: row.stored.body };
+  }
+  if (versionId !== undefined && versionId !== 'null') throw versionMissing({ ...ref, versionId });
+  const stored = await context.tables.get(objectRef(ref.container, ref.name), { body });
+  const live = findLive(context, stored);
+  if (live !== undefined) {
+    const row = isVersioned ? withVersionId(live) : live;
+    return { row, body: stored?.body };
+  }
+  throw isVersioned ? await hiddenBy(context, ref) : missing(ref);
+}
+
+/** A row from before versions were kept is the one called `null`. */
+function withVersionId(row: ObjectRow): ObjectRow {
+  return row.version === undefined ? { ...row, info: { ...row.info, versionId: 'null' } } : row;
 }
 
 function missing(ref: ObjectRef): Error {
@@ -168,6 +206,8 @@ export async function writeRow(
   inline: Buffer,
 ): Promise<PutOutcome> {
   const ref = objectRef(request.container, request.name);
+  if (versioningOf(request.container) !== 'off')
+    return await writeVersion(context, request, row, inline);
   const meta = encodeObjectRow(row);
   const value: RowValue = { meta, bytes: row.info.size, body: inline };
   let previous: StoredRow | undefined;
@@ -187,6 +227,31 @@ export async function writeRow(
     release();
   }
   return { info: row.info, replaced: dropPrevious(context, ref, previous, row) };
+}
+
+/** The same where versions are kept. */
+async function writeVersion(
+  context: ObjectContext,
+  request: RowWriteRequest,
+  row: ObjectRow,
+  inline: Buffer,
+): Promise<PutOutcome> {
+  const release = context.garbage.hold(row.blobs);
+  try {
+    const put = await context.cache.writing(request.container, () =>
+      putVersion(context, request, row, inline),
+    );
+    // A repeated completion refers to the same blobs.
+    for (const gone of put.gone)
+      if (gone.blobs[0]?.id !== row.blobs[0]?.id) discardVersion(context, request, gone);
+    return { info: put.info, replaced: put.existed };
+  } catch (error) {
+    if (isRefusal(error))
+      context.garbage.add(undefined, row.uploadId === undefined ? row.blobs : [], { own: true });
+    throw error;
+  } finally {
+    release();
+  }
 }
 
 /** Failures after which the row is certainly not there. Of any other, a replica may have it and it may yet win. */
@@ -242,23 +307,32 @@ async function updateObject(
   context: ObjectContext,
   ref: ObjectRef,
   change: (present: ObjectInfo) => ObjectFields,
+  { versionId, keepModified }: UpdateOptions,
 ): Promise<ObjectInfo> {
   checkName(ref.name);
+  const isVersioned = versioningOf(ref.container) !== 'off';
   let info: ObjectInfo | undefined;
   const decide = (present: StoredRow | undefined): RowValue => {
-    const old = liveRow(context, ref, present);
+    const live = liveRow(context, ref, present);
+    const old = isVersioned && present !== undefined ? toVersionRow(present) : live;
     const body = { size: old.info.size, etag: old.info.etag, kind: old.info.kind };
-    const { parts } = old.info;
+    const { parts, versionId: id } = old.info;
+    const modifiedUs = keepModified === true ? old.info.modifiedUs : context.clock.nowUs();
     info = {
-      ...infoOf(ref.name, body, change(old.info), context.clock.nowUs()),
+      ...infoOf(ref.name, body, change(old.info), modifiedUs),
       ...(parts === undefined ? {} : { parts }),
+      ...(id === undefined ? {} : { versionId: id }),
     };
     const meta = encodeObjectRow({ ...old, info });
     return { meta, bytes: present?.bytes ?? 0, body: present?.body ?? Buffer.alloc(0) };
   };
-  await context.cache.writing(ref.container, () =>
-    context.tables.update(objectRef(ref.container, ref.name), decide, { body: true }),
-  );
+  if (versionId !== undefined && !isVersioned && versionId !== 'null')
+    throw versionMissing({ ...ref, versionId });
+  await context.cache.writing(ref.container, async () => {
+    if (isVersioned && versionId !== undefined)
+      await changeVersion(context, { ...ref, versionId }, decide);
+    else await context.tables.update(objectRef(ref.container, ref.name), decide, { body: true });
+  });
   if (info === undefined) throw missing(ref);
   return info;
 }
@@ -266,24 +340,49 @@ async function updateObject(
 async function deleteObject(
   context: ObjectContext,
   target: ObjectRef,
-  options: { readonly mode?: WriteOptions['mode']; readonly conditions?: WriteConditions },
-): Promise<boolean> {
+  options: DeleteOptions,
+): Promise<DeleteOutcome> {
   checkName(target.name);
+  const { mode, conditions, versionId } = options;
+  if (versioningOf(target.container) !== 'off')
+    return await context.cache.writing(target.container, () =>
+      deleteVersioned(context, target, options),
+    );
+  if (versionId !== undefined && versionId !== 'null') return { existed: false, versionId };
   const ref = objectRef(target.container, target.name);
-  const { mode, conditions } = options;
+  const id = versionId === undefined ? {} : { versionId };
   if (conditions === undefined) {
     const { previous } = await context.tables.delete(
       ref,
       mode === undefined ? undefined : { mode },
     );
-    return dropPrevious(context, ref, previous);
+    return { existed: dropPrevious(context, ref, previous), ...id };
   }
   const { previous } = await context.tables.update(ref, (present) => {
     const live = findLive(context, present);
     checkConditions(conditions, live?.info);
     return present === undefined ? 'keep' : 'delete';
   });
-  return dropPrevious(context, ref, previous);
+  return { existed: dropPrevious(context, ref, previous), ...id };
+}
+
+async function deleteVersioned(
+  context: ObjectContext,
+  target: ObjectRef,
+  { conditions, versionId, bypassGovernance = false }: DeleteOptions,
+): Promise<DeleteOutcome> {
+  if (versionId !== undefined) {
+    const check = (found: ObjectRow): void => {
+      if (conditions !== undefined) checkConditions(conditions, found.info);
+    };
+    return await deleteVersion(context, { ...target, versionId, bypassGovernance, check });
+  }
+  const put = await putMarker(context, {
+    ...target,
+    ...(conditions === undefined ? {} : { conditions }),
+  });
+  for (const gone of put.gone) discardVersion(context, target, gone);
+  return { existed: put.existed, versionId: publicVersionId(put.version), deleteMarker: true };
 }
 
 async function copyObject(context: ObjectContext, request: CopyObject): Promise<PutOutcome> {

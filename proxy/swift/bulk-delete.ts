@@ -132,7 +132,11 @@ async function deletePath(
   }
   const container = await objects.containers.open(account, name);
   authorize(caller, account, container, 'write');
-  return await objects.objects.delete({ container, name: object }, { mode: 'available' });
+  const { existed } = await objects.objects.delete(
+    { container, name: object },
+    { mode: 'available' },
+  );
+  return existed;
 }
 
 /** `DELETE …?multipart-manifest=delete`: the segments, those of nested manifests too, and then the manifest. */

@@ -41,7 +41,7 @@ export const deleteObject: Operation<ObjectRequest> = async (request, services) 
   const container = await openContainer(request, services, path.account, path.container);
   authorize(caller, path.account, container, 'write');
   const ref = { container, name: path.object };
-  const wasThere = await services.objects.objects.delete(ref, { mode: 'available' });
+  const { existed: wasThere } = await services.objects.objects.delete(ref, { mode: 'available' });
   if (!wasThere) throw refusal('not-found');
   return { status: 204, headers: {} };
 };

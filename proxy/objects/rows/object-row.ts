@@ -8,6 +8,14 @@ import type { ObjectSummary } from '../container-service.ts';
 import { objectFailure } from '../failures.ts';
 import { type Fields, noFields } from '../fields.ts';
 import type { ObjectInfo, ObjectKind, ObjectPart } from '../object-service.ts';
+import { storageClassAt, storageClassCode } from './storage-class.ts';
+import {
+  publicVersionId,
+  type RowVersion,
+  readVersionBlock,
+  versionBlockBytes,
+  writeVersionBlock,
+} from './version-block.ts';
 
 /** One blob of a body, in order. */
 export interface BodyBlob {
@@ -21,21 +29,25 @@ export interface ObjectRow {
   readonly blobs: readonly BodyBlob[];
   /** The upload that made it, so that a repeated completion is recognised. */
   readonly uploadId?: string;
+  /** Which version of its name it is; absent where versions were never kept. */
+  readonly version?: RowVersion;
 }
 
 const magic = 0x6f;
-const version = 1;
 const kinds: readonly ObjectKind[] = ['plain', 'multipart', 'slo', 'dlo'];
 
 // Where the fixed fields begin.
+const atVersion = 1;
 const atKind = 2;
+const atStorageClass = 3;
 const atSize = 4;
 const atModified = 10;
 const atDeleteAt = 18;
 const atEtag = 24;
 const atEtagParts = 40;
 const atContentType = 42;
-const fixedBytes = 44;
+const fixedBytesV1 = 44;
+const fixedBytesV2 = fixedBytesV1 + versionBlockBytes;
 const sloBytes = 22;
 const blobBytes = 20;
 const partBytes = 24;
@@ -81,6 +93,9 @@ export function encodeObjectRow(row: ObjectRow): Buffer {
   const { info, blobs } = row;
   const parts = info.parts ?? [];
   const tail = tailOf(row);
+  const storageClass = storageClassCode(info.system);
+  const isFirst = row.version === undefined && storageClass === 0;
+  const fixedBytes = isFirst ? fixedBytesV1 : fixedBytesV2;
   const typeBytes = Buffer.byteLength(info.contentType);
   const tailBytes = Buffer.byteLength(tail);
   const slo = info.kind === 'slo';
@@ -94,15 +109,16 @@ export function encodeObjectRow(row: ObjectRow): Buffer {
     tailBytes;
   const meta = Buffer.allocUnsafe(total);
   meta[0] = magic;
-  meta[1] = version;
+  meta[atVersion] = isFirst ? 1 : 2;
   meta[atKind] = kinds.indexOf(info.kind);
-  meta[3] = 0;
+  meta[atStorageClass] = storageClass;
   meta.writeUIntBE(info.size, atSize, 6);
   meta.writeDoubleBE(info.modifiedUs, atModified);
   meta.writeUIntBE(info.deleteAtS ?? 0, atDeleteAt, 6);
   meta.write(info.etag, atEtag, 16, 'hex');
   meta.writeUInt16BE(info.etag.length > 33 ? Number(info.etag.slice(33)) : 0, atEtagParts);
   meta.writeUInt16BE(typeBytes, atContentType);
+  if (!isFirst) writeVersionBlock(meta, fixedBytesV1, row.version);
   meta.write(info.contentType, fixedBytes);
   let at = fixedBytes + typeBytes;
   if (slo) {
@@ -136,12 +152,23 @@ function malformed(row: StoredRow, why: string): Error {
 
 function check(row: StoredRow): Buffer {
   const { meta } = row;
-  if (meta.length < fixedBytes) throw malformed(row, 'too short');
+  if (meta.length < fixedBytesV1) throw malformed(row, 'too short');
   if (meta[0] !== magic) throw malformed(row, 'magic');
-  if (meta[1] !== version) throw malformed(row, `version ${meta[1]}`);
-  if (fixedBytes + meta.readUInt16BE(atContentType) + 8 > meta.length)
+  if (meta[atVersion] !== 1 && meta[atVersion] !== 2)
+    throw malformed(row, `version ${meta[atVersion]}`);
+  if (fixedOf(meta) + meta.readUInt16BE(atContentType) + 8 > meta.length)
     throw malformed(row, 'too short');
   return meta;
+}
+
+function fixedOf(meta: Buffer): number {
+  return meta[atVersion] === 1 ? fixedBytesV1 : fixedBytesV2;
+}
+
+/** The sort key of an older version carries its order behind a NUL. */
+function nameOf(sort: string): string {
+  const cut = sort.indexOf('\0');
+  return cut < 0 ? sort : sort.slice(0, cut);
 }
 
 function etagOf(meta: Buffer): string {
@@ -154,12 +181,13 @@ function etagOf(meta: Buffer): string {
 let lastTypeBytes = Buffer.alloc(0);
 let lastType = '';
 function contentTypeOf(meta: Buffer): string {
-  const end = fixedBytes + meta.readUInt16BE(atContentType);
-  const length = end - fixedBytes;
-  if (length === lastTypeBytes.length && lastTypeBytes.compare(meta, fixedBytes, end) === 0)
+  const start = fixedOf(meta);
+  const length = meta.readUInt16BE(atContentType);
+  const end = start + length;
+  if (length === lastTypeBytes.length && lastTypeBytes.compare(meta, start, end) === 0)
     return lastType;
-  lastTypeBytes = Buffer.from(meta.subarray(fixedBytes, end));
-  lastType = meta.toString('utf8', fixedBytes, end);
+  lastTypeBytes = Buffer.from(meta.subarray(start, end));
+  lastType = meta.toString('utf8', start, end);
   return lastType;
 }
 
@@ -167,14 +195,15 @@ function contentTypeOf(meta: Buffer): string {
 export function decodeSummary(row: StoredRow): ObjectSummary {
   const meta = check(row);
   const summary = {
-    name: row.sort,
+    name: nameOf(row.sort),
     size: meta.readUIntBE(atSize, 6),
     etag: etagOf(meta),
     contentType: contentTypeOf(meta),
     modifiedUs: meta.readDoubleBE(atModified),
+    ...(meta[atStorageClass] === 0 ? {} : { storageClass: storageClassAt(meta[atStorageClass]) }),
   };
   if (meta[atKind] !== 2) return summary;
-  const at = fixedBytes + meta.readUInt16BE(atContentType);
+  const at = fixedOf(meta) + meta.readUInt16BE(atContentType);
   return {
     ...summary,
     size: meta.readUIntBE(at, 6),
@@ -182,11 +211,21 @@ export function decodeSummary(row: StoredRow): ObjectSummary {
   };
 }
 
+/** Only the version of a row, without decoding the rest. */
+export function decodeRowVersion(row: StoredRow): RowVersion | undefined {
+  return versionOfMeta(check(row));
+}
+
+function versionOfMeta(meta: Buffer): RowVersion | undefined {
+  return meta[atVersion] === 1 ? undefined : readVersionBlock(meta, fixedBytesV1);
+}
+
 export function decodeObjectRow(row: StoredRow): ObjectRow {
   const meta = check(row);
   const kind = kinds[meta[atKind] ?? 255];
   if (kind === undefined) throw malformed(row, `kind ${meta[atKind]}`);
-  let at = fixedBytes + meta.readUInt16BE(atContentType) + (kind === 'slo' ? sloBytes : 0);
+  const version = versionOfMeta(meta);
+  let at = fixedOf(meta) + meta.readUInt16BE(atContentType) + (kind === 'slo' ? sloBytes : 0);
   if (at + 8 > meta.length) throw malformed(row, 'too short');
   const blobCount = meta.readUInt32BE(at);
   at += 4;
@@ -208,7 +247,7 @@ export function decodeObjectRow(row: StoredRow): ObjectRow {
   const deleteAtS = meta.readUIntBE(atDeleteAt, 6);
   return {
     info: {
-      name: row.sort,
+      name: nameOf(row.sort),
       kind,
       size: meta.readUIntBE(atSize, 6),
       etag: etagOf(meta),
@@ -220,9 +259,11 @@ export function decodeObjectRow(row: StoredRow): ObjectRow {
       checksums: tail.c ?? noFields,
       ...(partCount === 0 ? {} : { parts }),
       ...(deleteAtS === 0 ? {} : { deleteAtS }),
+      ...(version === undefined ? {} : { versionId: publicVersionId(version) }),
     },
     blobs,
     ...(tail.u === undefined ? {} : { uploadId: tail.u }),
+    ...(version === undefined ? {} : { version }),
   };
 }
 

@@ -66,14 +66,52 @@ const samples: Readonly<Record<string, ObjectRow>> = {
   },
 };
 
+const order = '0123456789abcdef0123456789abcdef';
+const olderNull = 'ffffffffffff0123456789abcdef0123';
+
+const versions: Readonly<Record<string, ObjectRow>> = {
+  version: {
+    info: {
+      ...plain.info,
+      name: 'version',
+      versionId: order,
+      system: { 'storage-class': 'STANDARD_IA' },
+    },
+    blobs: [],
+    version: {
+      order,
+      isNull: false,
+      kind: 'object',
+      copiedFrom: { timeUs: 1_700_000_000_000_001, coordinator: 7 },
+      nullAt: olderNull,
+    },
+  },
+  marker: {
+    info: { ...plain.info, name: 'marker', size: 0, versionId: 'null' },
+    blobs: [],
+    version: { order, isNull: true, kind: 'marker' },
+  },
+};
+
 describe('object rows', () => {
-  for (const [name, row] of Object.entries(samples)) {
+  const all = [
+    ...Object.entries(samples).map(([name, row]) => ({ name, row, version: 1 })),
+    ...Object.entries(versions).map(([name, row]) => ({ name, row, version: 2 })),
+  ];
+  for (const { name, row, version } of all) {
     test(`the golden file of a ${name} object is written and read as ever`, () => {
-      const bytes = fs.readFileSync(join(golden, `object-row-v1-${name}.bin`));
+      const bytes = fs.readFileSync(join(golden, `object-row-v${version}-${name}.bin`));
       expect(encodeObjectRow(row).equals(bytes)).toBe(true);
       expect(decodeObjectRow(stored(name, bytes))).toEqual(row);
     });
   }
+
+  test('an older version lies behind a NUL, and its storage class shows in listings', () => {
+    const bytes = encodeObjectRow(versions.version ?? plain);
+    const row = stored(`version\0${order}`, bytes);
+    expect(decodeObjectRow(row)).toEqual(versions.version);
+    expect(decodeSummary(row)).toMatchObject({ name: 'version', storageClass: 'STANDARD_IA' });
+  });
 
   test('a listing shows what the manifest stands for', () => {
     const meta = encodeObjectRow(samples.slo ?? plain);

@@ -4,6 +4,7 @@ import type { RowRef } from '#cluster';
 import type { Container } from '../container-service.ts';
 
 export const objectTable = 'object';
+export const versionTable = 'object-version';
 export const containerTable = 'container';
 export const uploadTable = 'upload';
 export const partTable = 'upload-part';
@@ -38,6 +39,15 @@ export function objectRef(container: Container, name: string): RowRef {
     table: objectTable,
     partition: shardPartition(container, shardOf(name, container.shards)),
     sort: name,
+  };
+}
+
+/** An older version, or a delete marker; all of a name stand together, the newest first. */
+export function versionRef(container: Container, name: string, order: string): RowRef {
+  return {
+    table: versionTable,
+    partition: shardPartition(container, shardOf(name, container.shards)),
+    sort: `${name}\0${order}`,
   };
 }
 
