@@ -4,6 +4,7 @@
  * `docs/formats/device-index.md` defines the hash; changing it makes every replica look different.
  */
 import type { Aggregate, Version } from '#wire';
+import { finishMix, mix, murmur1, murmur2 } from './mixing.ts';
 
 export interface Sums {
   rows: number;
@@ -28,7 +29,7 @@ export function count(sums: Sums, sort: string, row: Counted, sign: 1 | -1): voi
     sums.rows += sign;
     sums.bytes += sign * row.bytes;
   }
-  const low = laneOf(sort, row.version, 0x9747b28c, 0xcc9e2d51, 0x1b873593);
+  const low = laneOf(sort, row.version, 0x9747b28c, murmur1, murmur2);
   const high = laneOf(sort, row.version, 0x5bd1e995, 0x239b961b, 0xab0e9789);
   sums.low = (sums.low + sign * low) >>> 0;
   sums.high = (sums.high + sign * high) >>> 0;
@@ -41,17 +42,7 @@ function laneOf(sort: string, version: Version, seed: number, c1: number, c2: nu
   hash = mix(hash, Math.floor(version.timeUs / 2 ** 32), c1, c2);
   hash = mix(hash, version.timeUs >>> 0, c1, c2);
   hash = mix(hash, version.coordinator, c1, c2);
-  hash ^= sort.length;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-function mix(hash: number, unit: number, c1: number, c2: number): number {
-  let piece = Math.imul(unit, c1);
-  piece = (piece << 15) | (piece >>> 17);
-  const mixed = hash ^ Math.imul(piece, c2);
-  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
+  return finishMix(hash, sort.length);
 }
 
 export function aggregateOf(sums: Sums): Aggregate {

@@ -39,6 +39,8 @@ async function loadIndex(folder: string): Promise<MemoryIndex> {
 test.each([
   ['device-1', 'its index'],
   ['device-1', 'no index'],
+  ['device-2', 'its index'],
+  ['device-2', 'no index'],
 ])('%s with %s', async (name, with_) => {
   const folder = join(import.meta.dirname, name);
   const index = with_ === 'its index' ? await loadIndex(folder) : new MemoryIndex();

@@ -6,7 +6,7 @@ function hex(value: number, digits: number): string {
 }
 
 export const formatKey = 'i';
-export const indexFormat = '1';
+export const indexFormat = '2';
 /** Last batch known to be on disk. */
 export const checkpointKey = 'c';
 /** Written by a clean close, gone while the device is open. */

@@ -9,7 +9,8 @@ import type { LogPosition } from '../log/log.ts';
 import type { Effect } from './committer.ts';
 import type { Ledger } from './ledger.ts';
 import type { RowCache } from './row-cache.ts';
-import { decodeRowState, encodeRowState, type RowState, recordLength } from './row-state.ts';
+import { decodeRowState, encodeRowState } from './row-entry.ts';
+import { type RowState, recordLength } from './row-state.ts';
 
 export interface PromiseState {
   readonly ballot: Version;
