@@ -52,3 +52,25 @@ export async function ensureFree(net: Net, address: Address): Promise<void> {
   await net.listen(probe, address);
   await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
+
+export interface Onread {
+  /** Where the next bytes are to be put. */
+  readonly buffer: () => Buffer;
+  /** So many bytes came into what `buffer` gave; false stops reading. */
+  readonly callback: (count: number, buffer: Uint8Array) => boolean;
+}
+
+/**
+ * An accepted connection (of a server with `pauseOnConnect`) as a socket that reads into its receiver's buffers, which Node
+ * offers for outgoing sockets only: a new socket takes over the handle. It saves an allocation of 64 KiB for every read.
+ */
+export function receiveInto(accepted: nodeNet.Socket, onread: Onread): nodeNet.Socket {
+  const handle: unknown = Reflect.get(accepted, '_handle');
+  Reflect.set(accepted, '_handle', null);
+  const socket: unknown = Reflect.construct(nodeNet.Socket, [{ handle, onread }]);
+  if (!(socket instanceof nodeNet.Socket))
+    throw new Failure('bug', 'no-socket', 'A socket could not be made');
+  // It has no handle any more, but its listener counts it.
+  socket.once('close', () => accepted.destroy());
+  return socket;
+}

@@ -6,13 +6,15 @@ import { Encoder } from './codec/encoder.ts';
 import { exchangePath, frameKind, writeEmpty, writeFrame } from './codec/frames.ts';
 import { writeHello } from './codec/replies.ts';
 import type { RowKey } from './device-service.ts';
-import { widenWindow } from './server/http2-window.ts';
+import { widenWindow } from './grpc/http2-window.ts';
 import { serveDevices } from './server/serve-devices.ts';
 import { wireSettings } from './settings.ts';
 import { common, deviceNumber, type NodePair, nodePair } from './testing/node-pair.ts';
 import type { TlsIdentity } from './tls.ts';
 
 const key: RowKey = { table: 't', partition: 'p', sort: 's', hash: 1 };
+const transports = ['framed', 'grpc'] as const;
+const overGrpc = { settings: { transport: 'grpc' } } as const;
 const loopback = { host: '127.0.0.1', port: 0 };
 
 async function within<T>(
@@ -48,10 +50,11 @@ async function identities(cluster: string): Promise<{ node: TlsIdentity; other: 
   return { node: await issue('node-1'), other: await issue('node-2') };
 }
 
-describe('mutual TLS', () => {
+describe.each(transports)('mutual TLS over %s', (transport) => {
   it('lets nodes of the cluster talk, over TCP', async () => {
     const { node, other } = await identities('one');
-    const options = { address: loopback, serverTls: node, clientTls: other };
+    const settings = { transport };
+    const options = { address: loopback, serverTls: node, clientTls: other, settings };
     await within(nodePair(options), async ({ device }) => {
       expect((await device.status()).state).toBe('ok');
     });
@@ -60,7 +63,7 @@ describe('mutual TLS', () => {
   it('refuses a client of another authority, one without certificate, and a server of another authority', async () => {
     const ours = await identities('one');
     const theirs = await identities('two');
-    const settings = { handshakeMs: 1500, callTimeoutMs: 1500 };
+    const settings = { handshakeMs: 1500, callTimeoutMs: 1500, transport };
     const stranger = { ...theirs.node, authority: ours.node.authority };
     for (const [serverTls, clientTls] of [
       [ours.node, stranger],
@@ -77,9 +80,9 @@ describe('mutual TLS', () => {
   });
 });
 
-describe('greeting', () => {
+describe.each(transports)('greeting over %s', (transport) => {
   it('says which devices are served', () =>
-    within(nodePair(), async ({ device, client }) => {
+    within(nodePair({ settings: { transport } }), async ({ device, client }) => {
       await device.status();
       expect(client.devices).toEqual([deviceNumber]);
       const unknown = await failureOf(client.device(9).status());
@@ -87,7 +90,7 @@ describe('greeting', () => {
     }));
 
   it('refuses a client of another cluster', () =>
-    within(nodePair({ clientCluster: 'other' }), async ({ device }) => {
+    within(nodePair({ clientCluster: 'other', settings: { transport } }), async ({ device }) => {
       const failure = await failureOf(device.status());
       expect(failure).toMatchObject({ kind: 'unreachable', code: 'connection-lost' });
       expect(String((failure as Error).cause)).toContain('another cluster');
@@ -124,7 +127,7 @@ function messageOf(frames: readonly ((to: Encoder) => void)[], firstId = 0): Buf
 const hello = (protocol: number) => (to: Encoder) =>
   writeHello(to, { protocol, cluster: common.cluster, client: 'raw', devices: [], ringEpoch: 0 });
 
-describe('bad input ends its stream with a clear status, and no other', () => {
+describe('over gRPC bad input ends its stream with a clear status, and no other', () => {
   const cases: readonly [string, readonly Buffer[], grpc.status, string][] = [
     [
       'garbage',
@@ -159,7 +162,7 @@ describe('bad input ends its stream with a clear status, and no other', () => {
     ],
   ];
   it.each(cases)('%s', (_, messages, code, details) =>
-    within(nodePair(), async (pair) => {
+    within(nodePair(overGrpc), async (pair) => {
       const status = await rawStream(pair, messages);
       expect(status.code).toBe(code);
       expect(status.details).toContain(details);
@@ -168,7 +171,7 @@ describe('bad input ends its stream with a clear status, and no other', () => {
   );
 
   it('random bytes after a good greeting', () =>
-    within(nodePair(), async (pair) => {
+    within(nodePair(overGrpc), async (pair) => {
       for (let round = 0; round < 50; round++) {
         const noise = systemRandom.bytes(1 + systemRandom.below(200));
         // A first byte of 0x0a makes it look like a batch with frames.
@@ -181,10 +184,10 @@ describe('bad input ends its stream with a clear status, and no other', () => {
     }));
 });
 
-describe('a connection', () => {
+describe.each(transports)('a connection over %s', (transport) => {
   it('fails what is in flight when it breaks, refuses while it is away, and comes back', async () => {
     let hang = true;
-    const settings = { reconnectMs: 10, reconnectMsMax: 20 };
+    const settings = { transport, reconnectMs: 10, reconnectMsMax: 20 };
     const service = (memory: NodePair['memory']) =>
       new Proxy(memory, {
         get: (target, name) =>
@@ -205,7 +208,7 @@ describe('a connection', () => {
         devices: new Map([[deviceNumber, pair.memory]]),
         address: pair.server.address,
         tls: 'plaintext',
-        settings: defaultsOf(wireSettings),
+        settings: { ...defaultsOf(wireSettings), transport },
       });
       await until(() => pair.client.connected);
       expect(await pair.device.readRow(key, { body: false })).toBeUndefined();
@@ -216,7 +219,7 @@ describe('a connection', () => {
   it('ends a call at its deadline and goes on with others', () =>
     within(
       nodePair({
-        settings: { callTimeoutMs: 100 },
+        settings: { transport, callTimeoutMs: 100 },
         service: (memory) =>
           new Proxy(memory, {
             get: (target, name) =>
@@ -233,7 +236,7 @@ describe('a connection', () => {
     ));
 
   it('answers busy when too much is in flight', () =>
-    within(nodePair({ settings: { inFlightMax: 10 } }), async ({ device }) => {
+    within(nodePair({ settings: { transport, inFlightMax: 10 } }), async ({ device }) => {
       const calls = Array.from({ length: 30 }, () =>
         failureOf(device.readRow(key, { body: false })),
       );
@@ -244,7 +247,7 @@ describe('a connection', () => {
     }));
 
   it('forgets the half-written blobs of a client that leaves', () =>
-    within(nodePair(), async (pair) => {
+    within(nodePair({ settings: { transport } }), async (pair) => {
       const writer = await pair.device.openBlob({ id: '1'.repeat(32), hash: 1 }, {});
       await writer.append([Buffer.alloc(1000)]);
       await pair.client.close();
@@ -253,7 +256,7 @@ describe('a connection', () => {
     }));
 
   it('carries blobs and listings larger than a message', () =>
-    within(nodePair(), async ({ device }) => {
+    within(nodePair({ settings: { transport } }), async ({ device }) => {
       const blob = { id: '2'.repeat(32), hash: 2 };
       const data = systemRandom.bytes(3_000_001);
       await device.putBlob(blob, [data.subarray(0, 5), data.subarray(5)], {});
@@ -277,7 +280,9 @@ describe('a connection', () => {
       expect(page.rows.map(({ sort }) => sort)).toEqual(['a']);
       expect(page.more).toBe(true);
     }));
+});
 
+describe('gRPC', () => {
   it('has wide HTTP/2 windows on the serving side', async () => {
     // Through private fields of grpc-js: should an upgrade move them, the server warns, and this fails.
     const warnings: unknown[] = [];
@@ -285,7 +290,7 @@ describe('a connection', () => {
     log.warn = (...said: unknown[]) => {
       warnings.push(said);
     };
-    await within(nodePair({ log }), async ({ device }) => {
+    await within(nodePair({ ...overGrpc, log }), async ({ device }) => {
       expect((await device.status()).state).toBe('ok');
       expect(warnings).toEqual([]);
     });

@@ -4,10 +4,10 @@
  */
 import { Encoder } from './codec/encoder.ts';
 import { writeFrame } from './codec/frames.ts';
+import type { Link } from './link.ts';
 
 export interface OutboxParts {
-  /** Hands a message to gRPC; `sent` is called when it has left. */
-  readonly write: (message: Buffer, sent: () => void) => void;
+  readonly link: Link;
   readonly batchBytesMax: number;
   /** More than a few calls are in flight: then waiting for the turn's end gathers more than it delays. */
   readonly busy: () => boolean;
@@ -38,7 +38,7 @@ export class Outbox {
     if (this.closed) return;
     // Sized like the message before: growing would copy, and a large one for each small frame would cost memory.
     const sizeBytes = Math.min(this.lastBytes, this.parts.batchBytesMax) + spareBytes;
-    this.encoder ??= new Encoder(sizeBytes);
+    this.encoder ??= new Encoder(sizeBytes, this.parts.link.headBytes);
     writeFrame(this.encoder, id, device, write);
     if (this.encoder.length >= this.parts.batchBytesMax) this.flush();
     else if (!this.scheduled) this.schedule();
@@ -64,11 +64,12 @@ export class Outbox {
     const { encoder } = this;
     if (encoder === undefined || encoder.length === 0) return;
     this.encoder = undefined;
-    const message = encoder.finish();
-    this.lastBytes = message.length;
-    this.unsentBytes += message.length;
-    this.parts.write(message, () => {
-      this.unsentBytes -= message.length;
+    const { length } = encoder;
+    const pieces = encoder.pieces();
+    this.lastBytes = pieces.length === 1 ? length : 0;
+    this.unsentBytes += length;
+    this.parts.link.write(pieces, () => {
+      this.unsentBytes -= length;
       this.parts.drained();
     });
   }

@@ -2,6 +2,20 @@
 import { declareSettings, type SettingsOf } from '#common';
 
 export const wireSettings = declareSettings({
+  transport: {
+    type: 'choice',
+    default: 'framed',
+    choices: ['framed', 'grpc'],
+    about:
+      'What carries rows and blobs between nodes: frames on a socket, or gRPC, which costs more. The same for all nodes.',
+  },
+  connectionsMax: {
+    type: 'integer',
+    default: 1024,
+    min: 1,
+    max: 100_000,
+    about: 'Connections of other nodes at a time; one more is closed at once.',
+  },
   callTimeoutMs: {
     type: 'integer',
     default: 20_000,

@@ -87,6 +87,7 @@ export function runStorage(config: NodeConfig, say: Say): Promise<void> {
       cluster: config.clusterId,
       settings: context.settings.wire,
       clock: systemClock,
+      random: context.random,
       log: context.log,
     });
     opened.add(() => server.close());

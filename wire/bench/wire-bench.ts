@@ -1,31 +1,27 @@
 /**
- * What a call between two processes costs: `node wire/bench/wire-bench.ts`. CPU of both ends per call, a memory device
- * behind it (its own cost is measured without the wire and shown beside).
+ * What a call between two processes costs: `node wire/bench/wire-bench.ts [NAME-PART]`. CPU of both ends per call, a memory
+ * device behind it (its own cost is measured without the wire and shown beside); the ways take turns within each call.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultsOf, silentLogger, systemClock, systemRandom } from '#common';
+import { type Address, silentLogger, systemClock, systemRandom } from '#common';
 import { createMemoryDevice } from '#storage-node';
-import { connectNode } from '../client/node-client.ts';
+import { connectNode, type NodeClient } from '../client/node-client.ts';
 import type { DeviceService } from '../device-service.ts';
-import { wireSettings } from '../settings.ts';
+import { shared, type Variant, variantsIn } from './variants.ts';
+
+interface Way {
+  readonly name: string;
+  readonly child: ChildProcess;
+  readonly client: NodeClient;
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'pileus-wire-bench-'));
-const path = join(folder, 'node.sock');
-const child = fork(join(import.meta.dirname, 'wire-node.ts'), [path]);
-await told(child);
-const client = connectNode({
-  address: { path },
-  tls: 'plaintext',
-  cluster: 'bench',
-  client: 'bench',
-  settings: defaultsOf(wireSettings),
-  clock: systemClock,
-  random: systemRandom,
-  log: silentLogger,
-});
+const wanted = process.argv[2] ?? '';
+const variants = (await variantsIn(folder)).filter(({ name }) => name.includes(wanted));
+const ways = await Promise.all(variants.map(open));
 
 const body = systemRandom.bytes(4096);
 const mebibyte = systemRandom.bytes(1_048_576);
@@ -58,35 +54,60 @@ const put: Call = async (device, index) => {
 const get: Call = (device, index) => device.readBlob(blobOf(index), 0, mebibyte.length);
 
 const rounds: readonly [string, Call, number, number][] = [
-  ['acceptRow 4 KiB', accept, 1, 20_000],
-  ['acceptRow 4 KiB', accept, 32, 60_000],
-  ['readRow 4 KiB', read, 1, 20_000],
-  ['readRow 4 KiB', read, 32, 60_000],
-  ['putBlob 1 MiB', put, 4, 1000],
-  ['readBlob 1 MiB', get, 4, 1000],
+  ['acceptRow 4 KiB', accept, 1, 10_000],
+  ['acceptRow 4 KiB', accept, 32, 30_000],
+  ['readRow 4 KiB', read, 1, 10_000],
+  ['readRow 4 KiB', read, 32, 30_000],
+  ['putBlob 1 MiB', put, 4, 500],
+  ['readBlob 1 MiB', get, 4, 500],
 ];
 
 const local = createMemoryDevice();
 console.log(
-  'call               at a time   µs of CPU per call, both ends   without the wire   calls/s',
+  'call               at a time  way             µs of CPU per call, both ends    calls/s',
 );
 for (const [name, call, atOnce, count] of rounds) {
-  const remote = client.device(0);
-  await measure(remote, call, atOnce, count / 5);
-  const over = await measure(remote, call, atOnce, count);
-  const plain = await measure(local, call, atOnce, count);
-  const figures = [over.cpuUs.toFixed(1), plain.cpuUs.toFixed(1), over.perSecond.toFixed(0)];
-  console.log(
-    [name.padEnd(18), String(atOnce).padStart(9), ...figures.map((f) => f.padStart(20))].join(' '),
-  );
+  for (const { name: way, child, client } of ways) {
+    const remote = client.device(0);
+    await measure(remote, call, atOnce, count / 5, child);
+    print(name, atOnce, way, await measure(remote, call, atOnce, count, child));
+  }
+  print(name, atOnce, 'no wire', await measure(local, call, atOnce, count));
 }
-await client.close();
-child.kill();
+for (const { client, child } of ways) {
+  await client.close();
+  child.kill();
+}
 rmSync(folder, { recursive: true });
 
-async function measure(device: DeviceService, call: Call, atOnce: number, count: number) {
+async function open(variant: Variant): Promise<Way> {
+  const child = fork(join(import.meta.dirname, 'wire-node.ts'), [JSON.stringify(variant)]);
+  const address = (await told(child)) as Address;
+  const client = connectNode({ ...shared(variant), address, client: 'bench', log: silentLogger });
+  return { name: variant.name, child, client };
+}
+
+interface Measured {
+  readonly cpuUs: number;
+  readonly perSecond: number;
+}
+
+function print(call: string, atOnce: number, way: string, { cpuUs, perSecond }: Measured): void {
+  const figures = [cpuUs.toFixed(1).padStart(31), perSecond.toFixed(0).padStart(10)];
+  console.log(
+    [call.padEnd(18), String(atOnce).padStart(9), '', way.padEnd(15), ...figures].join(' '),
+  );
+}
+
+async function measure(
+  device: DeviceService,
+  call: Call,
+  atOnce: number,
+  count: number,
+  child?: ChildProcess,
+): Promise<Measured> {
   const before = process.cpuUsage();
-  const childBefore = await told(child, true);
+  const childBefore = await cpuOf(child);
   const startMs = systemClock.monotonicMs();
   let next = 0;
   const worker = async () => {
@@ -95,13 +116,17 @@ async function measure(device: DeviceService, call: Call, atOnce: number, count:
   await Promise.all(Array.from({ length: atOnce }, worker));
   const seconds = (systemClock.monotonicMs() - startMs) / 1000;
   const used = process.cpuUsage(before);
-  const childUs = (await told(child, true)) - childBefore;
+  const childUs = (await cpuOf(child)) - childBefore;
   return { cpuUs: (used.user + used.system + childUs) / count, perSecond: count / seconds };
 }
 
-function told(from: ChildProcess, ask = false): Promise<number> {
+async function cpuOf(child: ChildProcess | undefined): Promise<number> {
+  return child === undefined ? 0 : Number(await told(child, true));
+}
+
+function told(from: ChildProcess, ask = false): Promise<unknown> {
   return new Promise((resolve) => {
-    from.once('message', (value) => resolve(Number(value)));
+    from.once('message', resolve);
     if (ask) from.send('cpu');
   });
 }

@@ -1,21 +1,18 @@
-/** The serving process of the wire bench: one memory device on a unix socket; says its CPU time when asked. */
-import { defaultsOf, silentLogger, systemClock } from '#common';
+/** The serving process of the wire bench: one memory device; says where it listens, and its CPU time when asked. */
+import { silentLogger } from '#common';
 import { createMemoryDevice } from '#storage-node';
 import { serveDevices } from '../server/serve-devices.ts';
-import { wireSettings } from '../settings.ts';
+import { shared, type Variant } from './variants.ts';
 
-const path = process.argv[2] ?? '';
-await serveDevices({
+const variant: Variant = JSON.parse(process.argv[2] ?? '');
+const server = await serveDevices({
+  ...shared(variant),
   devices: new Map([[0, createMemoryDevice()]]),
-  address: { path },
-  tls: 'plaintext',
-  cluster: 'bench',
-  settings: defaultsOf(wireSettings),
-  clock: systemClock,
+  address: variant.address,
   log: silentLogger,
 });
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
   process.send?.(user + system);
 });
-process.send?.(0);
+process.send?.(server.address);

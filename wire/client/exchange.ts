@@ -2,12 +2,12 @@
  * One stream to a node, from greeting to loss: requests out, replies in. When it ends, for whatever reason, every request in
  * flight fails `unreachable` connection-lost, and its caller cannot know whether it was done.
  */
-import type * as grpc from '@grpc/grpc-js';
 import { type Clock, Failure, type Timer } from '#common';
 import type { Decoder } from '../codec/decoder.ts';
 import type { Encoder } from '../codec/encoder.ts';
 import { type Frame, frameKind, protocolVersion, readFrames, writeEmpty } from '../codec/frames.ts';
 import { type Greeting, readFailed, readGreeting, writeHello } from '../codec/replies.ts';
+import type { Link } from '../link.ts';
 import { Outbox } from '../outbox.ts';
 import type { WireSettings } from '../settings.ts';
 
@@ -15,7 +15,7 @@ import type { WireSettings } from '../settings.ts';
 export type TakeReply = (kind: number, content: Decoder) => boolean;
 
 export interface ExchangeParts {
-  readonly call: grpc.ClientDuplexStream<Buffer, Buffer>;
+  readonly link: Link;
   readonly cluster: string;
   readonly client: string;
   readonly clock: Clock;
@@ -45,17 +45,22 @@ export class Exchange {
   private readonly handshake: Timer;
 
   constructor(parts: ExchangeParts) {
-    const { call, clock, settings } = parts;
+    const { link, clock, settings } = parts;
     this.parts = parts;
     this.outbox = new Outbox({
-      write: (message, sent) => call.write(message, sent),
+      link,
       batchBytesMax: settings.batchBytesMax,
       busy: () => this.pending.size > fewInFlight,
       drained: () => undefined,
     });
-    call.on('data', (message: Buffer) => this.receive(message));
-    call.on('error', (error) => this.lose('The connection to a node broke', error));
-    call.on('end', () => this.lose('A node ended the connection'));
+    link.start({
+      message: (message) => this.receive(message),
+      ended: (why) => {
+        const said =
+          why === undefined ? 'A node ended the connection' : 'The connection to a node broke';
+        this.lose(said, why);
+      },
+    });
     this.handshake = clock.after(settings.handshakeMs, () => this.lose('A node did not greet'));
     this.greet();
   }
@@ -116,6 +121,10 @@ export class Exchange {
   }
 
   private takeFrame({ id, kind, content }: Frame): void {
+    if (id === 0 && kind === frameKind.failed) {
+      this.lose('A node refused the connection', readFailed(content));
+      return;
+    }
     if (!this.welcomed) {
       this.takeWelcome(kind, content);
       return;
@@ -170,7 +179,7 @@ export class Exchange {
     this.handshake.cancel();
     this.sweeper?.cancel();
     this.outbox.close();
-    this.parts.call.cancel();
+    this.parts.link.destroy();
     for (const { fail } of this.pending.values()) fail(this.lost);
     this.pending.clear();
     this.parts.onLost(this.lost);

@@ -1,10 +1,10 @@
-/** The way to one node: a stream that is made anew, with growing rests, whenever it breaks. */
-import * as grpc from '@grpc/grpc-js';
+/** The way to one node: a connection that is made anew, with growing rests, whenever it breaks. */
 import { type Address, type Clock, Failure, type Logger, messageOf, type Random } from '#common';
-import { exchangePath, messageBytesMax } from '../codec/frames.ts';
 import type { DeviceService } from '../device-service.ts';
+import { dialGrpc } from '../grpc/grpc-links.ts';
 import type { WireSettings } from '../settings.ts';
-import { clientCredentials, nodeServerName, type Tls } from '../tls.ts';
+import { dialSocket } from '../socket/dial.ts';
+import type { Tls } from '../tls.ts';
 import { Exchange } from './exchange.ts';
 import { RemoteDevice } from './remote-device.ts';
 
@@ -40,7 +40,6 @@ class Connection implements NodeClient {
   connected = false;
   private readonly parts: NodeClientParts;
   private exchange: Exchange | undefined;
-  private client: grpc.Client | undefined;
   private lastFailure: Failure | undefined;
   private attempts = 0;
   private closed = false;
@@ -69,15 +68,10 @@ class Connection implements NodeClient {
   }
 
   private connect(): void {
-    const { tls, settings, log } = this.parts;
-    const client = new grpc.Client(targetOf(this.parts.address), clientCredentials(tls), {
-      ...channelOptions(settings),
-      ...(tls === 'plaintext' ? {} : { 'grpc.ssl_target_name_override': nodeServerName }),
-    });
-    this.client = client;
-    const call = client.makeBidiStreamRequest<Buffer, Buffer>(exchangePath, same, same);
+    const { settings, log } = this.parts;
+    const dial = settings.transport === 'grpc' ? dialGrpc : dialSocket;
     this.exchange = new Exchange({
-      call,
+      link: dial(this.parts),
       cluster: this.parts.cluster,
       client: this.parts.client,
       clock: this.parts.clock,
@@ -95,7 +89,6 @@ class Connection implements NodeClient {
   private lost(failure: Failure): void {
     this.lastFailure = failure;
     this.connected = false;
-    this.client?.close();
     if (this.closed) return;
     const { settings, clock, random, log } = this.parts;
     const mostMs = Math.min(settings.reconnectMsMax, settings.reconnectMs * 2 ** this.attempts);
@@ -105,27 +98,4 @@ class Connection implements NodeClient {
       if (!this.closed) this.connect();
     });
   }
-}
-
-const same = (bytes: Buffer): Buffer => bytes;
-
-function targetOf(address: Address): string {
-  if ('path' in address) return `unix:${address.path}`;
-  return address.host.includes(':')
-    ? `ipv6:[${address.host}]:${address.port}`
-    : `dns:${address.host}:${address.port}`;
-}
-
-function channelOptions(settings: WireSettings): grpc.ChannelOptions {
-  return {
-    'grpc-node.flow_control_window': settings.flowWindowBytes,
-    'grpc.max_receive_message_length': messageBytesMax,
-    'grpc.max_send_message_length': messageBytesMax,
-    'grpc.keepalive_time_ms': settings.keepaliveMs,
-    'grpc.keepalive_timeout_ms': settings.keepaliveMs,
-    'grpc.enable_retries': 0,
-    'grpc.enable_http_proxy': 0,
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.service_config_disable_resolution': 1,
-  };
 }

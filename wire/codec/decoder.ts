@@ -16,14 +16,21 @@ export function badMessage(why: string): Failure {
 
 export class Decoder {
   private readonly buffer: Buffer;
+  private readonly start: number;
   private readonly end: number;
   private at: number;
   private type = varintType;
 
   constructor(buffer: Buffer, start = 0, end = buffer.length) {
     this.buffer = buffer;
+    this.start = start;
     this.at = start;
     this.end = end;
+  }
+
+  /** Of what it reads, in bytes. */
+  get length(): number {
+    return this.end - this.start;
   }
 
   /** The next field's number, or 0 at the end. Its value must be read or skipped. */

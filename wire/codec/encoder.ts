@@ -1,6 +1,9 @@
 /**
  * Writes protobuf (proto3) straight into one growing buffer. Lengths of nested messages are not known beforehand, so
  * they are reserved as 4 bytes and filled in afterwards as an overlong varint, which every decoder accepts.
+ *
+ * Large payloads are not copied: they stay where they are, as pieces between those of the buffer. Their owner may not change
+ * them until the message has left.
  */
 import { Failure } from '#common';
 
@@ -8,27 +11,62 @@ const lengthBytes = 4;
 /** Room beyond a large field, for what follows it. */
 const spareBytes = 256;
 const lengthMax = 2 ** 28 - 1;
+/** Copying less than this is cheaper than one piece more to write. */
+const outsideBytesMin = 16 * 1024;
+
+/** A payload that lies outside the buffer: where in the buffer it belongs, and what was written before it. */
+interface Outside {
+  readonly at: number;
+  readonly before: number;
+  readonly bytes: Buffer;
+}
 
 export class Encoder {
   private buffer: Buffer;
-  private at = 0;
+  private at: number;
+  private readonly headBytes: number;
+  private readonly outside: Outside[] = [];
+  private outsideBytes = 0;
 
-  constructor(sizeBytes = 4096) {
-    this.buffer = Buffer.allocUnsafeSlow(sizeBytes);
+  /** `headBytes` are left blank before the message. */
+  constructor(sizeBytes = 4096, headBytes = 0) {
+    this.buffer = Buffer.allocUnsafeSlow(sizeBytes + headBytes);
+    this.at = headBytes;
+    this.headBytes = headBytes;
   }
 
+  /** Of the message, without its head. */
   get length(): number {
-    return this.at;
+    return this.at - this.headBytes + this.outsideBytes;
   }
 
-  /** What was written; the encoder must not be used any more. */
+  /** What was written, head included, in one piece; the encoder must not be used any more. */
   finish(): Buffer {
-    return this.buffer.subarray(0, this.at);
+    const pieces = this.pieces();
+    const [first] = pieces;
+    return pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
+  }
+
+  /** The same in pieces, the first of which holds the head. */
+  pieces(): Buffer[] {
+    const pieces: Buffer[] = [];
+    let from = 0;
+    for (const { at, bytes } of this.outside) {
+      pieces.push(this.buffer.subarray(from, at), bytes);
+      from = at;
+    }
+    if (from < this.at || pieces.length === 0) pieces.push(this.buffer.subarray(from, this.at));
+    return pieces;
   }
 
   /** Forgets everything after `length`. */
   rewind(length: number): void {
-    this.at = length;
+    for (let last = this.outside.at(-1); last !== undefined; last = this.outside.at(-1)) {
+      if (last.before < length) break;
+      this.outside.pop();
+      this.outsideBytes -= last.bytes.length;
+    }
+    this.at = length + this.headBytes - this.outsideBytes;
   }
 
   uint(field: number, value: number): void {
@@ -81,13 +119,13 @@ export class Encoder {
 
   bytes(field: number, value: Buffer): void {
     this.header(field, value.length);
-    this.at += value.copy(this.buffer, this.at);
+    this.payload(value);
   }
 
   /** Bytes that lie in several pieces, as one field. */
   chunks(field: number, pieces: readonly Buffer[], length: number): void {
     this.header(field, length);
-    for (const piece of pieces) this.at += piece.copy(this.buffer, this.at);
+    for (const piece of pieces) this.payload(piece);
   }
 
   /** Opens a nested message; hand the result to `end`. */
@@ -99,14 +137,30 @@ export class Encoder {
   }
 
   end(start: number): void {
-    this.fillLength(start - lengthBytes, this.at - start);
+    let length = this.at - start;
+    for (let index = this.outside.length - 1; index >= 0; index--) {
+      const piece = this.outside[index];
+      if (piece === undefined || piece.at < start) break;
+      length += piece.bytes.length;
+    }
+    this.fillLength(start - lengthBytes, length);
   }
 
   private header(field: number, length: number): void {
-    this.reserve(length + 5 + lengthBytes);
+    this.reserve(5 + lengthBytes);
     this.varint(field * 8 + 2);
     this.fillLength(this.at, length);
     this.at += lengthBytes;
+  }
+
+  private payload(bytes: Buffer): void {
+    if (bytes.length >= outsideBytesMin) {
+      this.outside.push({ at: this.at, before: this.length, bytes });
+      this.outsideBytes += bytes.length;
+      return;
+    }
+    this.reserve(bytes.length);
+    this.at += bytes.copy(this.buffer, this.at);
   }
 
   private fillLength(at: number, length: number): void {

@@ -1,11 +1,11 @@
-/** Serves devices to other nodes: one gRPC method, a session per stream. */
-import * as grpc from '@grpc/grpc-js';
-import { type Address, type Clock, type Logger, listenFailure } from '#common';
-import { exchangePath, messageBytesMax } from '../codec/frames.ts';
+/** Serves devices to other nodes: a session per connection, over frames on a socket or over gRPC. */
+import type { Address, Clock, Logger, Random } from '#common';
 import type { DeviceService } from '../device-service.ts';
+import { listenGrpc } from '../grpc/listen.ts';
+import type { Link } from '../link.ts';
 import type { WireSettings } from '../settings.ts';
-import { serverCredentials, type Tls } from '../tls.ts';
-import { widenWindow } from './http2-window.ts';
+import { type Listener, listenSockets } from '../socket/listen.ts';
+import type { Tls } from '../tls.ts';
 import { Session } from './session.ts';
 
 export interface ServeParts {
@@ -17,78 +17,33 @@ export interface ServeParts {
   readonly cluster: string;
   readonly settings: WireSettings;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
 }
 
 export interface DeviceServer {
   /** Where it listens. */
   readonly address: Address;
-  /** Lets requests in flight end for a moment, then ends every stream. The devices stay open. */
+  /** Lets requests in flight end for a moment, then ends every connection. The devices stay open. */
   close(): Promise<void>;
 }
 
 export async function serveDevices(parts: ServeParts): Promise<DeviceServer> {
-  const { settings, log } = parts;
-  const server = new grpc.Server({
-    'grpc.max_receive_message_length': messageBytesMax,
-    'grpc.max_send_message_length': messageBytesMax,
-    'grpc.keepalive_time_ms': settings.keepaliveMs,
-    'grpc.keepalive_timeout_ms': settings.keepaliveMs,
-  });
   const sessions = new Set<Session>();
-  const exchange = (call: grpc.ServerDuplexStream<Buffer, Buffer>) => {
-    if (!widenWindow(call, settings.flowWindowBytes))
-      log.warn('the HTTP/2 window could not be widened: uploads will be slow');
-    const onEnd = (session: Session) => sessions.delete(session);
-    sessions.add(new Session({ ...parts, call, onEnd }));
+  const onEnd = (session: Session) => sessions.delete(session);
+  const serve = (link: Link) => {
+    sessions.add(new Session({ ...parts, link, onEnd }));
   };
-  server.addService(definition, { exchange });
-  const port = await bind(server, parts);
-  const address = 'path' in parts.address ? parts.address : { ...parts.address, port };
-  return { address, close: () => close(server, sessions, parts.clock) };
-}
-
-const same = (bytes: Buffer): Buffer => bytes;
-
-const definition: grpc.ServiceDefinition = {
-  exchange: {
-    path: exchangePath,
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  },
-};
-
-function bind(server: grpc.Server, parts: ServeParts): Promise<number> {
-  const { address } = parts;
-  const target = 'path' in address ? `unix:${address.path}` : hostAndPort(address);
-  return new Promise((resolve, reject) => {
-    server.bindAsync(target, serverCredentials(parts.tls), (error, port) => {
-      if (error === null) resolve(port);
-      else reject(listenFailure(withSystemCode(error), address));
-    });
-  });
-}
-
-function hostAndPort(address: { readonly host: string; readonly port: number }): string {
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return `${host}:${address.port}`;
-}
-
-/** grpc-js passes on only the text of what went wrong. */
-function withSystemCode(error: Error): Error {
-  const code = /\bE[A-Z]{4,}\b/.exec(error.message)?.[0];
-  return code === undefined ? error : Object.assign(new Error(error.message), { code });
+  const listen = parts.settings.transport === 'grpc' ? listenGrpc : listenSockets;
+  const listener = await listen({ ...parts, serve });
+  return { address: listener.address, close: () => close(listener, sessions, parts.clock) };
 }
 
 const closeWaitMs = 2000;
 const closeStepMs = 10;
 
 async function close(
-  server: grpc.Server,
+  listener: Listener,
   sessions: ReadonlySet<Session>,
   clock: Clock,
 ): Promise<void> {
@@ -96,5 +51,5 @@ async function close(
   const waiting = () => [...sessions].some((session) => session.inFlight > 0);
   while (waiting() && clock.monotonicMs() < untilMs) await clock.sleep(closeStepMs);
   for (const session of [...sessions]) session.end();
-  server.forceShutdown();
+  await listener.close();
 }

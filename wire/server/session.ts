@@ -5,22 +5,24 @@
  *
  * What cannot be understood ends this stream with a status that says why, and nothing else.
  */
-import * as grpc from '@grpc/grpc-js';
-import { Failure, type Logger, messageOf } from '#common';
+import { type Clock, Failure, isFailure, type Logger, messageOf, type Timer } from '#common';
+import { badMessage } from '../codec/decoder.ts';
 import type { Encoder } from '../codec/encoder.ts';
 import { type Frame, frameKind, protocolVersion, readFrames } from '../codec/frames.ts';
 import { type Greeting, readGreeting, writeFailed, writeWelcome } from '../codec/replies.ts';
 import type { DeviceService } from '../device-service.ts';
+import type { Link } from '../link.ts';
 import { Outbox } from '../outbox.ts';
 import type { WireSettings } from '../settings.ts';
 import { OpenWriters } from './open-writers.ts';
 import { answer, type Reply } from './requests.ts';
 
 export interface SessionParts {
-  readonly call: grpc.ServerDuplexStream<Buffer, Buffer>;
+  readonly link: Link;
   readonly cluster: string;
   readonly devices: ReadonlyMap<number, DeviceService>;
   readonly settings: WireSettings;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly onEnd: (session: Session) => void;
 }
@@ -32,25 +34,35 @@ export class Session {
   private readonly outbox: Outbox;
   private readonly writers: OpenWriters;
   private readonly cancelled = new Set<number>();
-  private readonly ids = new Set<number>();
+  /** What is being worked on, and the bytes that each request came with. */
+  private readonly ids = new Map<number, number>();
+  private heldBytes = 0;
+  private readonly handshake: Timer;
   private greeted = false;
   private ended = false;
   private paused = false;
 
   constructor(parts: SessionParts) {
-    const { call, settings } = parts;
+    const { link, settings, clock } = parts;
     this.parts = parts;
     this.writers = new OpenWriters(settings.blobWritersMax);
     this.outbox = new Outbox({
-      write: (message, sent) => call.write(message, sent),
+      link,
       batchBytesMax: settings.batchBytesMax,
       busy: () => this.ids.size > fewInFlight,
       drained: () => this.pace(),
     });
-    call.on('data', (message: Buffer) => this.receive(message));
-    call.on('end', () => this.finish());
-    call.on('cancelled', () => this.finish());
-    call.on('error', () => this.finish());
+    this.handshake = clock.after(settings.handshakeMs, () =>
+      this.refuse(new Failure('unreachable', 'deadline-passed', 'No greeting came')),
+    );
+    link.start({
+      message: (message) => this.receive(message),
+      ended: (why) => {
+        if (!this.greeted)
+          parts.log.warn({ err: why, peer: link.peer }, 'a connection ended before its greeting');
+        this.finish();
+      },
+    });
   }
 
   get inFlight(): number {
@@ -61,7 +73,7 @@ export class Session {
   end(): void {
     if (this.ended) return;
     this.finish();
-    this.parts.call.end();
+    this.parts.link.end();
   }
 
   private receive(message: Buffer): void {
@@ -69,7 +81,7 @@ export class Session {
     try {
       readFrames(message, (frame) => this.takeFrame(frame));
     } catch (error) {
-      this.refuse(grpc.status.INVALID_ARGUMENT, messageOf(error));
+      this.refuse(isFailure(error) ? error : badMessage(messageOf(error)));
     }
     this.pace();
   }
@@ -86,7 +98,9 @@ export class Session {
     }
     if (frame.id === 0 || this.ids.has(frame.id))
       throw new Failure('invalid', 'bad-message', 'A request number is used twice');
-    this.ids.add(frame.id);
+    const { length } = frame.content;
+    this.ids.set(frame.id, length);
+    this.heldBytes += length;
     this.start(frame, answer(frame, this.deviceOf(frame), this.writers));
   }
 
@@ -97,10 +111,11 @@ export class Session {
     const hello = readGreeting(kind, content);
     const mismatch = mismatchOf(hello, cluster);
     if (mismatch !== undefined) {
-      this.refuse(grpc.status.FAILED_PRECONDITION, mismatch);
+      this.refuse(new Failure('denied', 'wrong-cluster', mismatch));
       return;
     }
     this.greeted = true;
+    this.handshake.cancel();
     const devices = [...this.parts.devices.keys()];
     const welcome = { protocol: protocolVersion, cluster, client: '', devices, ringEpoch: 0 };
     this.outbox.send(0, 0, (to) => writeWelcome(to, welcome));
@@ -122,6 +137,7 @@ export class Session {
   }
 
   private reply(id: number, reply: Reply): void {
+    this.heldBytes -= this.ids.get(id) ?? 0;
     this.ids.delete(id);
     const unwanted = this.cancelled.delete(id);
     if (!this.ended && !unwanted) this.sendReply(id, reply);
@@ -139,7 +155,7 @@ export class Session {
   }
 
   private sendParts(id: number, data: Buffer): void {
-    const partBytes = this.parts.settings.batchBytesMax;
+    const partBytes = this.parts.link.partBytesMax;
     let at = 0;
     do {
       const part = data.subarray(at, at + partBytes);
@@ -158,23 +174,26 @@ export class Session {
   private pace(): void {
     if (this.ended) return;
     const { inFlightMax, pendingBytesMax } = this.parts.settings;
-    const full = this.ids.size >= inFlightMax || this.outbox.pendingBytes >= pendingBytesMax;
+    const heldBytes = Math.max(this.heldBytes, this.outbox.pendingBytes);
+    const full = this.ids.size >= inFlightMax || heldBytes >= pendingBytesMax;
     if (full === this.paused) return;
     this.paused = full;
-    if (full) this.parts.call.pause();
-    else this.parts.call.resume();
+    if (full) this.parts.link.pause();
+    else this.parts.link.resume();
   }
 
-  private refuse(code: grpc.status, details: string): void {
-    this.parts.log.warn({ peer: this.parts.call.getPeer(), details }, 'refused a stream');
-    const { call } = this.parts;
+  private refuse(why: Failure): void {
+    if (this.ended) return;
+    const { link, log } = this.parts;
+    log.warn({ peer: link.peer, err: why }, 'refused a connection');
     this.finish();
-    call.emit('error', { code, details });
+    link.refuse(why);
   }
 
   private finish(): void {
     if (this.ended) return;
     this.ended = true;
+    this.handshake.cancel();
     this.outbox.close();
     this.writers.abortAll().catch((error: unknown) => {
       this.parts.log.error({ err: error }, 'a blob could not be called off');

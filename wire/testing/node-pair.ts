@@ -1,4 +1,4 @@
-/** A memory device served over real gRPC on a unix socket or loopback, and the way to it. */
+/** A memory device served over a real unix socket or loopback, and the way to it. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ export interface NodePair {
   readonly memory: MemoryDevice;
   readonly server: DeviceServer;
   readonly client: NodeClient;
-  /** Device 3 through gRPC. */
+  /** Device 3 over the wire. */
   readonly device: DeviceService;
   close(): Promise<void>;
 }
