@@ -1,8 +1,13 @@
 /** The words that nodes use with each other. */
 export * from './certificates.ts';
-export { connectNode, type NodeClient, type NodeClientParts } from './client/node-client.ts';
+export {
+  connectNode,
+  type Nearby,
+  type NodeClient,
+  type NodeClientParts,
+} from './client/node-client.ts';
 export * from './device-service.ts';
 export { type DeviceServer, type ServeParts, serveDevices } from './server/serve-devices.ts';
 export * from './settings.ts';
-export { nodeServerName, type Tls, type TlsIdentity } from './tls.ts';
+export { nodeServerName, type SharedSecret, type Tls, type TlsIdentity } from './tls.ts';
 export * from './versions.ts';

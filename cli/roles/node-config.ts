@@ -30,6 +30,8 @@ const NodeConfig = Type.Object(
         name: Type.String(),
         host: Type.String(),
         port: Port,
+        /** The node's unix socket, where it may run on this machine. */
+        socket: Type.Optional(Type.String()),
         devices: Type.Array(Type.Integer()),
       }),
     ),
@@ -63,6 +65,9 @@ export function readNodeConfig(path: string): NodeConfig {
     data: at(document.data),
     ring: at(document.ring),
     secrets: at(document.secrets),
+    nodes: document.nodes.map((node) =>
+      node.socket === undefined ? node : { ...node, socket: at(node.socket) },
+    ),
     settings: parseSettings(settingsRooms, document.settings ?? {}),
   };
 }

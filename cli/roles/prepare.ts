@@ -6,6 +6,7 @@ import { Failure, type Random, randomUuid, systemClock } from '#common';
 import { buildRing, encodeRingFile, parseRingSpec } from '#ring';
 import { createAuthority, issueCertificate } from '#wire';
 import { randomSecret, writePrivate } from '../data-folder.ts';
+import { nodeSocketName } from './node-socket.ts';
 
 export interface PrepareOptions {
   readonly folder: string;
@@ -38,6 +39,8 @@ export async function prepareCluster(
     name: `storage-${at + 1}`,
     host: options.host,
     port: options.portBase + storageOffset + at,
+    // All are prepared on this machine; where a node runs on another, its socket is not found and TCP is used.
+    socket: `./storage-${at + 1}/run/${nodeSocketName}`,
     devices: [at],
   }));
   writeRingOf(options, nodes, folder);
@@ -52,6 +55,7 @@ interface StorageNode {
   readonly name: string;
   readonly host: string;
   readonly port: number;
+  readonly socket: string;
   readonly devices: readonly number[];
 }
 

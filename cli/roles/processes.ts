@@ -18,6 +18,7 @@ import type { RoleContext } from './context.ts';
 import { closeDevices, openDevices } from './devices.ts';
 import { openFront } from './front.ts';
 import type { NodeConfig } from './node-config.ts';
+import { fitsSocket, nearbyAt, nodeSocketName } from './node-socket.ts';
 
 type Say = (line: string) => void;
 
@@ -38,6 +39,10 @@ function tlsOf(config: NodeConfig) {
     certificate: file(`${config.name}.pem`),
     key: file(`${config.name}.key`),
   };
+}
+
+function saltOf(config: NodeConfig): Buffer {
+  return Buffer.from(read(join(config.secrets, 'salt')).toString('utf8').trim(), 'hex');
 }
 
 function contextOf(config: NodeConfig): RoleContext {
@@ -80,17 +85,22 @@ export function runStorage(config: NodeConfig, say: Say): Promise<void> {
     const context = contextOf(config);
     const devices = await openDevices(dataFolder(config.data), config.devices, context);
     opened.add(() => closeDevices(devices));
-    const server = await serveDevices({
+    const { settings, log } = context;
+    const shared = {
       devices,
-      address: { host: config.host, port: config.port },
-      tls: tlsOf(config),
       cluster: config.clusterId,
-      settings: context.settings.wire,
+      settings: settings.wire,
       clock: systemClock,
       random: context.random,
-      log: context.log,
-    });
+      log,
+    };
+    const address = { host: config.host, port: config.port };
+    const server = await serveDevices({ ...shared, address, tls: tlsOf(config) });
     opened.add(() => server.close());
+    const path = join(config.data, 'run', nodeSocketName);
+    if (settings.wire.transport === 'grpc' || !fitsSocket(path)) return;
+    const nearby = await serveDevices({ ...shared, ...nearbyAt(path, saltOf(config)) });
+    opened.add(() => nearby.close());
   });
 }
 
@@ -98,7 +108,7 @@ export function runFront(config: NodeConfig, say: Say): Promise<void> {
   return live(config, say, async (opened) => {
     const context = contextOf(config);
     const ring = decodeRingFile(read(config.ring));
-    const salt = Buffer.from(read(join(config.secrets, 'salt')).toString('utf8').trim(), 'hex');
+    const salt = saltOf(config);
     const devices = connectAll(config, ring, context, opened);
     const place = { host: config.host, portBase: config.port };
     await openFront(
@@ -116,8 +126,11 @@ function connectAll(
   opened: Undo,
 ): Map<number, DeviceService> {
   const devices = new Map<number, DeviceService>();
+  const salt = saltOf(config);
   for (const node of config.nodes) {
+    const { socket } = node;
     const connection = connectNode({
+      ...(socket !== undefined && fitsSocket(socket) ? { nearby: nearbyAt(socket, salt) } : {}),
       address: { host: node.host, port: node.port },
       tls: tlsOf(config),
       cluster: config.clusterId,

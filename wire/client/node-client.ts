@@ -2,15 +2,18 @@
 import { type Address, type Clock, Failure, type Logger, messageOf, type Random } from '#common';
 import type { DeviceService } from '../device-service.ts';
 import { dialGrpc } from '../grpc/grpc-links.ts';
+import type { Link } from '../link.ts';
 import type { WireSettings } from '../settings.ts';
 import { dialSocket } from '../socket/dial.ts';
-import type { Tls } from '../tls.ts';
+import type { SharedSecret, Tls } from '../tls.ts';
 import { Exchange } from './exchange.ts';
 import { RemoteDevice } from './remote-device.ts';
 
 export interface NodeClientParts {
   readonly address: Address;
   readonly tls: Tls;
+  /** A unix socket of the node, if it should run on this machine: tried first, and in turns with `address`. */
+  readonly nearby?: Nearby;
   /** Both ends must name the same cluster. */
   readonly cluster: string;
   /** Who calls, for the node's logs. */
@@ -19,6 +22,11 @@ export interface NodeClientParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+}
+
+export interface Nearby {
+  readonly address: { readonly path: string };
+  readonly tls: SharedSecret;
 }
 
 export interface NodeClient {
@@ -69,9 +77,8 @@ class Connection implements NodeClient {
 
   private connect(): void {
     const { settings, log } = this.parts;
-    const dial = settings.transport === 'grpc' ? dialGrpc : dialSocket;
     this.exchange = new Exchange({
-      link: dial(this.parts),
+      link: this.dial(),
       cluster: this.parts.cluster,
       client: this.parts.client,
       clock: this.parts.clock,
@@ -84,6 +91,13 @@ class Connection implements NodeClient {
       },
       onLost: (failure) => this.lost(failure),
     });
+  }
+
+  private dial(): Link {
+    if (this.parts.settings.transport === 'grpc') return dialGrpc(this.parts);
+    const { nearby } = this.parts;
+    const near = nearby !== undefined && this.attempts % 2 === 0;
+    return dialSocket(near ? { ...this.parts, ...nearby } : this.parts);
   }
 
   private lost(failure: Failure): void {
