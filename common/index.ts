@@ -3,6 +3,7 @@ export * from './bounds.ts';
 export * from './clock.ts';
 export * from './disk.ts';
 export * from './failure.ts';
+export * from './lent-buffers.ts';
 export * from './log.ts';
 export * from './memory-disk.ts';
 export * from './metrics.ts';

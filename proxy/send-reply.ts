@@ -1,7 +1,7 @@
 /** Sends a reply: headers and body in one write where the body is at hand; a stream as fast as the client takes it. */
 import { Buffer } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Clock, Failure } from '#common';
+import { type Clock, Failure, giveBack } from '#common';
 import type { Reply } from './exchange.ts';
 import type { RequestBody } from './request-body.ts';
 
@@ -60,7 +60,11 @@ async function sendStream(options: SendOptions, content: AsyncIterable<Buffer>):
     for await (const chunk of content) {
       if (response.destroyed) throw clientGone();
       sent += chunk.length;
-      if (!response.write(chunk)) await drained(options);
+      // Only when the system has taken all of it; after an error somebody may still be reading.
+      const done = (error?: Error | null) => {
+        if (error === undefined || error === null) giveBack(chunk);
+      };
+      if (!response.write(chunk, done)) await drained(options);
     }
   } catch (error) {
     // The head is out: the only way left to say that the body is not whole is to cut it short.

@@ -91,6 +91,13 @@ export const storageNodeSettings = declareSettings({
     max: 16 * mebibyte,
     about: 'A streamed blob is written in pieces of this size; one is in flight, one is gathered.',
   },
+  readBufferBytes: {
+    type: 'integer',
+    default: 8 * mebibyte,
+    min: 0,
+    max: 1024 * mebibyte,
+    about: 'Memory of blob reads that is kept to be used again.',
+  },
   freeSlotsMax: {
     type: 'integer',
     default: 256,

@@ -1,5 +1,5 @@
 /** The blob half of a device. */
-import type { DiskFile, Gate } from '#common';
+import type { DiskFile, Gate, LentBuffers } from '#common';
 import type { BlobInfo, BlobKey, BlobWriteOptions, BlobWriter } from '#wire';
 import { blobHeaderBytes, encodeBlobHeader } from '../blobs/blob-file.ts';
 import { blockBytes, blocksMatch, sumsOf } from '../blobs/block-sums.ts';
@@ -23,6 +23,8 @@ export interface BlobsOptions {
   readonly slots: Slots;
   /** Bounds what is asked of the file system at once. */
   readonly gate: Gate;
+  /** What reads are read into. */
+  readonly readBuffers: LentBuffers;
   /** From this length a blob gets a file of its own. */
   readonly ownFileBytesMin: number;
   readonly gatherBytes: number;
@@ -176,13 +178,15 @@ export class Blobs implements BlobSink {
     const first = Math.floor(offset / blockBytes);
     const from = first * blockBytes;
     const until = Math.min(Math.ceil(end / blockBytes) * blockBytes, state.length);
-    const target = Buffer.allocUnsafeSlow(until - from);
+    const { readBuffers } = this.options;
+    const memory = readBuffers.take(until - from);
+    const target = memory.subarray(0, until - from);
     const got = await this.fetch(state, target, from);
     if (got < target.length || !blocksMatch(state.table, first, target)) {
       this.markLost(key, state);
       throw blobCorrupt(key, 'checksum');
     }
-    return target.subarray(offset - from, end - from);
+    return readBuffers.lend(memory, offset - from, end - from);
   }
 
   private async fetch(state: BlobState, target: Buffer, from: number): Promise<number> {

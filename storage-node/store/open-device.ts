@@ -8,6 +8,7 @@ import {
   type Disk,
   Gate,
   joinPath,
+  LentBuffers,
   type Logger,
   type Metrics,
   type Random,
@@ -162,6 +163,7 @@ async function assemble(options: OpenDeviceOptions, from: Opened): Promise<Devic
   const scans = new Gate({ name: 'scans', inFlightMax: scansMax, waitingMax });
   const blobs = new Blobs({
     ...{ holdings, fences, committer, log, slots, gate },
+    readBuffers: new LentBuffers(settings.readBufferBytes),
     ownFileBytesMin: settings.ownFileBytesMin,
     gatherBytes: settings.gatherBytes,
     checkRoom: (bytes) => space.charge(bytes),

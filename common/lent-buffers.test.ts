@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { giveBack, LentBuffers } from './lent-buffers.ts';
+
+const kib = 1024;
+
+function lendFilled(buffers: LentBuffers, bytes: number, fill: number): Buffer {
+  const memory = buffers.take(bytes);
+  memory.fill(fill);
+  return buffers.lend(memory, 0, bytes);
+}
+
+test('memory is lent again only after its view was given back', () => {
+  const buffers = new LentBuffers(1024 * kib);
+  const first = lendFilled(buffers, 100 * kib, 1);
+  const second = lendFilled(buffers, 100 * kib, 2);
+  expect(second.buffer).not.toBe(first.buffer);
+  giveBack(first);
+  const third = lendFilled(buffers, 128 * kib, 3);
+  expect(third.buffer).toBe(first.buffer);
+  expect(second.every((byte) => byte === 2)).toBe(true);
+});
+
+test('a view gives back once, and a part of it never', () => {
+  const buffers = new LentBuffers(1024 * kib);
+  const view = lendFilled(buffers, 64 * kib, 1);
+  giveBack(view.subarray(0));
+  giveBack(Buffer.from(view.buffer));
+  expect(buffers.unusedBytes).toBe(0);
+  giveBack(view);
+  giveBack(view);
+  expect(buffers.unusedBytes).toBe(64 * kib);
+  const again = [buffers.take(64 * kib), buffers.take(64 * kib)];
+  expect(again[0]?.buffer).not.toBe(again[1]?.buffer);
+});
+
+test('small memory and what exceeds the bound are not kept', () => {
+  const buffers = new LentBuffers(200 * kib);
+  const views = [1, 2, 3].map((fill) => lendFilled(buffers, 128 * kib, fill));
+  for (const view of views) giveBack(view);
+  expect(buffers.unusedBytes).toBe(128 * kib);
+  giveBack(lendFilled(buffers, 4 * kib, 4));
+  expect(buffers.unusedBytes).toBe(128 * kib);
+  giveBack(Buffer.alloc(128 * kib));
+  expect(buffers.unusedBytes).toBe(128 * kib);
+});
