@@ -7,6 +7,7 @@ export interface Endpoints {
   readonly swift_auth_v1: string;
   readonly swift: string;
   readonly identity: string;
+  readonly image: string;
   readonly nbd: string;
   readonly metrics: string;
   readonly health: string;

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { blockGatewaySettings } from '#block-gateway';
 import { identitySettings } from '#cloud/identity';
+import { imageSettings } from '#cloud/image';
 import { stateSettings } from '#cloud/state';
 import { clusterSettings } from '#cluster';
 import { declareSettings, Failure, messageOf, parseSettings } from '#common';
@@ -51,6 +52,7 @@ export const settingsRooms = {
   gateway: blockGatewaySettings,
   state: stateSettings,
   identity: identitySettings,
+  image: imageSettings,
 } as const;
 
 export type Settings = ReturnType<typeof parseSettings<typeof settingsRooms>>;

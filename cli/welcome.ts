@@ -13,6 +13,7 @@ export function renderWelcome(info: CloudInfo): string {
     `  S3          ${endpoints.s3}`,
     `  Swift v1    ${endpoints.swift_auth_v1}   (user ${admin.project}:${admin.username})`,
     `  Keystone    ${endpoints.identity}`,
+    `  Glance      ${endpoints.image}`,
     `  NBD         ${endpoints.nbd}`,
     `  Metrics     ${endpoints.metrics}`,
     '',

@@ -8,18 +8,24 @@ import {
   ensureSealingKey,
   type Identity,
   identityMigrations,
+  type MountableService,
   startApiServer,
 } from '#cloud/identity';
-import { openState } from '#cloud/state';
+import { imageMigrations } from '#cloud/image';
+import { openState, type State } from '#cloud/state';
 import { systemClock, systemDisk, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';
 
 export interface Controller {
+  readonly state: State;
   readonly identity: Identity;
   readonly admin: AdminCredentials;
-  /** Starts answering; the rest of the program must be ready. */
-  listen(host: string, port: number): Promise<ApiServer>;
+  /** Starts answering for identity and the other services by prefix; the rest of the program must be ready. */
+  listen(
+    address: { readonly host: string; readonly port: number },
+    services: Readonly<Record<string, MountableService>>,
+  ): Promise<ApiServer>;
 }
 
 export async function openController(
@@ -35,7 +41,7 @@ export async function openController(
   const state = await openState({
     path,
     settings: settings.state,
-    migrations: [identityMigrations],
+    migrations: [identityMigrations, imageMigrations],
     ...common,
   });
   opened.add(() => state.close());
@@ -60,11 +66,12 @@ export async function openController(
   );
   await identity.bootstrap(admin, catalog);
   return {
+    state,
     identity,
     admin,
-    listen: (host, port) =>
+    listen: ({ host, port }, services) =>
       startApiServer({
-        services: { '': identity.service, '/identity': identity.service },
+        services: { '': identity.service, '/identity': identity.service, ...services },
         host,
         port,
         clock: systemClock,

@@ -21,6 +21,7 @@ import { adaptIdentity } from './authenticator.ts';
 import type { RoleContext } from './context.ts';
 import { openController } from './controller.ts';
 import { openGateway } from './gateway.ts';
+import { openImages } from './image.ts';
 import { userCalls } from './user-calls.ts';
 import { volumeCalls } from './volume-calls.ts';
 
@@ -69,6 +70,7 @@ export async function openFront(
     ...common,
   });
   opened.add(() => objects.close());
+  const images = await openImages({ ...controller, objects }, context, opened);
   const gateway = await openGateway(folder, cluster, context, opened);
   const authenticator = adaptIdentity(controller.identity);
   const info: CloudInfo = {
@@ -88,7 +90,7 @@ export async function openFront(
   const listening = [
     () => createSwiftServer({ ...door, address: at('swift') }),
     () => createS3Server({ ...door, address: at('s3'), s3: settings.s3 }),
-    () => controller.listen(place.host, at('identity').port),
+    () => controller.listen(at('identity'), { '/image': images.service }),
     () => gateway.listen(at('nbd')),
     () => listenAdmin(at('admin'), metrics, status),
     () =>
@@ -142,6 +144,7 @@ function endpointsAt(place: Place): Endpoints {
     swift_auth_v1: url('swift', '/auth/v1.0'),
     swift: url('swift', '/v1'),
     identity: url('identity', '/v3'),
+    image: url('identity', '/image'),
     nbd: `nbd://${name}:${portOf(place.portBase, 'nbd')}`,
     metrics: url('admin', '/metrics'),
     health: url('admin', '/health'),
@@ -157,6 +160,7 @@ function catalogOf(endpoints: Endpoints) {
       description: 'Object storage',
       url: `${endpoints.swift}/AUTH_%(project_id)s`,
     },
+    { type: 'image', name: 'glance', description: 'Images', url: endpoints.image },
     { type: 's3', name: 's3', description: 'Object storage by S3', url: endpoints.s3 },
   ];
 }

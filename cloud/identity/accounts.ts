@@ -218,6 +218,10 @@ export class Accounts {
   }
 }
 
+/** The id of a project of the default domain. */
+export const projectIdOf = (db: Db, name: string): Promise<string | undefined> =>
+  projectNamed(db, name);
+
 async function roleNamed(transaction: Tx, name: string): Promise<string> {
   const row = await transaction
     .selectFrom('identity_role')

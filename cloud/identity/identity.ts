@@ -5,6 +5,7 @@ import {
   type AccountSummary,
   Accounts,
   type NewAccount,
+  projectIdOf,
   type S3Access,
 } from './accounts.ts';
 import { Authenticator, type Issued } from './authenticate.ts';
@@ -38,6 +39,8 @@ export interface Identity {
   /** What a token stands for now; nothing when it is not valid. No request leaves the process. */
   validateToken(token: string): Promise<TokenInfo | undefined>;
   s3Secret(accessKey: string): Promise<S3Access | undefined>;
+  /** A project of the default domain by its name. */
+  projectId(name: string): Promise<string | undefined>;
   createUser(account: NewAccount): Promise<Account>;
   createS3Key(project: string, userName: string): Promise<KeyPair>;
   listUsers(): Promise<AccountSummary[]>;
@@ -67,6 +70,7 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
     authenticatePassword: (projectUser, password) => accounts.logIn(projectUser, password),
     validateToken: (token) => tokens.validate(token),
     s3Secret: (accessKey) => accounts.s3Access(accessKey),
+    projectId: (name) => projectIdOf(core.db, name),
     createUser: (account) => accounts.create(account),
     createS3Key: (project, userName) => accounts.createS3Key(project, userName),
     listUsers: () => accounts.list(),

@@ -1,6 +1,8 @@
 /** docs/api-coverage.md, rendered from the route tables; `node test/coverage/write.ts` writes it, the tidy test compares. */
 import { identityRoutes } from '../../cloud/identity/service.ts';
+import { imageApiRoutes } from '../../cloud/image/service.ts';
 import { s3Routes } from '../../proxy/s3/index.ts';
+import { imageRows } from './image.ts';
 import { identityMissing, servicesMissing, swiftFeatures } from './upstream.ts';
 
 /** Route tables close over services they only use when called: something that answers anything stands in for those. */
@@ -59,6 +61,11 @@ export function renderCoverage(): string {
     '## Identity (Keystone v3)',
     identityTable(),
     `Not there yet (404): ${identityMissing.join(' · ')}.`,
+    '## Image (Glance v2)',
+    table(
+      ['Operation', 'Parameters', 'State', 'Note'],
+      imageRows(imageApiRoutes(hollow(), () => undefined)),
+    ),
     '## Other services',
     `Not there yet: ${servicesMissing.join(' · ')}.`,
     '',

@@ -1,0 +1,35 @@
+/** What the image service needs of storage; `cli/` hands it in. */
+
+export interface StoredContent {
+  readonly sizeBytes: number;
+  /** Leaving the iteration early stops reading. */
+  read(offset: number, length: number): AsyncIterable<Buffer>;
+}
+
+/** Whole files by name, kept under a service account. */
+export interface ContentStore {
+  /** An error thrown by `body` ends it with nothing stored. Returns the MD5 (hex) when the store computes one anyway. */
+  put(
+    name: string,
+    body: AsyncIterable<Buffer>,
+    lengthBytes?: number,
+  ): Promise<{ readonly md5: string }>;
+  /** Fails `missing`. */
+  open(name: string): Promise<StoredContent>;
+  /** May be repeated: what is not there is deleted already. */
+  delete(name: string): Promise<void>;
+}
+
+export interface NewImageVolume {
+  readonly id: string;
+  readonly sizeBytes: number;
+  readonly bytes: AsyncIterable<Buffer>;
+}
+
+/** Volumes that hold what a guest sees of an image. */
+export interface ImageVolumes {
+  /** Makes the volume, or says it is there from an earlier attempt; returns its id. */
+  ensure(volume: NewImageVolume): Promise<string>;
+  /** May be repeated. */
+  delete(volumeId: string): Promise<void>;
+}

@@ -1,0 +1,274 @@
+/**
+ * Transfers: somebody sends an image's bytes to this process. The row is made before the first byte and goes with the last one; a
+ * transfer whose lease ran out has ended, whoever finds it.
+ *
+ *  begin: a transfer row and a `filling` content → bytes → settle: the content is `stored` (or one with the same bytes is taken), the
+ *  image refers to it, the transfer row goes; all in one transaction. Whatever fails before it: the content is dropped and
+ *  the image is what it was.
+ */
+import type { ImageCore, Tx } from '../core.ts';
+import { conflict, imageFailure } from '../failures.ts';
+import { enforceQuota } from '../images/quotas.ts';
+import type { ImageRecord } from '../images/records.ts';
+import type { ImageRow, TransferRow } from '../tables.ts';
+import { insertFilling, releaseContent, settleContent } from './contents.ts';
+import { type TakenContent, takeIn } from './intake.ts';
+
+export interface Transfer {
+  readonly imageId: string;
+  readonly contentId: string;
+  readonly kind: TransferRow['kind'];
+}
+
+export async function beginTransfer(
+  core: ImageCore,
+  image: ImageRecord,
+  kind: TransferRow['kind'],
+): Promise<Transfer> {
+  return await core.change(async (tx) => {
+    await endTransfers(core, tx, { imageId: image.id });
+    await enforceQuota(core, tx, image.owner, { name: 'image_count_uploading', more: 1 });
+    const contentId = await insertFilling(core, tx);
+    const { numInsertedOrUpdatedRows } = await tx
+      .insertInto('image_transfer')
+      .values({
+        image_id: image.id,
+        kind,
+        content_id: contentId,
+        holder: core.holder,
+        lease_until_us: leaseEnd(core),
+      })
+      .onConflict((clash) => clash.doNothing())
+      .executeTakeFirst();
+    if (numInsertedOrUpdatedRows === 0n)
+      throw conflict(`Image status transition from ${image.status} to ${kind} is not allowed`);
+    return { imageId: image.id, contentId, kind };
+  });
+}
+
+const leaseEnd = (core: ImageCore) => core.nowUs() + core.settings.transferLeaseMs * 1000;
+
+/** Keeps the lease alive while bytes come, at a third of its length. */
+export function renewal(core: ImageCore, transfer: Transfer): () => Promise<void> {
+  let nextMs = core.clock.monotonicMs() + core.settings.transferLeaseMs / 3;
+  return async () => {
+    if (core.clock.monotonicMs() < nextMs) return;
+    nextMs = core.clock.monotonicMs() + core.settings.transferLeaseMs / 3;
+    const { numUpdatedRows } = await core.db
+      .updateTable('image_transfer')
+      .set({ lease_until_us: leaseEnd(core) })
+      .where('content_id', '=', transfer.contentId)
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) throw goneMeanwhile(transfer.imageId);
+  };
+}
+
+export interface Received {
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly lengthBytes?: number;
+}
+
+/** Takes the bytes of a transfer in and makes the image `active` with them. */
+export async function receiveData(
+  core: ImageCore,
+  image: ImageRecord,
+  received: Received,
+): Promise<void> {
+  const transfer = await beginTransfer(core, image, 'saving');
+  await carry(core, transfer, async () => {
+    const taken = await takeIn(core, {
+      ...received,
+      contentId: transfer.contentId,
+      declared: {
+        diskFormat: image.disk_format ?? 'raw',
+        containerFormat: image.container_format ?? 'bare',
+      },
+      onProgress: renewal(core, transfer),
+      bytesMax: await roomFor(core, image, 'image_size_total'),
+    });
+    await core.change(async (tx) => {
+      await settleTransfer(tx, transfer);
+      await activate(core, tx, { imageId: image.id, contentId: transfer.contentId, taken });
+    });
+  });
+}
+
+/** Takes the bytes in beside the image, for a later import. */
+export async function stageData(
+  core: ImageCore,
+  image: ImageRecord,
+  received: Received,
+): Promise<void> {
+  const transfer = await beginTransfer(core, image, 'uploading');
+  await carry(core, transfer, async () => {
+    const taken = await takeIn(core, {
+      ...received,
+      contentId: transfer.contentId,
+      onProgress: renewal(core, transfer),
+      bytesMax: await roomFor(core, image, 'image_stage_total'),
+    });
+    await core.change(async (tx) => {
+      await settleTransfer(tx, transfer);
+      const contentId = await settle(core, tx, transfer.contentId, taken);
+      await tx
+        .updateTable('image_image')
+        .set({ staged_id: contentId, size: taken.size, updated_at_us: core.nowUs(), reason: '' })
+        .where('id', '=', image.id)
+        .execute();
+    });
+  });
+}
+
+/** Runs what fills a transfer; when that fails, nothing of it stays. */
+export async function carry(
+  core: ImageCore,
+  transfer: Transfer,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    await core.change((tx) => abandon(tx, transfer));
+    throw error;
+  }
+}
+
+export async function abandon(tx: Tx, transfer: Pick<Transfer, 'contentId'>): Promise<void> {
+  await tx.deleteFrom('image_transfer').where('content_id', '=', transfer.contentId).execute();
+  await tx
+    .updateTable('image_content')
+    .set({ state: 'dropping' })
+    .where('id', '=', transfer.contentId)
+    .where('state', '=', 'filling')
+    .execute();
+}
+
+/** What the project's quota leaves for one more image, at most the limit of one. */
+export async function roomFor(
+  core: ImageCore,
+  image: ImageRecord,
+  name: 'image_size_total' | 'image_stage_total',
+): Promise<number> {
+  const { settings } = core;
+  await enforceQuota(core, core.db, image.owner, { name, more: 1 });
+  const limit =
+    name === 'image_size_total' ? settings.projectBytesMax : settings.projectStagedBytesMax;
+  return limit === 0 ? settings.imageBytesMax : Math.min(limit, settings.imageBytesMax);
+}
+
+/** The transfer is whole; fails when the image was deleted, or another process took it for dead, meanwhile. */
+export async function settleTransfer(tx: Tx, transfer: Transfer): Promise<void> {
+  const { numDeletedRows } = await tx
+    .deleteFrom('image_transfer')
+    .where('content_id', '=', transfer.contentId)
+    .executeTakeFirst();
+  if (numDeletedRows === 0n) throw goneMeanwhile(transfer.imageId);
+}
+
+function goneMeanwhile(id: string) {
+  return imageFailure('gone', {
+    why: `Image ${id} could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.`,
+  });
+}
+
+export async function settle(
+  core: ImageCore,
+  tx: Tx,
+  contentId: string,
+  taken: TakenContent,
+): Promise<string> {
+  const { format, virtualBytes } = taken.inspection;
+  const hasDisk = core.volumes !== undefined && core.settings.volumes && format !== 'ovf';
+  return await settleContent(tx, {
+    id: contentId,
+    size: taken.size,
+    md5: taken.md5,
+    sha512: taken.sha512,
+    format,
+    virtualSize: virtualBytes,
+    volume: hasDisk && taken.size > 0 ? 'wanted' : 'none',
+  });
+}
+
+/** Gives the image its data: from here on it is `active`. */
+export async function activate(
+  core: ImageCore,
+  tx: Tx,
+  given: { readonly imageId: string; readonly contentId: string; readonly taken: TakenContent },
+): Promise<void> {
+  const contentId = await settle(core, tx, given.contentId, given.taken);
+  await refer(core, tx, given.imageId, contentId);
+}
+
+/** Lets the image refer to a stored content. */
+export async function refer(
+  core: ImageCore,
+  tx: Tx,
+  imageId: string,
+  contentId: string,
+): Promise<void> {
+  const content = await tx
+    .updateTable('image_content')
+    .set({ state: 'stored' })
+    .where('id', '=', contentId)
+    .where('state', '=', 'stored')
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  const image = await tx
+    .selectFrom('image_image')
+    .select(['owner', 'size', 'staged_id'])
+    .where('id', '=', imageId)
+    .executeTakeFirst();
+  if (image === undefined) throw goneMeanwhile(imageId);
+  await enforceQuota(core, tx, image.owner, { name: 'image_size_total', more: content.size ?? 0 });
+  const columns: Partial<ImageRow> = {
+    state: 'active',
+    reason: '',
+    size: content.size,
+    virtual_size: content.virtual_size,
+    checksum: content.md5,
+    os_hash_value: content.sha512,
+    content_id: contentId,
+    staged_id: null,
+    updated_at_us: core.nowUs(),
+  };
+  await tx.updateTable('image_image').set(columns).where('id', '=', imageId).execute();
+  if (image.staged_id !== null && image.staged_id !== contentId)
+    await releaseContent(tx, image.staged_id);
+}
+
+/** Ends transfers whose lease ran out, and those this process held before it was started anew. */
+export async function endTransfers(
+  core: ImageCore,
+  tx: Tx,
+  which: { readonly imageId?: string; readonly heldBefore?: boolean },
+): Promise<number> {
+  let ended = tx.selectFrom('image_transfer').select('content_id as contentId');
+  ended =
+    which.heldBefore === true
+      ? ended.where('holder', '=', core.holder)
+      : ended.where('lease_until_us', '<=', core.nowUs());
+  if (which.imageId !== undefined) ended = ended.where('image_id', '=', which.imageId);
+  const rows = await ended.limit(1_000).execute();
+  for (const row of rows) await abandon(tx, row);
+  return rows.length;
+}
+
+/** Contents that are being filled by nobody: their transfer went with its image. */
+export async function dropUnfilled(tx: Tx): Promise<void> {
+  await tx
+    .updateTable('image_content')
+    .set({ state: 'dropping' })
+    .where('state', '=', 'filling')
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('image_transfer')
+            .select('image_id')
+            .whereRef('image_transfer.content_id', '=', 'image_content.id'),
+        ),
+      ),
+    )
+    .execute();
+}

@@ -1,0 +1,11 @@
+/** Images: disks and archives that servers and volumes are made from, over Glance's v2 API. */
+export type { ImageCaller } from './caller.ts';
+export type {
+  ContentStore,
+  ImageVolumes,
+  NewImageVolume,
+  StoredContent,
+} from './content/interfaces.ts';
+export { createImages, type Images, type ImagesOptions } from './images.ts';
+export { imageMigrations } from './migrations/index.ts';
+export { type ImageSettings, imageSettings } from './settings.ts';

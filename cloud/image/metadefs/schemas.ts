@@ -1,0 +1,2 @@
+/** The schemas of metadata definitions. */
+export const metadefSchemas: Readonly<Record<string, unknown>> = {};

@@ -1,0 +1,8 @@
+/** The image service's migrations in order. */
+import type { RoomMigrations } from '#cloud/state';
+import { createImageTables } from './0001-image.ts';
+
+export const imageMigrations: RoomMigrations = {
+  room: 'image',
+  steps: [{ number: 1, name: 'image', apply: createImageTables }],
+};

@@ -1,0 +1,132 @@
+/** Importing data into an image, and the tasks that do it. */
+import Type from 'typebox';
+import type { Route } from '#cloud/api';
+import { callerOf, type ImageCaller, projectOf, type Request, route } from '../caller.ts';
+import { checkUri } from '../content/web-download.ts';
+import type { ImageCore } from '../core.ts';
+import { conflict, imageFailure, invalid } from '../failures.ts';
+import { getImage } from '../images/access.ts';
+import { enforceQuota } from '../images/quotas.ts';
+import type { ImageRecord } from '../images/records.ts';
+import { storeId } from '../images/view.ts';
+import { importMethods } from '../tasks/methods.ts';
+import { insertTask } from '../tasks/task-rows.ts';
+import { taskView } from './tasks.ts';
+
+const importBody = Type.Object(
+  {
+    method: Type.Optional(
+      Type.Object(
+        { name: Type.Optional(Type.String({ maxLength: 255 })), uri: Type.Optional(Type.String()) },
+        { additionalProperties: true },
+      ),
+    ),
+    stores: Type.Optional(Type.Array(Type.String({ maxLength: 255 }), { maxItems: 64 })),
+    all_stores: Type.Optional(Type.Unknown()),
+    all_stores_must_succeed: Type.Optional(Type.Unknown()),
+  },
+  { additionalProperties: true },
+);
+
+interface Asked {
+  readonly method: string;
+  readonly uri: string | undefined;
+}
+
+export function importRoutes(core: ImageCore, wake: () => void): Route<ImageCaller>[] {
+  return [
+    route({
+      method: 'POST',
+      path: '/v2/images/:image_id/import',
+      policy: 'any-token',
+      body: importBody,
+      handle: async (request) => {
+        const asked = askedFor(request.body);
+        const image = await getImage(
+          core,
+          request,
+          asked.method === 'copy-image' ? 'copy_image' : 'modify_image',
+        );
+        checkState(image, asked);
+        checkStores(request, asked);
+        if (asked.method === 'web-download') checkUri(core.settings, asked.uri ?? '');
+        await core.change(async (tx) => {
+          const now = await getImage(core, request, 'modify_image', tx);
+          checkState(now, asked);
+          await enforceQuota(core, tx, image.owner, { name: 'image_size_total', more: 0 });
+          await insertTask(core, tx, {
+            type: 'api_image_import',
+            owner: projectOf(request),
+            imageId: image.id,
+            userId: callerOf(request).userId,
+            requestId: request.requestId,
+            input: { image_id: image.id, import_req: request.body, backend: [storeId] },
+          });
+        });
+        wake();
+        return { status: 202 };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v2/images/:image_id/tasks',
+      policy: 'any-token',
+      handle: async (request) => {
+        const image = await getImage(core, request, 'get_image');
+        const rows = await core.db
+          .selectFrom('image_task')
+          .selectAll()
+          .where('image_id', '=', image.id)
+          .where('type', '<>', 'volume')
+          .orderBy('created_at_us')
+          .limit(core.settings.limitMax)
+          .execute();
+        return { body: { tasks: rows.map(taskView) } };
+      },
+    }),
+  ];
+}
+
+function askedFor(body: {
+  readonly method?: { readonly name?: string; readonly uri?: string };
+  readonly all_stores?: unknown;
+  readonly all_stores_must_succeed?: unknown;
+}): Asked {
+  const { method } = body;
+  if (method === undefined) throw invalid("Import request requires a 'method' field.");
+  if (method.name === undefined) throw invalid("Import request requires a 'name' field.");
+  if (!importMethods.includes(method.name))
+    throw invalid(`Unknown import method name '${method.name}'.`);
+  for (const name of ['all_stores', 'all_stores_must_succeed'] as const)
+    if (body[name] !== undefined && typeof body[name] !== 'boolean')
+      throw invalid(`'${name}' must be boolean value only`);
+  return { method: method.name, uri: method.uri };
+}
+
+function checkState(image: ImageRecord, { method }: Asked): void {
+  if (image.status === 'importing') throw conflict('Image has active task');
+  if (image.status === 'active' && method !== 'copy-image')
+    throw conflict('Image with status active cannot be target for import');
+  if (image.status !== 'active' && method === 'copy-image')
+    throw conflict('Only images with status active can be targeted for copying');
+  if (image.status !== 'queued' && method === 'web-download')
+    throw conflict(`Image needs to be in 'queued' state to use '${method}' method`);
+  if (image.staged_id === null && method === 'glance-direct')
+    throw conflict("Image needs to be staged before 'glance-direct' method can be used");
+  if (image.container_format === null)
+    throw conflict("'container_format' needs to be set before import");
+  if (image.disk_format === null) throw conflict("'disk_format' needs to be set before import");
+}
+
+function checkStores(
+  request: Request<{ readonly stores?: readonly string[]; readonly all_stores?: unknown }>,
+  { method }: Asked,
+): void {
+  const { stores = [], all_stores } = request.body;
+  const header = request.headers['x-image-meta-store'];
+  for (const store of [...stores, ...(typeof header === 'string' ? [header] : [])])
+    if (store !== storeId) throw conflict(`Unknown scheme '${store.slice(0, 64)}' found in URI`);
+  // With one store there is never anything to copy; `all_stores` has nothing left to do, which is no error.
+  if (method === 'copy-image' && all_stores !== true)
+    throw imageFailure('invalid', { why: `Image is already present at store '${storeId}'` });
+}

@@ -1,0 +1,68 @@
+/** The image service's HTTP API: every route, the policy, the dialect. */
+
+import {
+  apiService,
+  type MountableService,
+  Policy,
+  type PolicyRules,
+  type Route,
+} from '#cloud/api';
+import { Failure } from '#common';
+import type { ImageCaller } from './caller.ts';
+import type { ImageCore } from './core.ts';
+import { imageFailures } from './failures.ts';
+import { imageRules } from './policies.ts';
+import { actionRoutes } from './resources/actions.ts';
+import { cacheRoutes } from './resources/cache.ts';
+import { dataRoutes } from './resources/data.ts';
+import { discoveryRoutes } from './resources/discovery.ts';
+import { imageRoutes } from './resources/images.ts';
+import { importRoutes } from './resources/imports.ts';
+import { memberRoutes } from './resources/members.ts';
+import { schemaRoutes } from './resources/schemas.ts';
+import { tagRoutes } from './resources/tags.ts';
+import { taskRoutes } from './resources/tasks.ts';
+
+export type Authenticate = (token: string) => Promise<ImageCaller | undefined>;
+
+/** `wake` is called when there is a new task. */
+export function imageApiRoutes(core: ImageCore, wake: () => void): Route<ImageCaller>[] {
+  return [
+    ...discoveryRoutes(core),
+    ...imageRoutes(core),
+    ...dataRoutes(core),
+    ...actionRoutes(core),
+    ...tagRoutes(core),
+    ...memberRoutes(core),
+    ...importRoutes(core, wake),
+    ...taskRoutes(core, wake),
+    ...cacheRoutes(),
+    ...schemaRoutes(),
+  ];
+}
+
+/** `overrides` replace the defaults rule by rule, as upstream's policy file does. */
+export function imageService(
+  core: ImageCore,
+  parts: {
+    readonly authenticate: Authenticate;
+    readonly wake: () => void;
+    readonly overrides: PolicyRules;
+  },
+): MountableService {
+  for (const rule of Object.keys(parts.overrides)) {
+    if (!Object.hasOwn(imageRules, rule))
+      throw new Failure('invalid', 'bad-policy', `There is no policy rule ${rule} to replace`);
+  }
+  return apiService<ImageCaller>({
+    name: 'image',
+    dialect: {
+      failures: imageFailures,
+      body: ({ status, message, title }) => ({ error: { code: status, message, title } }),
+    },
+    policy: new Policy({ ...imageRules, ...parts.overrides }),
+    routes: imageApiRoutes(core, parts.wake),
+    headers: { Vary: 'X-Auth-Token' },
+    authenticate: parts.authenticate,
+  });
+}
