@@ -4,6 +4,7 @@ import { parse as parseYaml } from 'yaml';
 import { blockGatewaySettings } from '#block-gateway';
 import { identitySettings } from '#cloud/identity';
 import { imageSettings } from '#cloud/image';
+import { operationSettings } from '#cloud/operations';
 import { stateSettings } from '#cloud/state';
 import { clusterSettings } from '#cluster';
 import { declareSettings, Failure, messageOf, parseSettings } from '#common';
@@ -51,6 +52,7 @@ export const settingsRooms = {
   s3: s3Settings,
   gateway: blockGatewaySettings,
   state: stateSettings,
+  operations: operationSettings,
   identity: identitySettings,
   image: imageSettings,
 } as const;

@@ -12,6 +12,8 @@ import {
   startApiServer,
 } from '#cloud/identity';
 import { imageMigrations } from '#cloud/image';
+import { createOperations, type Operations, operationMigrations } from '#cloud/operations';
+import { createQuotas, type Quotas, quotaMigrations } from '#cloud/quotas';
 import { openState, type State } from '#cloud/state';
 import { systemClock, systemDisk, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
@@ -19,6 +21,8 @@ import type { RoleContext } from './context.ts';
 
 export interface Controller {
   readonly state: State;
+  readonly operations: Operations;
+  readonly quotas: Quotas;
   readonly identity: Identity;
   readonly admin: AdminCredentials;
   /** Starts answering for identity and the other services by prefix; the rest of the program must be ready. */
@@ -41,7 +45,7 @@ export async function openController(
   const state = await openState({
     path,
     settings: settings.state,
-    migrations: [identityMigrations, imageMigrations],
+    migrations: [identityMigrations, imageMigrations, operationMigrations, quotaMigrations],
     ...common,
   });
   opened.add(() => state.close());
@@ -65,12 +69,27 @@ export async function openController(
     random,
   );
   await identity.bootstrap(admin, catalog);
+  const quotas = createQuotas(state);
+  const operations = createOperations({
+    state,
+    settings: settings.operations,
+    owner: `${context.clusterId}/${context.name}`,
+    clock: systemClock,
+    random,
+    log,
+    metrics,
+  });
+  opened.add(() => operations.close());
   return {
     state,
+    operations,
+    quotas,
     identity,
     admin,
-    listen: ({ host, port }, services) =>
-      startApiServer({
+    listen: async ({ host, port }, services) => {
+      // Every service has been made and has added its workflows: work can begin.
+      await operations.open();
+      return startApiServer({
         services: { '': identity.service, '/identity': identity.service, ...services },
         host,
         port,
@@ -78,6 +97,7 @@ export async function openController(
         random,
         log,
         metrics,
-      }),
+      });
+    },
   };
 }

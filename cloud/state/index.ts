@@ -1,4 +1,11 @@
 /** The control plane's database: opened once, handed to every service. */
 export type { Migration, RoomMigrations } from './migrations.ts';
 export { type StateSettings, stateSettings } from './settings.ts';
-export { openState, type State, type StateOptions } from './state.ts';
+export {
+  type AnyTransaction,
+  openState,
+  roomOf,
+  type State,
+  type StateOptions,
+  type TransactionOptions,
+} from './state.ts';

@@ -1,7 +1,8 @@
 /** The control plane's state: SQL through Kysely, on SQLite in the data folder. */
 import { dirname } from 'node:path';
-import { Kysely, type Transaction } from 'kysely';
+import { Kysely, Transaction } from 'kysely';
 import { type Clock, type Disk, Failure, Gate, type Logger } from '#common';
+import { CommitListeners } from './commit-listeners.ts';
 import { migrate, type RoomMigrations } from './migrations.ts';
 import type { StateSettings } from './settings.ts';
 import { SqliteClient } from './sqlite/client.ts';
@@ -17,6 +18,27 @@ export interface StateOptions {
   readonly log: Logger;
 }
 
+export interface TransactionOptions {
+  /**
+   * Transactions of one lock name run one after another, in every process: for rows that everybody changes at once, where
+   * trying again would cost more than waiting.
+   */
+  readonly lock?: string;
+}
+
+/** A transaction whatever tables it knows: `$extendTables` makes another object over the same executor. */
+export interface AnyTransaction {
+  getExecutor(): object;
+}
+
+/** A room's own tables in a transaction that somebody else began. */
+export function roomOf<Tables extends Record<string, Record<string, unknown>>>(
+  transaction: AnyTransaction,
+): Transaction<Tables> {
+  if (transaction instanceof Transaction) return transaction.$extendTables<Tables>();
+  throw new Failure('bug', 'foreign-transaction', 'Transactions are begun by the state');
+}
+
 export interface State {
   /** Untyped on purpose: a room sees its own tables by `state.db.$extendTables<ItsTables>()`. */
   readonly db: Kysely<unknown>;
@@ -24,7 +46,12 @@ export interface State {
    * Runs `work` so that all of it happens or none. Inside it, statements must go through the transaction they are handed:
    * one on `state.db` would wait for this very transaction until its deadline.
    */
-  transaction<T>(work: (transaction: Transaction<unknown>) => Promise<T>): Promise<T>;
+  transaction<T>(
+    work: (transaction: Transaction<unknown>) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T>;
+  /** Calls `run` when this transaction has committed; never when it is rolled back. */
+  afterCommit(transaction: AnyTransaction, run: () => void): void;
   close(): Promise<void>;
 }
 
@@ -64,7 +91,14 @@ export async function openState(options: StateOptions): Promise<State> {
     throw error;
   }
   options.log.debug({ path: options.path }, 'state open');
-  return { db, transaction: (work) => db.transaction().execute(work), close };
+  const commits = new CommitListeners();
+  return {
+    db,
+    // SQLite has one writer at a time, so every lock is held by whoever has begun.
+    transaction: (work) => commits.around((listen) => db.transaction().execute(listen(work))),
+    afterCommit: (transaction, run) => commits.add(transaction, run),
+    close,
+  };
 }
 
 /** Makes the file before SQLite does, so that it and its journal belong to this user alone from the start. */
