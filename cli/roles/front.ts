@@ -70,8 +70,8 @@ export async function openFront(
     ...common,
   });
   opened.add(() => objects.close());
-  const images = await openImages({ ...controller, objects }, context, opened);
   const gateway = await openGateway(folder, cluster, context, opened);
+  const images = await openImages({ ...controller, folder, objects, gateway }, context, opened);
   const authenticator = adaptIdentity(controller.identity);
   const info: CloudInfo = {
     endpoints,

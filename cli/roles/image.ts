@@ -1,17 +1,20 @@
 /** The image service over the object store: its bytes are objects of the `service` project, in a container of their own. */
 import { credentialsOf, type Identity } from '#cloud/identity';
-import { type ContentStore, createImages, type Images } from '#cloud/image';
-import type { State } from '#cloud/state';
+import { type ContentStore, createImages, type Images, type ImageVolumes } from '#cloud/image';
 import { Failure, isFailure, systemClock, type Undo } from '#common';
 import { accountOf, type Container, type ObjectService } from '#proxy';
+import type { DataFolder } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';
+import type { Controller } from './controller.ts';
+import type { Gateway } from './gateway.ts';
 
 const containerName = 'images';
 
-export interface ImagesParts {
-  readonly state: State;
+export interface ImagesParts extends Pick<Controller, 'state' | 'operations' | 'quotas'> {
+  readonly folder: DataFolder;
   readonly identity: Identity;
   readonly objects: ObjectService;
+  readonly gateway: Gateway;
 }
 
 export async function openImages(
@@ -20,13 +23,17 @@ export async function openImages(
   opened: Undo,
 ): Promise<Images> {
   const { settings, random } = context;
+  const { state, operations, quotas } = parts;
+  const project = await serviceProject(parts.identity);
   const images = await createImages({
-    state: parts.state,
+    ...{ state, operations, quotas },
     settings: settings.image,
     clock: systemClock,
     random,
     log: context.log.child({ room: 'image' }),
-    store: await objectStore(parts),
+    store: objectStore(parts.objects, project),
+    volumes: imageVolumes(parts.gateway, project),
+    scratch: parts.folder.path('run', 'images'),
     holder: `${context.clusterId}/${context.name}`,
     authenticate: async (token) => {
       const info = await parts.identity.validateToken(token);
@@ -39,11 +46,14 @@ export async function openImages(
   return images;
 }
 
-/** Made at the first image, so that a start costs nothing. */
-async function objectStore({ identity, objects }: ImagesParts): Promise<ContentStore> {
+async function serviceProject(identity: Identity): Promise<string> {
   const project = await identity.projectId('service');
-  if (project === undefined)
-    throw new Failure('missing', 'no-service-project', 'There is no project called service');
+  if (project !== undefined) return project;
+  throw new Failure('missing', 'no-service-project', 'There is no project called service');
+}
+
+/** The container is made at the first image, so that a start costs nothing. */
+function objectStore(objects: ObjectService, project: string): ContentStore {
   const account = accountOf(project);
   const container = async (): Promise<Container> => {
     try {
@@ -68,6 +78,24 @@ async function objectStore({ identity, objects }: ImagesParts): Promise<ContentS
     },
     delete: async (name) => {
       await objects.objects.delete({ container: await container(), name });
+    },
+  };
+}
+
+/** Volumes of images are named for their content, so that a half-made one is found again. */
+function imageVolumes({ volumes }: Gateway, project: string): ImageVolumes {
+  const find = (name: string) => volumes.find(project, name);
+  return {
+    ensure: async ({ id, sizeBytes, bytes }) => {
+      const present = await find(id);
+      if (present?.state === 'ready') return present.id;
+      if (present !== undefined) await volumes.delete(present.id, { force: true });
+      const made = await volumes.create({ name: id, project, sizeBytes, from: { stream: bytes } });
+      return made.id;
+    },
+    delete: async (id) => {
+      const present = await find(id);
+      if (present !== undefined) await volumes.delete(present.id, { force: true });
     },
   };
 }

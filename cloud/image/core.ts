@@ -1,5 +1,7 @@
 /** What every part of the image service shares. */
 import type { Kysely, Transaction } from 'kysely';
+import type { Operations } from '#cloud/operations';
+import type { Quotas } from '#cloud/quotas';
 import type { State } from '#cloud/state';
 import { type Clock, type Logger, type Random, randomUuid } from '#common';
 import type { ContentStore, ImageVolumes } from './content/interfaces.ts';
@@ -11,6 +13,8 @@ export type Tx = Transaction<ImageTables>;
 
 export interface CoreOptions {
   readonly state: State;
+  readonly operations: Operations;
+  readonly quotas: Quotas;
   readonly settings: ImageSettings;
   readonly clock: Clock;
   readonly random: Random;
@@ -25,6 +29,8 @@ export interface CoreOptions {
 
 export class ImageCore {
   readonly db: Db;
+  readonly operations: Operations;
+  readonly quotas: Quotas;
   readonly settings: ImageSettings;
   readonly clock: Clock;
   readonly random: Random;
@@ -37,6 +43,8 @@ export class ImageCore {
   constructor(options: CoreOptions) {
     this.state = options.state;
     this.db = options.state.db.$extendTables<ImageTables>();
+    this.operations = options.operations;
+    this.quotas = options.quotas;
     this.settings = options.settings;
     this.clock = options.clock;
     this.random = options.random;

@@ -68,6 +68,12 @@ export const imageFailures = {
         ? String(reason)
         : `The image data was refused: as ${format}, ${reason}.`,
   },
+  'over-quota': {
+    kind: 'conflict',
+    status: 413,
+    say: ({ scope, resource, limit, used, requested }) =>
+      `Project ${scope} is over a limit for [Resource ${String(resource).replace('image.', 'image_')} is over limit of ${limit} due to current usage ${used} and request of ${requested}]`,
+  },
   'not-implemented': { kind: 'invalid', status: 501, say: why },
 } as const satisfies FailureTable;
 

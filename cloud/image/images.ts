@@ -1,12 +1,17 @@
 /** The image service as the rest of the program sees it. */
 import type { MountableService, PolicyRules } from '#cloud/api';
+import { clearScratch, qemuImgConverter } from './content/qemu-img.ts';
+import { Sweeper } from './content/sweeper.ts';
 import { type CoreOptions, ImageCore } from './core.ts';
+import { declareQuotas } from './images/quotas.ts';
 import { type Authenticate, imageService } from './service.ts';
-import { importWork } from './tasks/import.ts';
-import { TaskRunner } from './tasks/runner.ts';
+import { importWorkflow } from './tasks/import.ts';
+import { volumeWorkflow } from './tasks/volume-operation.ts';
 
 export interface ImagesOptions extends CoreOptions {
   readonly authenticate: Authenticate;
+  /** Where images lie while they are converted; of this process alone. */
+  readonly scratch: string;
   /** Policy rules that replace the defaults. */
   readonly policy?: PolicyRules;
 }
@@ -19,13 +24,12 @@ export interface Images {
 
 export async function createImages(options: ImagesOptions): Promise<Images> {
   const core = new ImageCore(options);
-  const imports = importWork(core);
-  const runner = new TaskRunner(core, { api_image_import: imports, import: imports });
-  const service = imageService(core, {
-    authenticate: options.authenticate,
-    wake: () => runner.wake(),
-    overrides: options.policy ?? {},
-  });
-  await runner.open();
-  return { service, close: () => runner.close() };
+  declareQuotas(core);
+  await clearScratch(options.scratch);
+  const converter = qemuImgConverter(options.scratch, options.settings);
+  core.operations.add([importWorkflow(core), volumeWorkflow(core, converter)]);
+  const service = imageService(core, options.authenticate, options.policy ?? {});
+  const sweeper = new Sweeper(core);
+  await sweeper.open();
+  return { service, close: () => sweeper.close() };
 }

@@ -25,8 +25,7 @@ import { taskRoutes } from './resources/tasks.ts';
 
 export type Authenticate = (token: string) => Promise<ImageCaller | undefined>;
 
-/** `wake` is called when there is a new task. */
-export function imageApiRoutes(core: ImageCore, wake: () => void): Route<ImageCaller>[] {
+export function imageApiRoutes(core: ImageCore): Route<ImageCaller>[] {
   return [
     ...discoveryRoutes(core),
     ...imageRoutes(core),
@@ -34,8 +33,8 @@ export function imageApiRoutes(core: ImageCore, wake: () => void): Route<ImageCa
     ...actionRoutes(core),
     ...tagRoutes(core),
     ...memberRoutes(core),
-    ...importRoutes(core, wake),
-    ...taskRoutes(core, wake),
+    ...importRoutes(core),
+    ...taskRoutes(core),
     ...cacheRoutes(),
     ...schemaRoutes(),
   ];
@@ -44,13 +43,10 @@ export function imageApiRoutes(core: ImageCore, wake: () => void): Route<ImageCa
 /** `overrides` replace the defaults rule by rule, as upstream's policy file does. */
 export function imageService(
   core: ImageCore,
-  parts: {
-    readonly authenticate: Authenticate;
-    readonly wake: () => void;
-    readonly overrides: PolicyRules;
-  },
+  authenticate: Authenticate,
+  overrides: PolicyRules,
 ): MountableService {
-  for (const rule of Object.keys(parts.overrides)) {
+  for (const rule of Object.keys(overrides)) {
     if (!Object.hasOwn(imageRules, rule))
       throw new Failure('invalid', 'bad-policy', `There is no policy rule ${rule} to replace`);
   }
@@ -60,9 +56,9 @@ export function imageService(
       failures: imageFailures,
       body: ({ status, message, title }) => ({ error: { code: status, message, title } }),
     },
-    policy: new Policy({ ...imageRules, ...parts.overrides }),
-    routes: imageApiRoutes(core, parts.wake),
+    policy: new Policy({ ...imageRules, ...overrides }),
+    routes: imageApiRoutes(core),
     headers: { Vary: 'X-Auth-Token' },
-    authenticate: parts.authenticate,
+    authenticate,
   });
 }

@@ -57,7 +57,8 @@ export const imageSettings = declareSettings({
     default: 0,
     min: 0,
     max: Number.MAX_SAFE_INTEGER,
-    about: 'Bytes of all images of a project (`image_size_total`); 0 is without limit.',
+    about:
+      'Bytes of all images of a project (`image_size_total`) unless its quota says otherwise; 0 is without limit.',
   },
   projectStagedBytesMax: {
     type: 'integer',
@@ -102,26 +103,12 @@ export const imageSettings = declareSettings({
     max: 3_600_000,
     about: 'How often ended transfers are cleared up and unused content is deleted.',
   },
-  tasksInFlightMax: {
-    type: 'integer',
-    default: 2,
-    min: 1,
-    max: 64,
-    about: 'Imports and conversions that run at once in this process.',
-  },
   taskLifetimeS: {
     type: 'integer',
     default: 172_800,
     min: 60,
     max: 31_536_000,
     about: 'How long an ended task is kept.',
-  },
-  taskAttemptsMax: {
-    type: 'integer',
-    default: 3,
-    min: 1,
-    max: 100,
-    about: 'How often an import is begun anew after its process died, before it fails.',
   },
   webDownloadHosts: {
     type: 'text',

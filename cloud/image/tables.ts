@@ -83,9 +83,6 @@ export type TaskRow = {
   created_at_us: number;
   updated_at_us: number;
   expires_at_us: number | null;
-  holder: string;
-  lease_until_us: number;
-  attempts: number;
 };
 
 export type ImageTables = {

@@ -62,10 +62,7 @@ export function renderCoverage(): string {
     identityTable(),
     `Not there yet (404): ${identityMissing.join(' · ')}.`,
     '## Image (Glance v2)',
-    table(
-      ['Operation', 'Parameters', 'State', 'Note'],
-      imageRows(imageApiRoutes(hollow(), () => undefined)),
-    ),
+    table(['Operation', 'Parameters', 'State', 'Note'], imageRows(imageApiRoutes(hollow()))),
     '## Other services',
     `Not there yet: ${servicesMissing.join(' · ')}.`,
     '',

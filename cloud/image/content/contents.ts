@@ -42,7 +42,6 @@ export async function settleContent(
     readonly sha512: string;
     readonly format: string;
     readonly virtualSize: number;
-    readonly volume: 'none' | 'wanted';
   },
 ): Promise<string> {
   const same = await tx
@@ -70,7 +69,6 @@ export async function settleContent(
       sha512: filled.sha512,
       format: filled.format,
       virtual_size: filled.virtualSize,
-      volume_state: filled.volume,
     })
     .where('id', '=', filled.id)
     .execute();
@@ -103,12 +101,14 @@ export async function insertFilling(core: ImageCore, tx: Tx): Promise<string> {
 export async function deleteDropped(core: ImageCore): Promise<number> {
   const rows = await core.db
     .selectFrom('image_content')
-    .select(['id', 'volume_id'])
+    .select(['id', 'volume_state'])
     .where('state', '=', 'dropping')
+    // While one is being made its operation has to end first, or the volume would outlive its content.
+    .where('volume_state', '<>', 'wanted')
     .limit(100)
     .execute();
-  for (const { id, volume_id } of rows) {
-    if (volume_id !== null) await core.volumes?.delete(volume_id);
+  for (const { id, volume_state } of rows) {
+    if (volume_state !== 'none') await core.volumes?.delete(id);
     await core.store.delete(id);
     await core.db
       .deleteFrom('image_content')

@@ -30,6 +30,6 @@ export interface NewImageVolume {
 export interface ImageVolumes {
   /** Makes the volume, or says it is there from an earlier attempt; returns its id. */
   ensure(volume: NewImageVolume): Promise<string>;
-  /** May be repeated. */
-  delete(volumeId: string): Promise<void>;
+  /** The volume that `ensure` made under this id, if it did; may be repeated. */
+  delete(id: string): Promise<void>;
 }

@@ -167,7 +167,8 @@ async function endOf(child: ChildProcess): Promise<void> {
     child.on('close', (code, signal) => {
       if (code === 0) resolve();
       else if (code === 127 || /qemu-img: No such file/.test(complaint)) reject(toolMissing());
-      else reject(refused(`qemu-img ended with ${signal ?? code}: ${complaint.slice(0, 300).trim()}`));
+      else
+        reject(refused(`qemu-img ended with ${signal ?? code}: ${complaint.slice(0, 300).trim()}`));
     });
   });
 }
@@ -179,5 +180,8 @@ const refused = (reason: string): Failure =>
 
 const toolMissing = (): Failure =>
   new Failure('missing', 'tool-missing', 'qemu-img is not installed', {
-    facts: { reason: 'qemu-img is missing; as root run: apt-get install -y --no-install-recommends qemu-utils' },
+    facts: {
+      reason:
+        'qemu-img is missing; as root run: apt-get install -y --no-install-recommends qemu-utils',
+    },
   });

@@ -8,9 +8,10 @@
  */
 import type { ImageCore, Tx } from '../core.ts';
 import { conflict, imageFailure } from '../failures.ts';
-import { enforceQuota } from '../images/quotas.ts';
+import { reserve, roomFor } from '../images/quotas.ts';
 import type { ImageRecord } from '../images/records.ts';
 import type { ImageRow, TransferRow } from '../tables.ts';
+import { wantVolume } from '../tasks/volume-operation.ts';
 import { insertFilling, releaseContent, settleContent } from './contents.ts';
 import { type TakenContent, takeIn } from './intake.ts';
 
@@ -27,7 +28,7 @@ export async function beginTransfer(
 ): Promise<Transfer> {
   return await core.change(async (tx) => {
     await endTransfers(core, tx, { imageId: image.id });
-    await enforceQuota(core, tx, image.owner, { name: 'image_count_uploading', more: 1 });
+    await reserve(core, tx, image, { count_uploading: 1 });
     const contentId = await insertFilling(core, tx);
     const { numInsertedOrUpdatedRows } = await tx
       .insertInto('image_transfer')
@@ -84,10 +85,10 @@ export async function receiveData(
         containerFormat: image.container_format ?? 'bare',
       },
       onProgress: renewal(core, transfer),
-      bytesMax: await roomFor(core, image, 'image_size_total'),
+      bytesMax: await roomFor(core, image.owner, 'size_total'),
     });
     await core.change(async (tx) => {
-      await settleTransfer(tx, transfer);
+      await settleTransfer(core, tx, transfer);
       await activate(core, tx, { imageId: image.id, contentId: transfer.contentId, taken });
     });
   });
@@ -105,16 +106,17 @@ export async function stageData(
       ...received,
       contentId: transfer.contentId,
       onProgress: renewal(core, transfer),
-      bytesMax: await roomFor(core, image, 'image_stage_total'),
+      bytesMax: await roomFor(core, image.owner, 'stage_total'),
     });
     await core.change(async (tx) => {
-      await settleTransfer(tx, transfer);
-      const contentId = await settle(core, tx, transfer.contentId, taken);
+      await settleTransfer(core, tx, transfer);
+      const contentId = await settle(tx, transfer.contentId, taken);
       await tx
         .updateTable('image_image')
         .set({ staged_id: contentId, size: taken.size, updated_at_us: core.nowUs(), reason: '' })
         .where('id', '=', image.id)
         .execute();
+      await reserve(core, tx, image, { stage_total: taken.size });
     });
   });
 }
@@ -128,13 +130,17 @@ export async function carry(
   try {
     await work();
   } catch (error) {
-    await core.change((tx) => abandon(tx, transfer));
+    await core.change((tx) => abandon(core, tx, transfer));
     throw error;
   }
 }
 
-export async function abandon(tx: Tx, transfer: Pick<Transfer, 'contentId'>): Promise<void> {
-  await tx.deleteFrom('image_transfer').where('content_id', '=', transfer.contentId).execute();
+export async function abandon(
+  core: ImageCore,
+  tx: Tx,
+  transfer: Pick<Transfer, 'contentId'>,
+): Promise<void> {
+  await removeTransfer(core, tx, transfer);
   await tx
     .updateTable('image_content')
     .set({ state: 'dropping' })
@@ -143,26 +149,29 @@ export async function abandon(tx: Tx, transfer: Pick<Transfer, 'contentId'>): Pr
     .execute();
 }
 
-/** What the project's quota leaves for one more image, at most the limit of one. */
-export async function roomFor(
-  core: ImageCore,
-  image: ImageRecord,
-  name: 'image_size_total' | 'image_stage_total',
-): Promise<number> {
-  const { settings } = core;
-  await enforceQuota(core, core.db, image.owner, { name, more: 1 });
-  const limit =
-    name === 'image_size_total' ? settings.projectBytesMax : settings.projectStagedBytesMax;
-  return limit === 0 ? settings.imageBytesMax : Math.min(limit, settings.imageBytesMax);
+/** The transfer is whole; fails when the image was deleted, or another process took it for dead, meanwhile. */
+export async function settleTransfer(core: ImageCore, tx: Tx, transfer: Transfer): Promise<void> {
+  if (!(await removeTransfer(core, tx, transfer))) throw goneMeanwhile(transfer.imageId);
 }
 
-/** The transfer is whole; fails when the image was deleted, or another process took it for dead, meanwhile. */
-export async function settleTransfer(tx: Tx, transfer: Transfer): Promise<void> {
-  const { numDeletedRows } = await tx
+async function removeTransfer(
+  core: ImageCore,
+  tx: Tx,
+  { contentId }: Pick<Transfer, 'contentId'>,
+): Promise<boolean> {
+  const row = await tx
     .deleteFrom('image_transfer')
-    .where('content_id', '=', transfer.contentId)
+    .where('content_id', '=', contentId)
+    .returning('image_id')
     .executeTakeFirst();
-  if (numDeletedRows === 0n) throw goneMeanwhile(transfer.imageId);
+  if (row === undefined) return false;
+  const { owner } = await tx
+    .selectFrom('image_image')
+    .select('owner')
+    .where('id', '=', row.image_id)
+    .executeTakeFirstOrThrow();
+  await reserve(core, tx, { id: row.image_id, owner }, { count_uploading: 0 });
+  return true;
 }
 
 function goneMeanwhile(id: string) {
@@ -171,22 +180,12 @@ function goneMeanwhile(id: string) {
   });
 }
 
-export async function settle(
-  core: ImageCore,
-  tx: Tx,
-  contentId: string,
-  taken: TakenContent,
-): Promise<string> {
+export async function settle(tx: Tx, contentId: string, taken: TakenContent): Promise<string> {
   const { format, virtualBytes } = taken.inspection;
-  const hasDisk = core.volumes !== undefined && core.settings.volumes && format !== 'ovf';
+  const { size, md5, sha512 } = taken;
   return await settleContent(tx, {
-    id: contentId,
-    size: taken.size,
-    md5: taken.md5,
-    sha512: taken.sha512,
-    format,
+    ...{ id: contentId, size, md5, sha512, format },
     virtualSize: virtualBytes,
-    volume: hasDisk && taken.size > 0 ? 'wanted' : 'none',
   });
 }
 
@@ -196,7 +195,7 @@ export async function activate(
   tx: Tx,
   given: { readonly imageId: string; readonly contentId: string; readonly taken: TakenContent },
 ): Promise<void> {
-  const contentId = await settle(core, tx, given.contentId, given.taken);
+  const contentId = await settle(tx, given.contentId, given.taken);
   await refer(core, tx, given.imageId, contentId);
 }
 
@@ -220,7 +219,8 @@ export async function refer(
     .where('id', '=', imageId)
     .executeTakeFirst();
   if (image === undefined) throw goneMeanwhile(imageId);
-  await enforceQuota(core, tx, image.owner, { name: 'image_size_total', more: content.size ?? 0 });
+  const held = { size_total: content.size ?? 0, stage_total: 0 };
+  await reserve(core, tx, { id: imageId, owner: image.owner }, held);
   const columns: Partial<ImageRow> = {
     state: 'active',
     reason: '',
@@ -233,6 +233,7 @@ export async function refer(
     updated_at_us: core.nowUs(),
   };
   await tx.updateTable('image_image').set(columns).where('id', '=', imageId).execute();
+  await wantVolume(core, tx, content);
   if (image.staged_id !== null && image.staged_id !== contentId)
     await releaseContent(tx, image.staged_id);
 }
@@ -250,7 +251,7 @@ export async function endTransfers(
       : ended.where('lease_until_us', '<=', core.nowUs());
   if (which.imageId !== undefined) ended = ended.where('image_id', '=', which.imageId);
   const rows = await ended.limit(1_000).execute();
-  for (const row of rows) await abandon(tx, row);
+  for (const row of rows) await abandon(core, tx, row);
   return rows.length;
 }
 

@@ -31,8 +31,7 @@ export function qcow2Checker(limits: InspectionLimits): Checker {
       const head = regions.find('head');
       if (head === undefined) throw refuse('qcow2', 'it ends within its header');
       const header = checkHeader(head, totalBytes, limits);
-      const first = regions.find('extensions');
-      if (first !== undefined) checkExtensions(first, header);
+      checkExtensions(regions.soFar('extensions'), header);
       const found: Inspection = { format: 'qcow2', virtualBytes: header.virtualBytes };
       return found;
     },

@@ -45,6 +45,12 @@ export class Regions {
     return region !== undefined && region.filled === region.bytes.length ? region.bytes : undefined;
   }
 
+  /** What has passed of the region: all of it, or what the file had. */
+  soFar(name: string): Buffer {
+    const region = this.regions.get(name);
+    return region === undefined ? Buffer.alloc(0) : region.bytes.subarray(0, region.filled);
+  }
+
   has(name: string): boolean {
     return this.regions.has(name);
   }

@@ -22,6 +22,8 @@ export function vmdkChecker(limits: InspectionLimits): Checker {
       // The descriptor follows the header closely: what has passed of the first chunk still holds its start.
       kept ??= chunk;
       regions.feed(chunk);
+      if (isText(regions.soFar('head')))
+        throw refuse('vmdk', 'it is a description alone, and its extents are other files');
       const head = regions.find('head');
       if (head === undefined || regions.has('descriptor')) return;
       const { at, length } = descriptorOf(head);
@@ -38,6 +40,9 @@ export function vmdkChecker(limits: InspectionLimits): Checker {
     },
   };
 }
+
+const isText = (head: Buffer): boolean =>
+  head.toString('latin1', 0, vmdkText.length).toLowerCase() === vmdkText.toLowerCase();
 
 function descriptorOf(head: Buffer): { at: number; length: number } {
   const version = head.readUInt32LE(4);

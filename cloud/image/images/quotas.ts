@@ -1,81 +1,83 @@
-/** Quotas: what a project uses of images, asked in the transaction that would use more of it. */
-import { sql } from 'kysely';
-import type { Db, ImageCore } from '../core.ts';
+/** Quotas of images: what a project holds, reserved under each image's id in the transaction that changes it. */
+import type { ImageCore, Tx } from '../core.ts';
 import { imageFailure } from '../failures.ts';
-import { statusOf } from './records.ts';
-
-export interface Usage {
-  readonly image_size_total: number;
-  readonly image_stage_total: number;
-  readonly image_count_total: number;
-  readonly image_count_uploading: number;
-}
+import type { ImageSettings } from '../settings.ts';
 
 const MiB = 1024 * 1024;
+const unlimited = -1;
 
-/** Bytes, not the MiB that clients see. */
-export async function usageOf(core: ImageCore, db: Db, owner: string | null): Promise<Usage> {
-  const status = statusOf(core.nowUs());
-  const staged = sql<number>`coalesce((select content.size from image_content as content
-    where content.id = image_image.staged_id), 0)`;
-  const row = await db
-    .selectFrom('image_image')
-    .select([
-      sql<number>`coalesce(sum(case when content_id is not null then size else 0 end), 0)`.as(
-        'bytes',
-      ),
-      sql<number>`coalesce(sum(${staged}), 0)`.as('staged'),
-      sql<number>`count(*)`.as('count'),
-      sql<number>`coalesce(sum(case when ${status} in ('saving', 'uploading', 'importing') then 1 else 0 end), 0)`.as(
-        'uploading',
-      ),
-    ])
-    .where('owner', owner === null ? 'is' : '=', owner)
-    .executeTakeFirstOrThrow();
-  return {
-    image_size_total: Number(row.bytes),
-    image_stage_total: Number(row.staged),
-    image_count_total: Number(row.count),
-    image_count_uploading: Number(row.uploading),
+/** Bytes are counted as bytes; clients are shown MiB. */
+export type Counted = 'size_total' | 'stage_total' | 'count_total' | 'count_uploading';
+
+const nameOf = (counted: Counted) => `image.${counted}`;
+
+/** 0 in the settings is "no limit". */
+const limit = (setting: number) => (setting === 0 ? unlimited : setting);
+
+export function declareQuotas(core: ImageCore): void {
+  const { settings } = core;
+  const defaults: Record<Counted, number> = {
+    size_total: settings.projectBytesMax,
+    stage_total: settings.projectStagedBytesMax,
+    count_total: settings.projectImagesMax,
+    count_uploading: settings.projectUploadsMax,
   };
+  core.quotas.add(
+    (Object.keys(defaults) as Counted[]).map((counted) => ({
+      resource: nameOf(counted),
+      defaultLimit: limit(defaults[counted]),
+    })),
+  );
 }
 
-export function limitsOf(core: ImageCore): Usage {
-  const { settings } = core;
-  return {
-    image_size_total: settings.projectBytesMax,
-    image_stage_total: settings.projectStagedBytesMax,
-    image_count_total: settings.projectImagesMax,
-    image_count_uploading: settings.projectUploadsMax,
-  };
+/** Images without an owner are the cloud's own and count for nobody. */
+export async function reserve(
+  core: ImageCore,
+  tx: Tx,
+  image: { readonly id: string; readonly owner: string | null },
+  amounts: Partial<Record<Counted, number>>,
+): Promise<void> {
+  if (image.owner === null) return;
+  const named = Object.entries(amounts).map(([counted, amount]) => [
+    nameOf(counted as Counted),
+    amount,
+  ]);
+  await core.quotas.reserve(
+    tx,
+    { scope: image.owner, holder: image.id },
+    Object.fromEntries(named) as Record<string, number>,
+  );
+}
+
+/** How many bytes one more image may have: what the quota leaves, at most the limit of one upload. */
+export async function roomFor(
+  core: ImageCore,
+  owner: string | null,
+  counted: 'size_total' | 'stage_total',
+): Promise<number> {
+  const { imageBytesMax }: ImageSettings = core.settings;
+  if (owner === null) return imageBytesMax;
+  const usage = (await core.quotas.usage(owner, 'image'))[nameOf(counted)];
+  if (usage === undefined || usage.limit === unlimited) return imageBytesMax;
+  const { used } = usage;
+  if (used >= usage.limit)
+    throw imageFailure('over-quota', {
+      ...{ scope: owner, resource: nameOf(counted), limit: usage.limit, used },
+      requested: 1,
+    });
+  return Math.min(imageBytesMax, usage.limit - used);
 }
 
 /** Sizes in MiB and −1 for "no limit", as upstream's usage API has them. */
 export async function usageView(core: ImageCore, owner: string | null) {
-  const usage = await usageOf(core, core.db, owner);
-  const limits = limitsOf(core);
-  const names = Object.keys(limits) as (keyof Usage)[];
+  const usage = owner === null ? {} : await core.quotas.usage(owner, 'image');
+  const counted: Counted[] = ['size_total', 'stage_total', 'count_total', 'count_uploading'];
   return Object.fromEntries(
-    names.map((name) => {
-      const unit = name.startsWith('image_count') ? 1 : MiB;
-      const limit = limits[name] === 0 ? -1 : Math.floor(limits[name] / unit);
-      return [name, { limit, usage: Math.ceil(usage[name] / unit) }];
+    counted.map((name) => {
+      const unit = name.startsWith('count') ? 1 : MiB;
+      const { limit: most = unlimited, used = 0 } = usage[nameOf(name)] ?? {};
+      const shown = most === unlimited ? unlimited : Math.floor(most / unit);
+      return [`image_${name}`, { limit: shown, usage: Math.ceil(used / unit) }];
     }),
   );
-}
-
-/** Refuses when the project would then have more than its limit of `name`. */
-export async function enforceQuota(
-  core: ImageCore,
-  db: Db,
-  owner: string | null,
-  wanted: { readonly name: keyof Usage; readonly more: number },
-): Promise<void> {
-  const limit = limitsOf(core)[wanted.name];
-  if (limit === 0) return;
-  const used = (await usageOf(core, db, owner))[wanted.name];
-  if (used + wanted.more <= limit) return;
-  throw imageFailure('limit-exceeded', {
-    why: `Project ${owner ?? ''} is over a limit for [Resource ${wanted.name} is over limit of ${limit} due to current usage ${used} and delta ${wanted.more}]`,
-  });
 }

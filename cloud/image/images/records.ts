@@ -20,8 +20,7 @@ export interface ImageRecord extends ImageRow {
 export function statusOf(nowUs: number): RawBuilder<Status> {
   return sql<Status>`case
     when image_image.state = 'queued' and exists (select 1 from image_task
-      where image_task.image_id = image_image.id and image_task.status in ('pending', 'processing')
-      and image_task.type <> 'volume') then 'importing'
+      where image_task.image_id = image_image.id and image_task.status in ('pending', 'processing')) then 'importing'
     when image_image.state = 'queued' and exists (select 1 from image_transfer
       where image_transfer.image_id = image_image.id and image_transfer.lease_until_us > ${nowUs})
       then (select kind from image_transfer where image_transfer.image_id = image_image.id)

@@ -110,9 +110,9 @@ async function createTasks(db: Db): Promise<void> {
     'image_task',
     [
       ...['id', 'type', 'status', 'owner?', 'image_id?', 'user_id', 'request_id'],
-      ...['input', 'result?', 'message', 'holder'],
+      ...['input', 'result?', 'message'],
     ],
-    ['created_at_us', 'updated_at_us', 'expires_at_us?', 'lease_until_us', 'attempts'],
+    ['created_at_us', 'updated_at_us', 'expires_at_us?'],
   )
     .addPrimaryKeyConstraint('image_task_pk', ['id'])
     .execute();

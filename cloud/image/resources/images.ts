@@ -16,7 +16,7 @@ import {
 } from '../images/changing.ts';
 import { listImages } from '../images/listing.ts';
 import { applyChange, type Change, type Draft, parsePatch, patchTypes } from '../images/patch.ts';
-import { enforceQuota } from '../images/quotas.ts';
+import { reserve } from '../images/quotas.ts';
 import { findImage, type ImageRecord } from '../images/records.ts';
 import { baseNames, checkImage, reserved } from '../images/schema.ts';
 import { imageView, storeId } from '../images/view.ts';
@@ -103,7 +103,7 @@ async function createImage(core: ImageCore, request: Request<Document>) {
   checkCounts(draft, core.settings);
   const id = typeof body.id === 'string' ? body.id.toLowerCase() : core.newId();
   await core.change(async (tx) => {
-    await enforceQuota(core, tx, owner, { name: 'image_count_total', more: 1 });
+    await reserve(core, tx, { id, owner }, { count_total: 1 });
     await insertImage(core, tx, id, { ...columnsOf(body), owner, visibility });
     await writeParts(tx, id, draft);
   });
@@ -193,6 +193,19 @@ async function applyChanges(
     .where('id', '=', image.id)
     .execute();
   await writeParts(tx, image.id, draft);
+  if ('owner' in draft.base) await moveQuota(core, tx, image, draft.base.owner);
+}
+
+async function moveQuota(
+  core: ImageCore,
+  tx: Tx,
+  image: ImageRecord,
+  owner: unknown,
+): Promise<void> {
+  await core.quotas.release(tx, image.id);
+  const size = image.content_id === null ? 0 : (image.size ?? 0);
+  const to = { id: image.id, owner: typeof owner === 'string' ? owner : null };
+  await reserve(core, tx, to, { count_total: 1, size_total: size });
 }
 
 function mayChange(request: Request, image: ImageRecord, { name, op, value }: Change): void {
@@ -211,6 +224,7 @@ async function deleteImage(core: ImageCore, tx: Tx, request: Request): Promise<v
   if (image.protected === 1)
     throw forbidden(`Image ${image.id} is protected and cannot be deleted.`);
   await tx.deleteFrom('image_image').where('id', '=', image.id).execute();
+  await core.quotas.release(tx, image.id);
   for (const contentId of [image.content_id, image.staged_id])
     if (contentId !== null) await releaseContent(tx, contentId);
 }

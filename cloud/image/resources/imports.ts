@@ -6,11 +6,11 @@ import { checkUri } from '../content/web-download.ts';
 import type { ImageCore } from '../core.ts';
 import { conflict, imageFailure, invalid } from '../failures.ts';
 import { getImage } from '../images/access.ts';
-import { enforceQuota } from '../images/quotas.ts';
+import { roomFor } from '../images/quotas.ts';
 import type { ImageRecord } from '../images/records.ts';
 import { storeId } from '../images/view.ts';
 import { importMethods } from '../tasks/methods.ts';
-import { insertTask } from '../tasks/task-rows.ts';
+import { startTask } from '../tasks/task-rows.ts';
 import { taskView } from './tasks.ts';
 
 const importBody = Type.Object(
@@ -33,7 +33,7 @@ interface Asked {
   readonly uri: string | undefined;
 }
 
-export function importRoutes(core: ImageCore, wake: () => void): Route<ImageCaller>[] {
+export function importRoutes(core: ImageCore): Route<ImageCaller>[] {
   return [
     route({
       method: 'POST',
@@ -50,20 +50,24 @@ export function importRoutes(core: ImageCore, wake: () => void): Route<ImageCall
         checkState(image, asked);
         checkStores(request, asked);
         if (asked.method === 'web-download') checkUri(core.settings, asked.uri ?? '');
+        if (asked.method === 'copy-image') return { status: 202 };
+        await roomFor(core, image.owner, 'size_total');
         await core.change(async (tx) => {
           const now = await getImage(core, request, 'modify_image', tx);
           checkState(now, asked);
-          await enforceQuota(core, tx, image.owner, { name: 'image_size_total', more: 0 });
-          await insertTask(core, tx, {
+          await startTask(core, tx, {
             type: 'api_image_import',
             owner: projectOf(request),
             imageId: image.id,
             userId: callerOf(request).userId,
             requestId: request.requestId,
             input: { image_id: image.id, import_req: request.body, backend: [storeId] },
+            source: {
+              method: asked.method,
+              ...(asked.uri === undefined ? {} : { uri: asked.uri }),
+            },
           });
         });
-        wake();
         return { status: 202 };
       },
     }),
@@ -77,7 +81,6 @@ export function importRoutes(core: ImageCore, wake: () => void): Route<ImageCall
           .selectFrom('image_task')
           .selectAll()
           .where('image_id', '=', image.id)
-          .where('type', '<>', 'volume')
           .orderBy('created_at_us')
           .limit(core.settings.limitMax)
           .execute();

@@ -13,9 +13,10 @@ import { checkUri } from '../content/web-download.ts';
 import type { ImageCore } from '../core.ts';
 import { conflict, imageFailure, invalid, missing } from '../failures.ts';
 import { columnsOf, insertImage, writeParts } from '../images/changing.ts';
+import { reserve } from '../images/quotas.ts';
 import { baseNames, checkImage, readOnlyNames, reserved } from '../images/schema.ts';
 import type { TaskRow } from '../tables.ts';
-import { insertTask } from '../tasks/task-rows.ts';
+import { startTask } from '../tasks/task-rows.ts';
 import { isoTime } from '../times.ts';
 
 export function taskView(row: TaskRow) {
@@ -50,7 +51,7 @@ const taskBody = Type.Object({
   ),
 });
 
-export function taskRoutes(core: ImageCore, wake: () => void): Route<ImageCaller>[] {
+export function taskRoutes(core: ImageCore): Route<ImageCaller>[] {
   return [
     route({
       method: 'GET',
@@ -65,7 +66,6 @@ export function taskRoutes(core: ImageCore, wake: () => void): Route<ImageCaller
       body: taskBody,
       handle: async (request) => {
         const row = await createTask(core, request, request.body);
-        wake();
         return { status: 201, body: taskView(row), headers: { Location: `/v2/tasks/${row.id}` } };
       },
     }),
@@ -79,7 +79,6 @@ export function taskRoutes(core: ImageCore, wake: () => void): Route<ImageCaller
           .selectFrom('image_task')
           .selectAll()
           .where('id', '=', id)
-          .where('type', '<>', 'volume')
           .executeTakeFirst();
         if (row === undefined)
           throw missing(`Failed to find task ${id.slice(0, 64)} to get task info.`);
@@ -102,7 +101,7 @@ async function listTasks(core: ImageCore, request: Request) {
   const limitText = query.get('limit') ?? String(core.settings.limitDefault);
   if (!/^\d{1,9}$/.test(limitText)) throw invalid('limit param must be an integer');
   const limit = Math.min(Number(limitText), core.settings.limitMax);
-  let found = core.db.selectFrom('image_task').selectAll().where('type', '<>', 'volume');
+  let found = core.db.selectFrom('image_task').selectAll();
   for (const name of ['status', 'type', 'owner'] as const) {
     const value = query.get(name);
     if (value !== null) found = found.where(name, '=', value as never);
@@ -180,19 +179,21 @@ async function createTask(
   const owner = projectOf(request);
   return await core.change(async (tx) => {
     const id = core.newId();
+    await reserve(core, tx, { id, owner }, { count_total: 1 });
     await insertImage(core, tx, id, { ...columnsOf(document), owner });
     const extra = Object.entries(properties).filter(([name]) => !baseNames.has(name));
     await writeParts(tx, id, {
       tags: [],
       properties: new Map(extra.map(([name, value]) => [name, String(value)])),
     });
-    return await insertTask(core, tx, {
+    return await startTask(core, tx, {
       type: 'import',
       owner,
       imageId: id,
       userId: callerOf(request).userId,
       requestId: request.requestId,
-      input: { ...input, import_req: { method: { name: 'web-download', uri } } },
+      input,
+      source: { method: 'web-download', uri },
     });
   });
 }

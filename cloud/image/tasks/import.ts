@@ -1,10 +1,12 @@
 /**
- * Imports: staged bytes, or bytes from the web, become an image's data.
+ * The operation `image.import`: staged bytes, or bytes from the web, become an image's data.
  *
- * Each step may be repeated: a download that was cut off is begun anew and what it had stored is dropped; referring to the stored
- * content and ending the task are one transaction.
+ * Its one step may be repeated: a download that was cut off is begun anew and what it had stored is dropped; that the image
+ * refers to its content is one transaction, after which there is nothing more to do.
  */
-
+import Type, { type Static } from 'typebox';
+import { declareWorkflow, type Operation, type Workflow } from '#cloud/operations';
+import { roomOf } from '#cloud/state';
 import { releaseContent } from '../content/contents.ts';
 import { checkDeclared, takeIn } from '../content/intake.ts';
 import {
@@ -13,30 +15,70 @@ import {
   carry,
   refer,
   renewal,
-  roomFor,
   settleTransfer,
 } from '../content/transfers.ts';
 import { download } from '../content/web-download.ts';
 import type { ImageCore, Tx } from '../core.ts';
 import { imageFailure } from '../failures.ts';
 import type { ContentFormat } from '../formats/inspection.ts';
+import { reserve, roomFor } from '../images/quotas.ts';
 import { findImage, type ImageRecord } from '../images/records.ts';
-import type { TaskRow } from '../tables.ts';
-import { parseInput } from './methods.ts';
-import type { TaskWork } from './runner.ts';
+import type { ImageTables } from '../tables.ts';
+import { plainFailure } from './reasons.ts';
+import { endTask } from './task-rows.ts';
 
-export function importWork(core: ImageCore): TaskWork {
-  return async ({ task, signal }) => {
-    const image = await findImage(core, task.image_id ?? '', { projectId: undefined });
-    if (image === undefined)
-      throw imageFailure('gone', { why: 'The image was deleted before its import.' });
-    const { method, uri } = parseInput(task.input);
-    if (image.content_id === null) {
-      if (method === 'web-download') await fromWeb(core, image, uri ?? '', signal);
-      else await fromStaged(core, image);
-    }
-    return async () => ({ image_id: image.id });
-  };
+const Input = Type.Object({
+  taskId: Type.String(),
+  imageId: Type.String(),
+  method: Type.String(),
+  uri: Type.Optional(Type.String()),
+});
+type Input = Static<typeof Input>;
+
+/** A day: what a download may take at the most is its own setting. */
+const timeoutMs = 86_400_000;
+
+export function importWorkflow(core: ImageCore): Workflow {
+  return declareWorkflow({
+    name: 'image.import',
+    input: Input,
+    steps: [
+      {
+        name: 'data',
+        timeoutMs,
+        retriesMax: 3,
+        run: ({ input, signal, progress }) =>
+          plainFailure(async () => {
+            await importData(core, input, { signal, progress });
+            return undefined;
+          }),
+      },
+    ],
+    ended: async (transaction, operation, input) => {
+      const tx = roomOf<ImageTables>(transaction);
+      if (operation.state === 'succeeded')
+        await endTask(core, tx, input.taskId, {
+          status: 'success',
+          result: { image_id: input.imageId },
+        });
+      else await failImport(core, tx, input, reasonOf(operation));
+    },
+  });
+}
+
+interface Progress {
+  readonly signal: AbortSignal;
+  progress(done: number, total: number, unit?: string): void;
+}
+
+async function importData(core: ImageCore, input: Input, progress: Progress): Promise<void> {
+  const image = await findImage(core, input.imageId, { projectId: undefined });
+  if (image === undefined)
+    throw imageFailure('gone', { why: 'The image was deleted before its import.' });
+  // Done already, by a process that was killed before it could say so.
+  if (image.content_id !== null) return;
+  if (input.method === 'web-download') await fromWeb(core, image, input.uri ?? '', progress);
+  else await fromStaged(core, image);
 }
 
 async function fromStaged(core: ImageCore, image: ImageRecord): Promise<void> {
@@ -65,22 +107,27 @@ async function fromWeb(
   core: ImageCore,
   image: ImageRecord,
   uri: string,
-  signal: AbortSignal,
+  { signal, progress }: Progress,
 ): Promise<void> {
   const transfer = await beginTransfer(core, image, 'uploading');
   await carry(core, transfer, async () => {
     const response = await download(core.settings, uri, signal);
+    const renew = renewal(core, transfer);
     try {
+      const { lengthBytes } = response;
       const taken = await takeIn(core, {
         contentId: transfer.contentId,
         body: response.body,
-        ...(response.lengthBytes === undefined ? {} : { lengthBytes: response.lengthBytes }),
+        ...(lengthBytes === undefined ? {} : { lengthBytes }),
         declared: declaredBy(image),
-        onProgress: renewal(core, transfer),
-        bytesMax: await roomFor(core, image, 'image_size_total'),
+        onProgress: async (bytes) => {
+          progress(bytes, lengthBytes ?? 0, 'bytes');
+          await renew();
+        },
+        bytesMax: await roomFor(core, image.owner, 'size_total'),
       });
       await core.change(async (tx) => {
-        await settleTransfer(tx, transfer);
+        await settleTransfer(core, tx, transfer);
         await activate(core, tx, { imageId: image.id, contentId: transfer.contentId, taken });
       });
     } finally {
@@ -89,38 +136,25 @@ async function fromWeb(
   });
 }
 
-/** The image of a failed import is queued again and says why; what was staged for it goes. */
-export async function failedImage(
-  core: ImageCore,
-  tx: Tx,
-  task: TaskRow,
-  reason: string,
-): Promise<void> {
-  if (task.type === 'volume') {
-    const { contentId } = JSON.parse(task.input) as { contentId: string };
-    await tx
-      .updateTable('image_content')
-      .set({ volume_state: 'failed', volume_reason: reason.slice(0, 1_000) })
-      .where('id', '=', contentId)
-      .execute();
-    return;
-  }
+const reasonOf = ({ state, error }: Operation): string =>
+  state === 'cancelled' ? 'The import was cancelled.' : (error?.message ?? 'The import failed.');
+
+/** The image is queued again and says why; what was staged for it goes. */
+async function failImport(core: ImageCore, tx: Tx, input: Input, why: string): Promise<void> {
+  const reason = why.slice(0, 1_000);
+  await endTask(core, tx, input.taskId, { status: 'failure', message: reason });
   const image = await tx
     .selectFrom('image_image')
-    .select(['id', 'staged_id'])
-    .where('id', '=', task.image_id ?? '')
+    .select(['id', 'owner', 'staged_id'])
+    .where('id', '=', input.imageId)
     .where('state', '=', 'queued')
     .executeTakeFirst();
   if (image === undefined) return;
   await tx
     .updateTable('image_image')
-    .set({
-      reason: reason.slice(0, 1_000),
-      staged_id: null,
-      size: null,
-      updated_at_us: core.nowUs(),
-    })
+    .set({ reason, staged_id: null, size: null, updated_at_us: core.nowUs() })
     .where('id', '=', image.id)
     .execute();
+  await reserve(core, tx, image, { stage_total: 0 });
   if (image.staged_id !== null) await releaseContent(tx, image.staged_id);
 }

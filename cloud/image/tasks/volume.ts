@@ -1,7 +1,7 @@
 /** Makes a volume of a content: what a guest would see of the image, once for all images with the same bytes. */
 import { Failure } from '#common';
-import type { Converter } from '../content/qemu-img.ts';
 import type { StoredContent } from '../content/interfaces.ts';
+import type { Converter } from '../content/qemu-img.ts';
 import type { ImageCore } from '../core.ts';
 import { imageFailure } from '../failures.ts';
 import type { ContentFormat } from '../formats/inspection.ts';
@@ -77,7 +77,8 @@ async function diskInside(core: ImageCore, stored: StoredContent): Promise<Disk>
   for await (const chunk of stored.read(0, stored.sizeBytes)) archive.feed(chunk);
   const promised = archive.finish(stored.sizeBytes);
   const member = archive.members.find(({ name }) => name === promised.detail);
-  if (member === undefined) throw imageFailure('image-refused', { format: 'ova', reason: 'its disk is missing' });
+  if (member === undefined)
+    throw imageFailure('image-refused', { format: 'ova', reason: 'its disk is missing' });
   const inspector = new ImageInspector(limits);
   for await (const chunk of stored.read(member.offset, member.bytes)) inspector.feed(chunk);
   const found = inspector.finish();

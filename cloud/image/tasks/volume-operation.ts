@@ -1,0 +1,89 @@
+/** The operation `image.volume`: makes the volume of a content, once, whoever uploaded it. */
+import Type from 'typebox';
+import { declareWorkflow, type Workflow } from '#cloud/operations';
+import { roomOf } from '#cloud/state';
+import type { Converter } from '../content/qemu-img.ts';
+import type { ImageCore, Tx } from '../core.ts';
+import type { ContentRow, ImageTables } from '../tables.ts';
+import { plainFailure } from './reasons.ts';
+import { makeVolume } from './volume.ts';
+
+const Input = Type.Object({ contentId: Type.String() });
+
+/** Called when an image begins to refer to a content: it will have a volume, unless it has or cannot have one. */
+export async function wantVolume(core: ImageCore, tx: Tx, content: ContentRow): Promise<void> {
+  const able = core.volumes !== undefined && core.settings.volumes;
+  const hasDisk = content.format !== 'ovf' && (content.size ?? 0) > 0;
+  if (!able || !hasDisk || content.volume_state === 'wanted' || content.volume_state === 'made')
+    return;
+  await tx
+    .updateTable('image_content')
+    .set({ volume_state: 'wanted', volume_reason: '' })
+    .where('id', '=', content.id)
+    .execute();
+  await core.operations.start(
+    {
+      workflow: 'image.volume',
+      input: { contentId: content.id },
+      resource: { type: 'image-content', id: content.id },
+    },
+    tx,
+  );
+}
+
+export function volumeWorkflow(core: ImageCore, converter: Converter): Workflow {
+  return declareWorkflow({
+    name: 'image.volume',
+    input: Input,
+    steps: [
+      {
+        name: 'convert',
+        timeoutMs: 2 * core.settings.convertTimeoutMs,
+        retriesMax: 3,
+        run: ({ input, signal }) =>
+          plainFailure(async () => {
+            const volumeId = await makeVolume(core, converter, input.contentId, signal);
+            if (volumeId === undefined) return undefined;
+            return {
+              commit: (transaction) =>
+                recordVolume(roomOf<ImageTables>(transaction), input.contentId, volumeId),
+            };
+          }),
+        undo: async ({ input }) => {
+          await core.volumes?.delete(input.contentId);
+          return undefined;
+        },
+      },
+    ],
+    ended: async (transaction, { state, error }, { contentId }) => {
+      const tx = roomOf<ImageTables>(transaction);
+      if (state === 'succeeded') return await forgetWish(tx, contentId);
+      await tx
+        .updateTable('image_content')
+        .set({
+          volume_state: 'failed',
+          volume_reason: (error?.message ?? 'It was cancelled.').slice(0, 1_000),
+        })
+        .where('id', '=', contentId)
+        .execute();
+    },
+  });
+}
+
+async function recordVolume(tx: Tx, contentId: string, volumeId: string): Promise<void> {
+  await tx
+    .updateTable('image_content')
+    .set({ volume_state: 'made', volume_id: volumeId })
+    .where('id', '=', contentId)
+    .execute();
+}
+
+/** The content went while its turn came: there is no volume, and none is wanted. */
+async function forgetWish(tx: Tx, contentId: string): Promise<void> {
+  await tx
+    .updateTable('image_content')
+    .set({ volume_state: 'none' })
+    .where('id', '=', contentId)
+    .where('volume_state', '=', 'wanted')
+    .execute();
+}
