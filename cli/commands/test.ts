@@ -28,6 +28,8 @@ const testPackages = [
   'python3-swift',
   'wrk',
   'procps',
+  'postgresql',
+  'redis-server',
 ];
 
 /** Kinds of test in the order in which they run: what each folder or name holds. */

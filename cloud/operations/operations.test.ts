@@ -1,26 +1,28 @@
-import * as fs from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Type from 'typebox';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Failure, isFailure } from '#common';
-import { declareWorkflow, type Operation, type Step, type Workflow } from './index.ts';
+import { engines, TestDatabase } from '../state/testing/engines.ts';
+import {
+  declareWorkflow,
+  type Operation,
+  operationMigrations,
+  type Step,
+  type Workflow,
+} from './index.ts';
 import { openSample, type SampleRoom } from './testing/sample.ts';
 
+let database: TestDatabase;
 let folder: string;
 let rooms: SampleRoom[];
-beforeEach(() => {
-  folder = fs.mkdtempSync(join(tmpdir(), 'pileus-operations-'));
-  rooms = [];
-});
 afterEach(async () => {
   for (const room of rooms.reverse()) await room.close();
-  fs.rmSync(folder, { recursive: true });
+  await database.remove();
 });
 
 async function open(options: Parameters<typeof openSample>[1] = {}): Promise<SampleRoom> {
-  const room = await openSample(folder, options);
+  const state = options.state ?? (await database.open([operationMigrations]));
+  const room = await openSample(folder, { ...options, state });
   rooms.push(room);
   return room;
 }
@@ -44,7 +46,13 @@ const untilStopped = (signal: AbortSignal) =>
     signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true });
   });
 
-describe('operations', () => {
+describe.each(engines)('operations on %s', (engine) => {
+  beforeEach(() => {
+    database = new TestDatabase(engine);
+    ({ folder } = database);
+    rooms = [];
+  });
+
   it('run their steps in order, remember, and can be looked at', async () => {
     const room = await open();
     const input = { folder, fails: false };
@@ -260,6 +268,28 @@ describe('operations', () => {
     expect(stops).toBe(1);
     const second = await open({ workflows: [long(false)], state: first.state, owner: 'two' });
     expect((await outcome(second, started)).state).toBe('succeeded');
+  });
+
+  it('are shared by two controllers, each step done once', async () => {
+    const done: string[] = [];
+    const counted = (owner: string) =>
+      workflow('counted', [
+        step('a', async ({ operation }) => {
+          await sleep(1);
+          done.push(`${operation.id} ${owner}`);
+          return undefined;
+        }),
+      ]);
+    const one = await open({ workflows: [counted('one')], owner: 'one' });
+    const state = engine === 'sqlite' ? one.state : await database.open([operationMigrations]);
+    const two = await open({ workflows: [counted('two')], owner: 'two', state });
+    const started = await Promise.all(
+      Array.from({ length: 60 }, () => one.operations.start({ workflow: 'counted', input: {} })),
+    );
+    for (const operation of started)
+      expect((await outcome(two, operation)).state).toBe('succeeded');
+    expect(new Set(done.map((line) => line.split(' ')[0])).size).toBe(60);
+    expect(done).toHaveLength(60);
   });
 
   it('refuse a workflow that is not there and an input that does not fit', async () => {

@@ -5,8 +5,24 @@ export const stateSettings = declareSettings({
   url: {
     type: 'text',
     default: '',
+    pattern: /^$|^postgres(ql)?:\/\//,
     about:
-      'Where the control plane keeps its state: empty for SQLite in the data folder, or a postgresql:// address.',
+      'Where the control plane keeps its state: empty for SQLite in the data folder, or a postgresql:// address (keep its password in ~/.pgpass).',
+  },
+  connectionsMax: {
+    type: 'integer',
+    default: 10,
+    min: 1,
+    max: 500,
+    about: 'Connections to PostgreSQL of one process.',
+  },
+  transactionRetriesMax: {
+    type: 'integer',
+    default: 30,
+    min: 0,
+    max: 1_000,
+    about:
+      'How often PostgreSQL may find another transaction in the way before a request is answered busy.',
   },
   waitingMax: {
     type: 'integer',

@@ -1,12 +1,11 @@
-/** The control plane's state: SQL through Kysely, on SQLite in the data folder. */
-import { dirname } from 'node:path';
-import { Kysely, Transaction } from 'kysely';
-import { type Clock, type Disk, Failure, Gate, type Logger } from '#common';
+/** The control plane's state: SQL through Kysely, on SQLite in the data folder or on PostgreSQL. */
+import { type Kysely, Transaction } from 'kysely';
+import { type Clock, type Disk, Failure, type Logger, type Random, systemRandom } from '#common';
 import { CommitListeners } from './commit-listeners.ts';
+import type { Engine } from './engine.ts';
 import { migrate, type RoomMigrations } from './migrations.ts';
 import type { StateSettings } from './settings.ts';
-import { SqliteClient } from './sqlite/client.ts';
-import { sqliteThreadDialect } from './sqlite/dialect.ts';
+import { sqliteEngine } from './sqlite/engine.ts';
 
 export interface StateOptions {
   /** The SQLite file; its folder is made when it is not there. */
@@ -15,6 +14,8 @@ export interface StateOptions {
   readonly migrations: readonly RoomMigrations[];
   readonly disk: Disk;
   readonly clock: Clock;
+  /** For uneven waits. */
+  readonly random?: Random;
   readonly log: Logger;
 }
 
@@ -55,58 +56,38 @@ export interface State {
   close(): Promise<void>;
 }
 
-// Enough for every statement the program has; what is beyond is prepared again.
-const statementsMax = 500;
-
 export async function openState(options: StateOptions): Promise<State> {
-  const { settings } = options;
-  if (settings.url !== '') {
-    throw new Failure(
-      'invalid',
-      'state-engine-missing',
-      'State on another engine than SQLite is not built yet: leave state.url empty',
-    );
-  }
-  await ensureFile(options.disk, options.path);
-  const client = await SqliteClient.start(
-    { path: options.path, busyTimeoutMs: settings.busyTimeoutMs, statementsMax },
-    settings.waitingMax,
-  );
-  const db = new Kysely<unknown>({
-    dialect: sqliteThreadDialect({
-      client,
-      clock: options.clock,
-      transactionTimeoutMs: settings.transactionTimeoutMs,
-      writeGate: new Gate({ name: 'state', inFlightMax: 1, waitingMax: settings.waitingMax }),
-    }),
-  });
-  const close = async () => {
-    await db.destroy();
-    await client.close();
-  };
+  const engine = await openEngine(options);
   try {
-    await migrate(db, options.migrations, options.clock);
+    await engine.locked('pileus migrations', (db) =>
+      migrate(db, options.migrations, options.clock),
+    );
   } catch (error) {
-    await close();
+    await engine.close();
     throw error;
   }
-  options.log.debug({ path: options.path }, 'state open');
+  options.log.debug('state open');
   const commits = new CommitListeners();
   return {
-    db,
-    // SQLite has one writer at a time, so every lock is held by whoever has begun.
-    transaction: (work) => commits.around((listen) => db.transaction().execute(listen(work))),
+    db: engine.db,
+    transaction: (work, { lock } = {}) =>
+      commits.around((listen) => engine.transaction(listen(work), lock)),
     afterCommit: (transaction, run) => commits.add(transaction, run),
-    close,
+    close: () => engine.close(),
   };
 }
 
-/** Makes the file before SQLite does, so that it and its journal belong to this user alone from the start. */
-async function ensureFile(disk: Disk, path: string): Promise<void> {
-  await disk.makeDirectory(dirname(path));
-  if (await disk.exists(path)) return;
-  const file = await disk.open(path, 'create');
-  await file.sync();
-  await file.close();
-  await disk.syncDirectory(dirname(path));
+async function openEngine(options: StateOptions): Promise<Engine> {
+  const { settings, clock, log, path, disk } = options;
+  if (settings.url === '') return sqliteEngine({ path, settings, disk, clock });
+  // Only those who use it load its client.
+  const { postgresEngine, probe } = await import('./postgres/engine.ts');
+  const engine = postgresEngine({ settings, clock, random: options.random ?? systemRandom, log });
+  try {
+    await probe(engine);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  return engine;
 }

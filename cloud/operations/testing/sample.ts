@@ -103,6 +103,7 @@ export async function openSample(
     readonly settings?: Partial<OperationSettings>;
     readonly owner?: string;
     readonly reached?: (point: string) => void;
+    /** Without it, SQLite in the folder. */
     readonly state?: State;
   } = {},
 ): Promise<SampleRoom> {
