@@ -28,6 +28,7 @@ interface Options {
   readonly mix?: string;
   readonly sizes?: string;
   readonly listRows: number;
+  readonly listed?: number;
   readonly population: number;
   readonly container: string;
   readonly deletes: number;
@@ -122,6 +123,11 @@ function objectOptions(command: Command): Command {
     .option('--concurrency <n>', 'of the own workload', whole(1, bounds.concurrencyMax), 32)
     .option('--list-rows <n>', 'rows of a list operation of it', whole(1, bounds.listRowsMax), 1000)
     .option(
+      '--listed <n>',
+      'objects laid out to be listed (default: as many rows as a list operation reads)',
+      whole(0, bounds.listedMax),
+    )
+    .option(
       '--population <n>',
       'objects of each size that it reads from',
       whole(8, bounds.populationMax),
@@ -204,10 +210,14 @@ function measureOptions(options: Options, say: (line: string) => void): MeasureO
 
 function ownWorkload(options: Options): ObjectWorkload {
   const { mix = 'read=70,write=30', sizes = '4KiB', concurrency } = options;
+  const shares = parseMix(mix);
+  const sizeShares = parseSizes(sizes);
+  const objects = options.listed ?? (shares.list > 0 ? options.listRows : 0);
   return {
     name: `${mix} ${sizes} ×${concurrency}`,
-    mix: parseMix(mix),
-    sizes: parseSizes(sizes),
+    mix: shares,
+    sizes: sizeShares,
+    listed: { objects, sizeBytes: sizeShares[0]?.sizeBytes ?? 0 },
     concurrency,
     listRows: options.listRows,
     verifyEvery: 100,

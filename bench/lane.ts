@@ -33,6 +33,8 @@ export interface NamedObject {
 export const populationName = (sizeBytes: number, index: number): string =>
   `r${sizeBytes}/${index}`;
 
+export const listedName = (sizeBytes: number, index: number): string => `l${sizeBytes}/${index}`;
+
 /** Names that one thread writes and deletes; shared by its lanes. */
 export class WrittenNames {
   readonly #worker: number;
@@ -189,16 +191,23 @@ async function remove(lane: Reach, object: NamedObject): Promise<Outcome> {
 
 async function list(lane: LaneContext): Promise<Outcome> {
   let [rows, bytes] = [0, 0];
-  let after: string | undefined;
-  for (let page = 0; page < PAGES_MAX && rows < lane.workload.listRows; page++) {
-    const limit = Math.min(PAGE_ROWS_MAX, lane.workload.listRows - rows);
+  const { listed, listRows } = lane.workload;
+  let isFirstRound = listed.objects > listRows;
+  let after = isFirstRound
+    ? listedName(listed.sizeBytes, Math.floor(lane.draw() * listed.objects))
+    : undefined;
+  for (let page = 0; page < PAGES_MAX && rows < listRows; page++) {
+    const limit = Math.min(PAGE_ROWS_MAX, listRows - rows);
     const answer = await lane.connection.send(lane.dialect.page(after, limit), true);
     if (answer.status !== 200 || !answer.body) return { wrong: `status ${answer.status}` };
     bytes += answer.bytes;
     const found = lane.dialect.readPage(answer.body);
     rows += found.names.length;
     after = found.next;
-    if (after === undefined) break;
+    if (after !== undefined) continue;
+    // One that began near the end goes on at the beginning.
+    if (!isFirstRound) break;
+    isFirstRound = false;
   }
   lane.tally.rows += rows;
   return bytes;

@@ -18,6 +18,7 @@ function workload(mix: string, more: Partial<ObjectWorkload> = {}): ObjectWorklo
     durationS: 0.3,
     warmUpS: 0.1,
     listRows: 25,
+    listed: { objects: mix.startsWith('list') ? 40 : 0, sizeBytes: 100 },
     workers: 1,
     verifyEvery: 5,
     population: 20,

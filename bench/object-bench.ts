@@ -9,7 +9,7 @@
 import { Failure } from '#common';
 import { Connection } from './connection.ts';
 import { type Dialect, dialectOf } from './dialect.ts';
-import { type NamedObject, populationName } from './lane.ts';
+import { listedName, type NamedObject, populationName } from './lane.ts';
 import { Load, type LoadResult } from './load.ts';
 import { bytesOnDisk, type MachineUse, watchMachine } from './processes.ts';
 import type { Row } from './result.ts';
@@ -101,7 +101,7 @@ export class ObjectBench {
   }
 
   async #prepare(workload: ObjectWorkload, onlyDeletes: boolean): Promise<void> {
-    const { mix, sizes } = workload;
+    const { mix, sizes, listed } = workload;
     const needed: NamedObject[] = [];
     if (mix.read > 0) {
       for (const { sizeBytes } of sizes) {
@@ -110,14 +110,12 @@ export class ObjectBench {
         }
       }
     }
-    const sizeBytes = sizes[0]?.sizeBytes ?? 0;
-    if (mix.list > 0) {
-      for (let i = 0; i < workload.listRows; i++)
-        needed.push({ name: `l${sizeBytes}/${i}`, sizeBytes });
-    }
+    for (let i = 0; i < listed.objects; i++)
+      needed.push({ name: listedName(listed.sizeBytes, i), sizeBytes: listed.sizeBytes });
     await this.#fill(needed.filter(({ name }) => !this.#present.has(name)));
     for (const { name } of needed) this.#present.add(name);
     if (!onlyDeletes) return;
+    const sizeBytes = sizes[0]?.sizeBytes ?? 0;
     const victims = Array.from({ length: this.#options.deletes }, (_, i) => ({
       name: `d${sizeBytes}/${i}`,
       sizeBytes,

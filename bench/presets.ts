@@ -2,7 +2,7 @@
 import { Failure } from '#common';
 import type { ObjectWorkload, OperationKind, VolumeWorkload } from './workload.ts';
 
-export const presetNames = ['daily', 'peers', 'quick'] as const;
+export const presetNames = ['daily', 'million', 'peers', 'quick'] as const;
 export type PresetName = (typeof presetNames)[number];
 
 /** What the command line gives to every workload of a preset. */
@@ -31,6 +31,7 @@ function single(
     sizes: [{ sizeBytes: what.sizeBytes, weight: 1 }],
     concurrency: what.concurrency,
     listRows: what.listRows ?? 1000,
+    listed: { objects: what.listRows ?? 0, sizeBytes: what.sizeBytes },
     verifyEvery: VERIFY_EVERY,
     population: POPULATION,
     ...pace,
@@ -52,23 +53,41 @@ export function objectPreset(name: PresetName, pace: Pace): ObjectWorkload[] {
         row('delete', 4 * KIB, 8),
       ];
     case 'daily':
+      return [dailyMix(pace)];
+    case 'million':
       return [
-        {
-          name: 'daily mix ×32',
-          mix: { read: 70, write: 20, list: 5, delete: 5 },
-          sizes: [
-            { sizeBytes: 4 * KIB, weight: 70 },
-            { sizeBytes: 64 * KIB, weight: 25 },
-            { sizeBytes: MIB, weight: 5 },
-          ],
-          concurrency: 32,
-          listRows: 1000,
-          verifyEvery: VERIFY_EVERY,
-          population: POPULATION,
-          ...pace,
-        },
-      ];
+        single(pace, {
+          kind: 'list',
+          sizeBytes: MILLION.sizeBytes,
+          concurrency: 1,
+          listRows: 10_000,
+        }),
+        row('write', 4 * KIB, 32),
+        row('read', 4 * KIB, 32),
+        dailyMix(pace),
+      ].map((workload) => ({ ...workload, name: `${workload.name} in 10⁶`, listed: MILLION }));
   }
+}
+
+/** What lies in the container of the preset `million` besides what its rows write. */
+const MILLION = { objects: 1_000_000, sizeBytes: 128 };
+
+function dailyMix(pace: Pace): ObjectWorkload {
+  return {
+    name: 'daily mix ×32',
+    mix: { read: 70, write: 20, list: 5, delete: 5 },
+    sizes: [
+      { sizeBytes: 4 * KIB, weight: 70 },
+      { sizeBytes: 64 * KIB, weight: 25 },
+      { sizeBytes: MIB, weight: 5 },
+    ],
+    concurrency: 32,
+    listRows: 1000,
+    listed: { objects: 1000, sizeBytes: 4 * KIB },
+    verifyEvery: VERIFY_EVERY,
+    population: POPULATION,
+    ...pace,
+  };
 }
 
 export function volumePreset(name: PresetName, pace: Pace, spanBytes: number): VolumeWorkload[] {
@@ -88,6 +107,8 @@ export function volumePreset(name: PresetName, pace: Pace, spanBytes: number): V
   switch (name) {
     case 'quick':
       return [read, write];
+    case 'million':
+      throw new Failure('invalid', 'bench-preset', 'The preset million is of objects, not volumes');
     case 'daily':
       return [read, write, row('read', MIB, 16), row('write', MIB, 16)];
     case 'peers':

@@ -37,7 +37,8 @@ describe('workload texts', () => {
 describe('presets', () => {
   const pace = { durationS: 3, warmUpS: 1, workers: 1 };
   it.each(presetNames)('%s gives every row a name of its own', (name) => {
-    for (const rows of [objectPreset(name, pace), volumePreset(name, pace, 1024 ** 3)]) {
+    const volumes = name === 'million' ? [] : [volumePreset(name, pace, 1024 ** 3)];
+    for (const rows of [objectPreset(name, pace), ...volumes]) {
       expect(rows.length).toBeGreaterThan(0);
       expect(new Set(rows.map((row) => row.name)).size).toBe(rows.length);
       for (const row of rows) expect(row.durationS).toBe(3);

@@ -21,6 +21,8 @@ export interface ObjectWorkload {
   readonly population: number;
   /** Rows that one list operation reads, over as many pages as the server needs. */
   readonly listRows: number;
+  /** Objects laid out beforehand; with more than `listRows`, a list operation begins at any of them. */
+  readonly listed: { readonly objects: number; readonly sizeBytes: number };
   /** Threads that make the load. */
   readonly workers: number;
   /** Every this many reads the whole body is compared. */
@@ -48,6 +50,7 @@ export const bounds = {
   sizesMax: 16,
   listRowsMax: 1_000_000,
   populationMax: 1_000_000,
+  listedMax: 1_900_000,
 } as const;
 
 const units: Readonly<Record<string, number>> = {

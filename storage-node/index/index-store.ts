@@ -19,19 +19,25 @@ export interface IndexRange {
 export type IndexEntry = readonly [key: string, value: string];
 
 export interface IndexPage {
+  /** Empty when they were taken on the way. */
   readonly entries: readonly IndexEntry[];
   readonly beside: string | undefined;
   /** It ended early because of `bytesMax`. */
   readonly cut: boolean;
 }
 
+export type TakeEntries = (entries: readonly IndexEntry[]) => void;
+
 /** Values to put, or undefined to delete; applied whole or not at all. */
 export type IndexBatch = ReadonlyMap<string, string | undefined>;
 
 export interface IndexStore {
   get(key: string): string | undefined;
-  /** The entries of the range and, at the same instant, the value of `beside`. */
-  scan(range: IndexRange, beside?: string): Promise<IndexPage>;
+  /**
+   * The entries of the range and, at the same instant, the value of `beside`. `take` is handed some at a time, so that the texts
+   * of a long scan are garbage while they are still young.
+   */
+  scan(range: IndexRange, beside?: string, take?: TakeEntries): Promise<IndexPage>;
   apply(batch: IndexBatch): Promise<void>;
   /** After it, everything applied before survives a power loss. */
   flush(): Promise<void>;

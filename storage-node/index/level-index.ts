@@ -8,6 +8,7 @@ import type {
   IndexPlace,
   IndexRange,
   IndexStore,
+  TakeEntries,
 } from './index-store.ts';
 
 export interface LevelOptions {
@@ -90,7 +91,7 @@ class LevelIndex implements IndexStore {
     }
   }
 
-  async scan(range: IndexRange, beside?: string): Promise<IndexPage> {
+  async scan(range: IndexRange, beside?: string, take?: TakeEntries): Promise<IndexPage> {
     const snapshot = this.database.snapshot();
     try {
       const found = beside === undefined ? undefined : this.database.getSync(beside, { snapshot });
@@ -104,12 +105,18 @@ class LevelIndex implements IndexStore {
         highWaterMarkBytes: 1024 * 1024,
       });
       try {
-        return { ...(await gather(iterator, range)), beside: found };
+        const entries: IndexEntry[] = [];
+        const keep = (page: readonly IndexEntry[]) => {
+          for (const entry of page) entries.push(entry);
+        };
+        const cut = await walk(iterator, range, take ?? keep);
+        return { entries, cut, beside: found };
       } finally {
         await iterator.close();
       }
     } catch (error) {
-      throw indexFailure(error, this.path);
+      // What the taker found wrong is not the engine's failure.
+      throw error instanceof Failure ? error : indexFailure(error, this.path);
     } finally {
       await snapshot.close();
     }
@@ -157,20 +164,17 @@ interface Pages {
   nextv(size: number): Promise<[string, string][]>;
 }
 
-async function gather(
-  iterator: Pages,
-  range: IndexRange,
-): Promise<{ entries: IndexEntry[]; cut: boolean }> {
-  const entries: IndexEntry[] = [];
+/** Hands over the entries a page at a time; true when it ended early because of `bytesMax`. */
+async function walk(iterator: Pages, range: IndexRange, take: TakeEntries): Promise<boolean> {
   const bytesMax = range.bytesMax ?? Number.POSITIVE_INFINITY;
   let bytes = 0;
-  while (bytes < bytesMax && entries.length < range.limit) {
-    const page = await iterator.nextv(Math.min(pageRows, range.limit - entries.length));
-    if (page.length === 0) return { entries, cut: false };
-    for (const entry of page) {
-      bytes += entry[0].length + entry[1].length;
-      entries.push(entry);
-    }
+  let count = 0;
+  while (bytes < bytesMax && count < range.limit) {
+    const page = await iterator.nextv(Math.min(pageRows, range.limit - count));
+    if (page.length === 0) return false;
+    for (const [key, value] of page) bytes += key.length + value.length;
+    count += page.length;
+    take(page);
   }
-  return { entries, cut: entries.length < range.limit };
+  return count < range.limit;
 }

@@ -1,6 +1,13 @@
 /** The index in memory, for tests: it can be asked what a crash would leave of it. */
 import { compareUtf8, type Random } from '#common';
-import type { IndexBatch, IndexPage, IndexPlace, IndexRange, IndexStore } from './index-store.ts';
+import type {
+  IndexBatch,
+  IndexPage,
+  IndexPlace,
+  IndexRange,
+  IndexStore,
+  TakeEntries,
+} from './index-store.ts';
 
 export class MemoryIndex implements IndexPlace, IndexStore {
   private durable: Map<string, string> = new Map();
@@ -21,7 +28,7 @@ export class MemoryIndex implements IndexPlace, IndexStore {
     return this.current.get(key);
   }
 
-  async scan(range: IndexRange, beside?: string): Promise<IndexPage> {
+  async scan(range: IndexRange, beside?: string, take?: TakeEntries): Promise<IndexPage> {
     const inside = (key: string): boolean => {
       const low = compareUtf8(key, range.from);
       const high = compareUtf8(key, range.until);
@@ -31,8 +38,10 @@ export class MemoryIndex implements IndexPlace, IndexStore {
     const entries = [...this.current].filter(([key]) => inside(key));
     entries.sort((a, b) => compareUtf8(a[0], b[0]));
     if (range.reverse === true) entries.reverse();
+    const found = entries.slice(0, range.limit);
+    take?.(found);
     return {
-      entries: entries.slice(0, range.limit),
+      entries: take === undefined ? found : [],
       cut: false,
       beside: beside === undefined ? undefined : this.current.get(beside),
     };

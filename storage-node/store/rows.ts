@@ -14,7 +14,7 @@ import type {
 import { scanBytesMax } from '../checks.ts';
 import { aggregateOf, emptySums } from '../digest.ts';
 import { rowCorrupt } from '../failures.ts';
-import type { IndexEntry, IndexRange } from '../index/index-store.ts';
+import type { IndexRange } from '../index/index-store.ts';
 import { aggregateKey, partitionPrefix, rowKeyText } from '../index/keys.ts';
 import type { Log } from '../log/log.ts';
 import {
@@ -30,8 +30,8 @@ import {
 import { decideAccept, decidePrepare } from '../register.ts';
 import type { Committer } from './committer.ts';
 import { decodeSums, type NamedKey, type Register, type Registers } from './registers.ts';
-import { RowEntries, sumOfKey } from './row-entry.ts';
 import { type RowState, rowOf } from './row-state.ts';
+import { ScannedPage } from './scanned-page.ts';
 
 export interface RowsOptions {
   readonly registers: Registers;
@@ -40,9 +40,6 @@ export interface RowsOptions {
   /** Bodies up to this are kept with their cached rows. */
   readonly cachedBodyBytesMax: number;
 }
-
-/** Of a scan; small, because who keeps one row of it keeps the bytes of the others. */
-const decodedAtOnce = 256;
 
 const nothing = Buffer.alloc(0);
 const noBody: readonly Buffer[] = [];
@@ -234,55 +231,27 @@ export class Rows {
   }
 
   async scan(request: ScanRequest): Promise<ScanPage> {
-    const { table, partition, hash, limit } = request;
+    const { table, partition, hash } = request;
     const prefix = partitionPrefix(table, partition, hash);
     const range = rangeOf(prefix, request);
-    const found = await this.registers.parts.index.scan(range, aggregateKey(prefix));
-    const rows = this.scannedRows(request, prefix, found.entries.slice(0, limit));
+    const page = new ScannedPage(request.limit, prefix, (sort, row) => {
+      return this.rowBehind({ table, partition, hash, sort }, row);
+    });
+    const found = await this.registers.parts.index.scan(range, aggregateKey(prefix), (entries) =>
+      page.take(entries),
+    );
     const sums = found.beside === undefined ? emptySums() : decodeSums(found.beside);
-    const more = found.cut || rows.length < found.entries.length;
-    return { rows, more, aggregate: aggregateOf(sums) };
-  }
-
-  /** As many rows as a page may hold. */
-  private scannedRows(
-    request: ScanRequest,
-    prefix: string,
-    entries: readonly IndexEntry[],
-  ): readonly Row[] {
-    const rows: Row[] = [];
-    const prefixSum = sumOfKey(prefix);
-    let bytes = 0;
-    for (let at = 0; at < entries.length && bytes < scanBytesMax; at += decodedAtOnce) {
-      const group = entries.slice(at, at + decodedAtOnce);
-      const values = new RowEntries(group.map(([, text]) => text));
-      for (const [index, [name]] of group.entries()) {
-        if (bytes >= scanBytesMax) break;
-        const sort = name.slice(prefix.length);
-        const keySum = sumOfKey(sort, prefixSum);
-        const row =
-          values.row(index, keySum, sort) ??
-          this.rowBehind(request, { name, sort }, values.state(index, keySum));
-        bytes += row.meta.length;
-        rows.push(row);
-      }
-    }
-    return rows;
+    return { rows: page.rows, more: found.cut || page.full, aggregate: aggregateOf(sums) };
   }
 
   /** A scanned row whose meta lies in the log, or whose entry is bad. */
-  private rowBehind(
-    { table, partition, hash }: ScanRequest,
-    { name, sort }: { readonly name: string; readonly sort: string },
-    row: RowState | undefined,
-  ): Row {
-    const key = { table, partition, hash, sort };
+  private rowBehind(key: RowKey, row: RowState | undefined): Row {
     if (row === undefined) {
       this.registers.parts.onIndexDamage();
       throw rowCorrupt(key, 'index-entry');
     }
     if (row.lost) throw rowCorrupt(key, 'checksum');
-    return rowOf(sort, row, this.metaFromLog({ key, name }, row));
+    return rowOf(key.sort, row, this.metaFromLog(named(key), row));
   }
 
   async aggregate(table: string, partition: string, hash: number): Promise<Aggregate> {
