@@ -2,8 +2,11 @@
 export type { NbdAttachment, NbdDevice, NbdExports } from './nbd/exports.ts';
 export { createNbdServer, type NbdServer, type NbdServerOptions } from './nbd/server.ts';
 export { type BlockGatewaySettings, blockGatewaySettings } from './settings.ts';
+export type { AllocationRun } from './volume/allocation.ts';
+export type { KeyStore } from './volume/ciphers.ts';
 export type { VolumeHead } from './volume/head.ts';
-export type { AllocationRun, Volume, VolumeStats } from './volume/volume.ts';
+export type { ReadOnlyVolume } from './volume/read-only-volume.ts';
+export type { Volume, VolumeStats } from './volume/volume.ts';
 export type {
   BackupProgress,
   BackupRecord,
@@ -24,13 +27,12 @@ export type {
   VolumeInfo,
   VolumeQos,
   VolumeService,
+  VolumeSource,
   VolumeUsage,
 } from './volumes/service.ts';
 export {
-  type CreateVolume,
   createVolumes,
-  type OpenVolume,
-  type VolumeSource,
   type Volumes,
+  VolumesOfGateway,
   type VolumesOptions,
 } from './volumes/volumes.ts';

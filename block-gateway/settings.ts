@@ -78,6 +78,21 @@ export const blockGatewaySettings = declareSettings({
     max: 3_600_000,
     about: 'A segment that got no write for so long is sent to the store as it is.',
   },
+  instantMs: {
+    type: 'integer',
+    default: 1000,
+    min: 1,
+    max: 3_600_000,
+    about:
+      'How finely the retained past of a volume is kept apart: instants closer together are one.',
+  },
+  snapshotsMax: {
+    type: 'integer',
+    default: 4096,
+    min: 1,
+    max: 100_000,
+    about: 'Snapshots and other pinned points of one volume.',
+  },
   retryMsMax: {
     type: 'integer',
     default: 5000,

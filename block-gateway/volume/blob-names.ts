@@ -18,6 +18,11 @@ export function checkpointBlobId(
   return derived(`checkpoint/${volumeId}/${checkpoint.epoch}/${checkpoint.serial}/${part}`);
 }
 
+/** A batch of the write log that lies on the storage nodes. */
+export function tailBlobId(volumeId: string, number: number, epoch: number, index: number): string {
+  return derived(`tail/${volumeId}/${number}/${epoch}/${index}`);
+}
+
 function derived(name: string): string {
   return createHash('sha256').update(`pileus volume blob 1: ${name}`).digest('hex').slice(0, 32);
 }

@@ -5,28 +5,37 @@
 import type { ExtentMap, MapSnapshot } from './extent-map.ts';
 import { regionSectors } from './extent-region.ts';
 import type { Leaf } from './leaf.ts';
-import type { SegmentTable } from './segments.ts';
+import type { LineCipher } from './line-cipher.ts';
+import type { SegmentName, SegmentTable } from './segments.ts';
 import { sectorBytes } from './units.ts';
-import { corruptFormat, crc32c, headerCrc, readU64, volumeIdBytes, writeU64 } from './words.ts';
+import {
+  corruptFormat,
+  crc32c,
+  headerCrc,
+  readU64,
+  volumeIdBytes,
+  volumeIdText,
+  writeU64,
+} from './words.ts';
 
 const magic = 0x4b435650; // "PVCK"
-const version = 1;
+const version = 2;
 const fixedBytes = 64;
 const crcAt = 60;
 const sectionBytes = 16;
 const segmentRowBytes = 64;
 const extentBytes = 12;
+/** The owner of a raw segment: all bits set. */
+const rawOwner = 0xff;
 const segmentSection = 1;
 const extentSection = 2;
 /** A part is closed when it reaches this. */
 const partBytes = 8 * 1024 * 1024;
 export const checkpointPartBytesMax = 2 * partBytes;
 
-export interface SegmentRow {
+export interface SegmentRow extends Omit<SegmentName, 'cipher'> {
   readonly slot: number;
-  readonly number: number;
-  readonly epoch: number;
-  readonly blobId: string;
+  readonly death: number;
   readonly headerBytes: number;
   readonly dataBytes: number;
 }
@@ -93,11 +102,14 @@ function sectionHeader(kind: number, count: number, region: number): Buffer {
 function encodeSegmentRow(row: SegmentRow): Buffer {
   const target = Buffer.alloc(segmentRowBytes);
   target.writeUInt32LE(row.slot, 0);
+  target.writeUInt32LE(row.death, 4);
   writeU64(target, row.number, 8);
   writeU64(target, row.epoch, 16);
   target.write(row.blobId, 24, 'hex');
   target.writeUInt32LE(row.headerBytes, 40);
   target.writeUInt32LE(row.dataBytes, 44);
+  if (row.raw === true) target.fill(rawOwner, 48, 64);
+  else if (row.owner !== undefined) volumeIdBytes(row.owner).copy(target, 48);
   return target;
 }
 
@@ -124,12 +136,21 @@ function partHeader(
   return target;
 }
 
+export interface CheckpointTarget {
+  readonly segments: SegmentTable;
+  readonly map: ExtentMap;
+  readonly sizeBytes: number;
+  /** Whose volume is being put together: what others wrote is told apart. */
+  readonly volumeId: string;
+  readonly cipherOf?: (owner: string) => LineCipher | undefined;
+}
+
 /** Adds what a part holds to the table and the map. Parts come in order. */
 export function decodeCheckpointPart(
   source: Buffer,
   identity: CheckpointIdentity,
   part: number,
-  into: { readonly segments: SegmentTable; readonly map: ExtentMap; readonly sizeBytes: number },
+  into: CheckpointTarget,
 ): void {
   const payload = openPart(source, identity, part);
   for (let at = 0; at < payload.length; ) {
@@ -141,7 +162,7 @@ export function decodeCheckpointPart(
     const length = count * (kind === segmentSection ? segmentRowBytes : extentBytes);
     if (at + length > payload.length) throw corruptFormat('checkpoint-section', { part, at });
     const section = payload.subarray(at, at + length);
-    if (kind === segmentSection) decodeSegmentRows(section, into.segments);
+    if (kind === segmentSection) decodeSegmentRows(section, identity.volumeId, into);
     else if (kind === extentSection) decodeExtents(section, region, into);
     else throw corruptFormat('checkpoint-section-kind', { kind });
     at += length;
@@ -151,7 +172,8 @@ export function decodeCheckpointPart(
 function openPart(source: Buffer, identity: CheckpointIdentity, part: number): Buffer {
   if (source.length < fixedBytes || source.readUInt32LE(0) !== magic)
     throw corruptFormat('checkpoint-magic');
-  if (source.readUInt16LE(4) !== version) throw corruptFormat('checkpoint-version');
+  const its = source.readUInt16LE(4);
+  if (its < 1 || its > version) throw corruptFormat('checkpoint-version');
   const header = source.subarray(0, fixedBytes);
   if (headerCrc(header, crcAt) !== header.readUInt32LE(crcAt))
     throw corruptFormat('checkpoint-header-checksum');
@@ -169,13 +191,17 @@ function openPart(source: Buffer, identity: CheckpointIdentity, part: number): B
   return payload;
 }
 
-function decodeSegmentRows(section: Buffer, segments: SegmentTable): void {
+function decodeSegmentRows(section: Buffer, writer: string, into: CheckpointTarget): void {
+  const { segments } = into;
   for (let at = 0; at < section.length; at += segmentRowBytes) {
     const segment = segments.addAt(section.readUInt32LE(at), {
+      ...ownerOf(section.subarray(at + 48, at + 64), writer, into),
       number: readU64(section, at + 8),
       epoch: readU64(section, at + 16),
       blobId: section.toString('hex', at + 24, at + 40),
     });
+    // Another volume's dead are not ours to bury.
+    if (segment.owner === undefined) segment.death = section.readUInt32LE(at + 4);
     segment.headerBytes = section.readUInt32LE(at + 40);
     segment.dataBytes = section.readUInt32LE(at + 44);
     segment.durable = true;
@@ -183,11 +209,21 @@ function decodeSegmentRows(section: Buffer, segments: SegmentTable): void {
   }
 }
 
-function decodeExtents(
-  section: Buffer,
-  region: number,
-  into: { readonly segments: SegmentTable; readonly map: ExtentMap; readonly sizeBytes: number },
-): void {
+const zeroOwner = Buffer.alloc(16);
+const rawOwnerBytes = Buffer.alloc(16, rawOwner);
+
+/** `writer` wrote the checkpoint; zeros stand for itself. */
+function ownerOf(bytes: Buffer, writer: string, into: CheckpointTarget): Partial<SegmentName> {
+  if (bytes.equals(rawOwnerBytes)) return { raw: true, owner: writer };
+  const owner = bytes.equals(zeroOwner) ? writer : volumeIdText(bytes);
+  const cipher = into.cipherOf?.(owner);
+  return {
+    ...(owner === into.volumeId ? {} : { owner }),
+    ...(cipher === undefined ? {} : { cipher }),
+  };
+}
+
+function decodeExtents(section: Buffer, region: number, into: CheckpointTarget): void {
   let end = 0;
   for (let at = 0; at < section.length; at += extentBytes) {
     const start = section.readUInt32LE(at);

@@ -1,9 +1,9 @@
 /**
  * Checkpoints: the segment table and the map as they are at the border between two segments.
- *   1. At the border, at once: take a snapshot (leaves are copied on write from then on).
+ *   1. At the border, at once: take a snapshot (leaves are copied on write from then on); segments without live data died here.
  *   2. Wait until every segment that the snapshot points to is durable.
- *   3. Write the parts; point the head row to them, with what comes after as its tail.
- *   4. Delete the checkpoint before, and the segments that have no live data in the snapshot: nothing will need them again.
+ *   3. Write the parts; point the head row to them, with what comes after as its tail. What it was before becomes the past, or is retired.
+ *   4. Delete the retired checkpoints and the dead segments that no pin and no instant of the retained past refers to.
  * A crash between two steps leaves blobs that the next opening finds by their derived ids, or by the head's `retired`.
  */
 import { isFailure } from '#common';
@@ -11,29 +11,32 @@ import { checkpointBlobId } from './blob-names.ts';
 import { type CheckpointContent, encodeCheckpoint, type SegmentRow } from './checkpoint-format.ts';
 import type { EngineContext } from './context.ts';
 import type { CheckpointRef } from './head.ts';
-import { changeOwnHead } from './head-row.ts';
+import type { HeadKeeper } from './head-keeper.ts';
+import { rebase, runsFrom } from './past.ts';
+import { type PinSet, sameCheckpoint } from './pin-set.ts';
 import type { VolumeState } from './reader.ts';
-import type { Segment } from './segments.ts';
 
 export interface CheckpointerOptions {
   readonly context: EngineContext;
   readonly state: VolumeState;
   readonly volumeId: string;
   readonly epoch: number;
-  readonly checkpoint: CheckpointRef | undefined;
-  readonly retired: CheckpointRef | undefined;
+  readonly keeper: HeadKeeper;
+  readonly pins: PinSet;
   readonly durable: (number: number) => Promise<void>;
 }
 
 interface Snapshot extends CheckpointContent {
   readonly next: number;
-  readonly dead: readonly Segment[];
+  readonly takenUs: number;
 }
+
+/** A head with more runs than this is checkpointed at the next border, however little was written. */
+const runsBeforeCheckpoint = 64;
 
 export class Checkpointer {
   private readonly options: CheckpointerOptions;
   private serial: number;
-  private retired: CheckpointRef | undefined;
   private running: Promise<void> | undefined;
   /** The first segment that is not in the last checkpoint. */
   next: number;
@@ -42,22 +45,24 @@ export class Checkpointer {
 
   constructor(options: CheckpointerOptions) {
     this.options = options;
-    this.serial = options.checkpoint?.serial ?? 0;
-    this.retired = options.retired;
-    this.next = options.checkpoint?.next ?? 1;
-    this.bytes = options.checkpoint?.bytes ?? 0;
+    const { checkpoint } = options.keeper.now;
+    this.serial = checkpoint?.serial ?? 0;
+    this.next = checkpoint?.next ?? 1;
+    this.bytes = checkpoint?.bytes ?? 0;
   }
 
   /** Called at the border after segment `number`; begins a checkpoint when enough was written since the last. */
   noteBorder(number: number): void {
     if (this.running !== undefined) return;
-    const { settings } = this.options.context;
+    const { context, keeper } = this.options;
+    const { settings } = context;
     // Writing the map again costs at most an eighth of what was written meanwhile.
     const due = Math.max(
       settings.checkpointSegments,
       Math.ceil((8 * this.bytes) / settings.segmentBytes),
     );
-    if (number + 1 - this.next < due) return;
+    const crowded = keeper.now.tail.length > runsBeforeCheckpoint;
+    if (!crowded && number + 1 - this.next < due) return;
     this.run(number).catch((error: unknown) => this.noteFailure(error));
   }
 
@@ -88,21 +93,33 @@ export class Checkpointer {
   }
 
   private take(next: number): Snapshot {
-    const { map, segments } = this.options.state;
+    const { state, context } = this.options;
+    const { map, segments } = state;
     const rows: SegmentRow[] = [];
-    const dead: Segment[] = [];
     for (const segment of segments.all()) {
-      const { slot, number, epoch, blobId, headerBytes, dataBytes } = segment;
-      rows.push({ slot, number, epoch, blobId, headerBytes, dataBytes });
-      if (segment.liveSectors === 0) dead.push(segment);
+      if (segment.liveSectors === 0 && segment.death === 0) segment.death = next;
+      const { slot, number, epoch, blobId, headerBytes, dataBytes, death, owner, raw } = segment;
+      const kind = raw === true ? { raw } : { owner };
+      rows.push({ slot, number, epoch, blobId, headerBytes, dataBytes, death, ...kind });
     }
-    return { segments: rows, map: map.snapshot(), next, dead };
+    return { segments: rows, map: map.snapshot(), next, takenUs: context.clock.nowUs() };
   }
 
   private async write(snapshot: Snapshot): Promise<void> {
-    const { context, volumeId, epoch, durable } = this.options;
+    const { pins, durable } = this.options;
     await durable(snapshot.next - 1);
-    await this.deleteRetired();
+    const checkpoint = await this.store(snapshot);
+    await pins.exclusive(async () => {
+      await this.point(checkpoint, snapshot.takenUs);
+      this.next = checkpoint.next;
+      this.bytes = checkpoint.bytes;
+      this.count++;
+      await this.sweep();
+    });
+  }
+
+  private async store(snapshot: Snapshot): Promise<CheckpointRef> {
+    const { context, volumeId, epoch } = this.options;
     const serial = ++this.serial;
     let parts = 0;
     let bytes = 0;
@@ -111,44 +128,48 @@ export class Checkpointer {
       await context.blobs.put(chunks, { id, fence: { scope: volumeId, epoch } });
       bytes += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     }
-    const checkpoint: CheckpointRef = { epoch, serial, parts, bytes, next: snapshot.next };
-    const head = await changeOwnHead(context.tables, volumeId, epoch, (present) => {
+    return { epoch, serial, parts, bytes, next: snapshot.next };
+  }
+
+  private async point(checkpoint: CheckpointRef, nowUs: number): Promise<void> {
+    const { next } = checkpoint;
+    await this.options.keeper.change((present) => {
+      const { checkpoint: now } = present;
       // Asked again after an answer was lost, the head may hold this checkpoint already.
-      if (present.checkpoint?.serial === serial) return present;
-      const { checkpoint: retired, ...rest } = present;
-      const tail = [{ epoch, first: snapshot.next }];
-      return { ...rest, checkpoint, ...(retired === undefined ? {} : { retired }), tail };
+      if (now !== undefined && sameCheckpoint(now, checkpoint)) return present;
+      const manifest = { checkpoint, tail: runsFrom(present.tail, next) };
+      return rebase(present, { manifest, next, nowUs, settled: true });
     });
-    this.next = snapshot.next;
-    this.bytes = bytes;
-    this.count++;
-    this.retired = head.retired;
+  }
+
+  /** Deletes what nothing needs. Called where pins don't change meanwhile. */
+  async sweep(): Promise<void> {
     await this.deleteRetired();
-    await this.deleteDead(snapshot.dead);
-  }
-
-  private async deleteRetired(): Promise<void> {
-    const { context, volumeId, epoch } = this.options;
-    const retired = this.retired;
-    if (retired === undefined) return;
-    await deleteCheckpoint(context, volumeId, retired);
-    await changeOwnHead(context.tables, volumeId, epoch, (present) => {
-      if (present.retired?.serial !== retired.serial) return present;
-      const { retired: _deleted, ...rest } = present;
-      return rest;
-    });
-    this.retired = undefined;
-  }
-
-  private async deleteDead(dead: readonly Segment[]): Promise<void> {
-    const { context, state } = this.options;
-    for (const segment of dead) {
-      // One that is being read stays for the next checkpoint, which will find it dead again.
-      if (segment.readers > 0 || !segment.durable) continue;
-      await context.blobs.delete(segment.blobId);
+    const { context, state, pins } = this.options;
+    for (const segment of state.segments.all()) {
+      const { death, number, readers, durable, liveSectors } = segment;
+      // What died after the stored checkpoint still lives there.
+      if (death === 0 || death > this.next || liveSectors > 0) continue;
+      // One that is being read stays for the next time.
+      if (readers > 0 || !durable) continue;
+      if (segment.owner === undefined) {
+        if (pins.needsSegment(number, death)) continue;
+        await context.blobs.delete(segment.blobId);
+      }
       context.buffers.forget(segment);
       state.segments.remove(segment, (cacheId) => context.cache.drop(cacheId));
     }
+  }
+
+  private async deleteRetired(): Promise<void> {
+    const { context, volumeId, keeper, pins } = this.options;
+    const { retired = [] } = keeper.now;
+    if (retired.length === 0) return;
+    for (const checkpoint of retired) {
+      // The last pin that needs it deletes it.
+      if (!pins.needsCheckpoint(checkpoint)) await deleteCheckpoint(context, volumeId, checkpoint);
+    }
+    await keeper.change(({ retired: _deleted, ...rest }) => rest);
   }
 }
 
@@ -157,6 +178,6 @@ export async function deleteCheckpoint(
   volumeId: string,
   checkpoint: CheckpointRef,
 ): Promise<void> {
-  for (let part = 0; part < checkpoint.parts; part++)
+  for (let part = checkpoint.parts - 1; part >= 0; part--)
     await context.blobs.delete(checkpointBlobId(volumeId, checkpoint, part));
 }

@@ -3,6 +3,7 @@ import type { Blobs, Tables } from '#cluster';
 import type { Clock, Logger } from '#common';
 import type { BlockGatewaySettings } from '../settings.ts';
 import type { BufferPool } from './buffers.ts';
+import type { KeyStore } from './ciphers.ts';
 import type { LineCache } from './line-cache.ts';
 import type { LineFetcher } from './line-fetcher.ts';
 import type { LogFiles } from './log-files.ts';
@@ -19,6 +20,7 @@ export interface EngineContext {
   readonly cacheIds: CacheIds;
   readonly fetcher: LineFetcher;
   readonly logFiles: LogFiles;
+  readonly keys: KeyStore;
   /** Who we are, for the head row. */
   readonly gateway: string;
 }

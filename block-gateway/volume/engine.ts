@@ -3,6 +3,7 @@ import type { Blobs, Tables } from '#cluster';
 import { type Clock, type Disk, Failure, type Logger } from '#common';
 import type { BlockGatewaySettings } from '../settings.ts';
 import { BufferPool } from './buffers.ts';
+import { type KeyStore, noKeyStore } from './ciphers.ts';
 import type { EngineContext } from './context.ts';
 import { LineCache } from './line-cache.ts';
 import { LineFetcher } from './line-fetcher.ts';
@@ -21,6 +22,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly settings: BlockGatewaySettings;
   readonly log: Logger;
+  /** Needed for encrypted volumes only. */
+  readonly keys?: KeyStore;
   /** A name for the head rows: who has a volume open. */
   readonly gateway: string;
 }
@@ -59,6 +62,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     cacheIds: new CacheIds(),
     fetcher: new LineFetcher({ blobs, cache, readsMax: settings.storeReadsMax }),
     logFiles,
+    keys: options.keys ?? noKeyStore,
   };
   return {
     context,

@@ -1,6 +1,9 @@
 /**
  * The writes of one segment in the order in which they happened: each a run of sectors that got data or was zeroed. The data
  * lies one after another in the same order, so an entry's place in the data is the sum of those before it.
+ *
+ * A kind is a number: 0 data that a guest wrote, 1 zeros, 2 a note of the time (its start is milliseconds since 1970), and
+ * 4 × birth + 3 data that reclaim moved here, first written in segment `birth` at the earliest.
  */
 import { corruptFormat, readU64, writeU64 } from './words.ts';
 
@@ -9,6 +12,27 @@ export const entryBytes = 16;
 export const entriesMax = 16_384;
 export const dataEntry = 0;
 export const zeroEntry = 1;
+export const timeEntry = 2;
+const movedMark = 3;
+const birthMax = 2 ** 30 - 1;
+
+/** The kind of data that was first written in segment `birth`. */
+export function movedEntry(birth: number): number {
+  return birth > birthMax ? dataEntry : birth * 4 + movedMark;
+}
+
+export function holdsData(kind: number): boolean {
+  return kind === dataEntry || kind % 4 === movedMark;
+}
+
+/** In which segment the data of an entry of segment `number` was first written. */
+export function birthOf(kind: number, number: number): number {
+  return kind % 4 === movedMark ? Math.floor(kind / 4) : number;
+}
+
+function isKnown(kind: number): boolean {
+  return kind <= timeEntry || kind % 4 === movedMark;
+}
 
 const growEntries = 512;
 
@@ -16,7 +40,7 @@ export class EntryList {
   count = 0;
   private starts = new Float64Array(growEntries);
   private lengths = new Uint32Array(growEntries);
-  private kinds = new Uint8Array(growEntries);
+  private kinds = new Uint32Array(growEntries);
 
   start(at: number): number {
     return this.starts[at] ?? 0;
@@ -54,9 +78,9 @@ export class EntryList {
       const start = readU64(source, position);
       const sectors = source.readUInt32LE(position + 8);
       const kind = source.readUInt32LE(position + 12);
-      if (kind > zeroEntry || sectors === 0) throw corruptFormat('bad-entry', { index });
+      if (!isKnown(kind) || sectors === 0) throw corruptFormat('bad-entry', { index });
       this.add(start, sectors, kind);
-      if (kind === dataEntry) dataSectors += sectors;
+      if (holdsData(kind)) dataSectors += sectors;
     }
     return dataSectors;
   }
@@ -65,7 +89,7 @@ export class EntryList {
     const size = this.starts.length * 2;
     const starts = new Float64Array(size);
     const lengths = new Uint32Array(size);
-    const kinds = new Uint8Array(size);
+    const kinds = new Uint32Array(size);
     starts.set(this.starts);
     lengths.set(this.lengths);
     kinds.set(this.kinds);

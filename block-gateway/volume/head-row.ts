@@ -44,6 +44,12 @@ export function changeOwnHead(
   });
 }
 
+export function sealedVolume(volumeId: string): Failure {
+  return new Failure('conflict', 'volume-sealed', 'The volume is sealed: it is only read', {
+    facts: { volumeId },
+  });
+}
+
 export function lostVolume(volumeId: string, epoch: number, newer: number): Failure {
   return new Failure('denied', 'fenced', 'Another gateway has this volume now', {
     facts: { volumeId, epoch, newer },

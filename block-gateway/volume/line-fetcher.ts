@@ -84,7 +84,7 @@ export class LineFetcher {
     try {
       const first = placeOfLine(segment, line);
       const last = placeOfLine(segment, line + count - 1);
-      const length = last.offset + last.dataBytes + 16 - first.offset;
+      const length = last.offset + last.storedBytes - first.offset;
       const stored = await this.gate.within(() =>
         this.blobs.read(segment.blobId, first.offset, length),
       );
@@ -93,9 +93,9 @@ export class LineFetcher {
         const place = placeOfLine(segment, line + index);
         const at = place.offset - first.offset;
         const data = openLine(
-          stored.subarray(at, at + storedLineBytes),
+          stored.subarray(at, at + place.storedBytes),
           place.dataBytes,
-          segment.number,
+          segment,
           line + index,
         );
         this.cache.put(LineCache.key(segment.cacheId, line + index), data);

@@ -4,7 +4,7 @@
  */
 import type { Disk, DiskFile, Logger } from '#common';
 import { Failure, isFailure, joinPath } from '#common';
-import { decodeLog, type LoggedSegment, type LogLabel, peekLabel } from './log-format.ts';
+import { type LogLabel, peekLabel } from './log-format.ts';
 import { pageBytes } from './units.ts';
 
 export interface LogFilesOptions {
@@ -66,10 +66,10 @@ export class LogFiles {
     return new Set([...this.claimed].flatMap((file) => file.label?.volume ?? []));
   }
 
-  async read(file: LogFile): Promise<LoggedSegment | undefined> {
+  async read(file: LogFile): Promise<Buffer> {
     const whole = Buffer.alloc(Math.min(await file.file.size(), this.options.fileBytes));
     const got = await file.file.read(whole, 0);
-    return decodeLog(whole.subarray(0, got));
+    return whole.subarray(0, got);
   }
 
   /** A file to write to; undefined when there is none to be had. */

@@ -3,12 +3,13 @@
  * its segment got since the batch before.
  */
 import { EntryList, entriesMax, entryBytes } from './entries.ts';
+import type { LineCipher } from './line-cipher.ts';
 import type { SegmentExtent } from './segment-format.ts';
 import { pageBytes, roundUp, sectorBytes, segmentBytesMax } from './units.ts';
 import { corruptFormat, crc32c, headerCrc, readU64, volumeIdBytes, writeU64 } from './words.ts';
 
 const magic = 0x424c5650; // "PVLB"
-const version = 1;
+const version = 2;
 const fixedBytes = 96;
 const crcAt = 88;
 
@@ -77,7 +78,8 @@ export interface LoggedSegment {
 /** Whose batches begin here; undefined when there is no valid batch header. `source` need hold one page only. */
 export function peekLabel(source: Buffer): LogLabel | undefined {
   if (source.length < fixedBytes || source.readUInt32LE(0) !== magic) return undefined;
-  if (source.readUInt16LE(4) !== version) throw corruptFormat('log-version');
+  const its = source.readUInt16LE(4);
+  if (its < 1 || its > version) throw corruptFormat('log-version');
   return {
     volume: source.toString('hex', 16, 32),
     number: readU64(source, 32),
@@ -86,7 +88,7 @@ export function peekLabel(source: Buffer): LogLabel | undefined {
 }
 
 /** Reads a whole log file; a torn or stale tail ends it. Undefined when not even the first batch is whole. */
-export function decodeLog(source: Buffer): LoggedSegment | undefined {
+export function decodeLog(source: Buffer, cipher?: LineCipher): LoggedSegment | undefined {
   const entries = new EntryList();
   const pieces: Buffer[] = [];
   let label: LogLabel | undefined;
@@ -105,7 +107,8 @@ export function decodeLog(source: Buffer): LoggedSegment | undefined {
     if (sectors * sectorBytes !== data.length) throw corruptFormat('log-data-length');
     label ??= its;
     previous = { entries: header.readUInt32LE(64), dataBytes: header.readUInt32LE(68) };
-    pieces.push(data);
+    const sector = dataBytes / sectorBytes;
+    pieces.push(cipher === undefined ? data : cipher.openBatch(data, its, sector));
     dataBytes += data.length;
     at += header.length + roundUp(data.length, pageBytes);
   }

@@ -5,11 +5,18 @@ import { batchBytes } from './log-format.ts';
 import type { SegmentExtent } from './segment-format.ts';
 import type { Segment } from './segments.ts';
 
+/** A write may bring a note of the time with it. */
+const spareEntries = 2;
+
 export class Pending {
   readonly segment: Segment;
   readonly buffer: Buffer;
   readonly previous: SegmentExtent;
   readonly entries = new EntryList();
+  /** Its batches go to the storage nodes instead of this host's log. */
+  readonly replicated: boolean;
+  /** When the last note of the time was made among its entries, in milliseconds. */
+  notedMs = 0;
   usedBytes = 0;
   sealed = false;
   /** The log file that holds its batches, once there is one. */
@@ -26,7 +33,13 @@ export class Pending {
   /** The volume was closed meanwhile: the buffer goes back to the pool when the last upload lets go of it. */
   abandoned = false;
 
-  constructor(segment: Segment, buffer: Buffer, previous: SegmentExtent) {
+  constructor(
+    segment: Segment,
+    buffer: Buffer,
+    options: { readonly previous: SegmentExtent; readonly replicated: boolean },
+  ) {
+    const { previous, replicated } = options;
+    this.replicated = replicated;
     this.segment = segment;
     this.buffer = buffer;
     this.previous = previous;
@@ -38,9 +51,12 @@ export class Pending {
 
   /** Whether one more entry with so many bytes fits, the log file included. */
   fits(bytes: number, logFileBytes: number): boolean {
-    if (this.usedBytes + bytes > this.buffer.length || this.entries.count >= entriesMax)
+    if (
+      this.usedBytes + bytes > this.buffer.length ||
+      this.entries.count + spareEntries > entriesMax
+    )
       return false;
-    const entries = this.entries.count + 1 - this.loggedEntries;
+    const entries = this.entries.count + spareEntries - this.loggedEntries;
     const data = this.usedBytes + bytes - this.loggedBytes;
     return this.logPosition + batchBytes(entries, data) <= logFileBytes;
   }

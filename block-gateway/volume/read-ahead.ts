@@ -14,13 +14,13 @@ const firstWindow = 256 * 1024;
 
 export class ReadAhead {
   private readonly bytesMax: number;
-  private readonly sizeBytes: number;
+  private readonly sizeBytes: () => number;
   private readonly fetch: (offset: number, length: number) => void;
   private readonly streams: Stream[] = [];
   private turn = 0;
 
   constructor(
-    options: { readonly bytesMax: number; readonly sizeBytes: number },
+    options: { readonly bytesMax: number; readonly sizeBytes: () => number },
     fetch: (offset: number, length: number) => void,
   ) {
     this.bytesMax = options.bytesMax;
@@ -48,7 +48,7 @@ export class ReadAhead {
     const window = Math.min(this.bytesMax, firstWindow * stream.hits);
     const from = Math.max(stream.next, stream.until);
     if (from - stream.next > window / 2) return;
-    const until = Math.min(stream.next + window, this.sizeBytes);
+    const until = Math.min(stream.next + window, this.sizeBytes());
     if (until > from) this.fetch(from, until - from);
     stream.until = until;
   }

@@ -7,8 +7,9 @@
  */
 import type { BackgroundWork, StepOutcome } from '#common';
 import type { EngineContext } from './context.ts';
-import { dataEntry, type EntryList } from './entries.ts';
+import { birthOf, type EntryList, holdsData, movedEntry } from './entries.ts';
 import type { Found } from './extent-map.ts';
+import type { PinSet } from './pin-set.ts';
 import type { Reader, VolumeState } from './reader.ts';
 import { decodeSegmentHeader, segmentHeaderBytesMax } from './segment-format.ts';
 import type { Segment } from './segments.ts';
@@ -19,10 +20,27 @@ export interface ReclaimerOptions {
   readonly volumeId: string;
   readonly state: VolumeState;
   readonly reader: Reader;
+  readonly pins: PinSet;
   /** The first segment that is not in the last checkpoint. */
   readonly checkpointNext: () => number;
-  readonly write: (offset: number, data: Buffer, from: number, length: number) => boolean;
+  readonly write: (move: Move) => boolean;
   readonly room: () => Promise<void>;
+}
+
+/** Data to be written again; `kind` says in which segment it was written first. */
+export interface Move {
+  readonly offset: number;
+  readonly data: Buffer;
+  readonly from: number;
+  readonly length: number;
+  readonly kind: number;
+}
+
+interface Piece {
+  readonly start: number;
+  readonly sectors: number;
+  readonly offset: number;
+  readonly kind: number;
 }
 
 export class Reclaimer implements BackgroundWork {
@@ -39,31 +57,40 @@ export class Reclaimer implements BackgroundWork {
     const segment = this.choose();
     if (segment === undefined) return 'idle';
     const header = await this.headerOf(segment);
-    for (const piece of pieces(header.entries)) {
+    for (const piece of pieces(header.entries, segment.number)) {
       if (signal.aborted || segment.liveSectors === 0) break;
-      await this.move(segment, piece.start, piece.sectors, piece.offset);
+      await this.move(segment, piece);
     }
     return 'busy';
   }
 
-  /** The emptiest segment, when enough of what the volume stores is dead. */
+  /** The emptiest segment, when enough of what the volume could give back is dead. */
   private choose(): Segment | undefined {
     const { state, context, checkpointNext } = this.options;
     const { reclaimDeadShare, reclaimLiveShare } = context.settings;
-    const { dataSectors, liveSectors } = state.segments;
-    if (dataSectors - liveSectors <= dataSectors * reclaimDeadShare) return undefined;
     let best: Segment | undefined;
     let bestShare = reclaimLiveShare;
+    let dataBytes = 0;
+    let liveBytes = 0;
     for (const segment of state.segments.all()) {
+      if (!this.isOurs(segment)) continue;
+      const live = segment.liveSectors * sectorBytes;
+      dataBytes += segment.dataBytes;
+      liveBytes += live;
       // Of what is dead already the next checkpoint takes care; what is younger than the last one has to stay for recovery.
-      if (!segment.durable || segment.liveSectors === 0 || segment.number >= checkpointNext())
-        continue;
-      const share = (segment.liveSectors * sectorBytes) / segment.dataBytes;
+      if (!segment.durable || live === 0 || segment.number >= checkpointNext()) continue;
+      const share = live / segment.dataBytes;
       if (share >= bestShare) continue;
       best = segment;
       bestShare = share;
     }
-    return best;
+    return dataBytes - liveBytes <= dataBytes * reclaimDeadShare ? undefined : best;
+  }
+
+  /** Emptying a segment gives nothing back while a pin refers to it, or when another volume owns it. */
+  private isOurs(segment: Segment): boolean {
+    const { pins } = this.options;
+    return segment.owner === undefined && !pins.pinned(segment.number, Number.MAX_SAFE_INTEGER);
   }
 
   private async headerOf(segment: Segment): Promise<{ readonly entries: EntryList }> {
@@ -73,12 +100,8 @@ export class Reclaimer implements BackgroundWork {
   }
 
   /** Writes again what of the range [start, start + sectors) still lies at `offset` of the segment. */
-  private async move(
-    segment: Segment,
-    start: number,
-    sectors: number,
-    offset: number,
-  ): Promise<void> {
+  private async move(segment: Segment, piece: Piece): Promise<void> {
+    const { start, sectors, offset, kind } = piece;
     const { state, reader, write, room } = this.options;
     const found: Found = { slot: -1, offset: 0, sectors: 0 };
     for (let done = 0; done < sectors; ) {
@@ -95,10 +118,14 @@ export class Reclaimer implements BackgroundWork {
         state.map.locate(at + moved, found);
         const run = Math.min(found.sectors, count - moved);
         const lives = found.slot === segment.slot && found.offset === offset + done + moved;
-        if (
-          lives &&
-          !write((at + moved) * sectorBytes, this.scratch, moved * sectorBytes, run * sectorBytes)
-        ) {
+        const move = {
+          offset: (at + moved) * sectorBytes,
+          data: this.scratch,
+          from: moved * sectorBytes,
+          length: run * sectorBytes,
+          kind,
+        };
+        if (lives && !write(move)) {
           await room();
           continue;
         }
@@ -120,12 +147,13 @@ export class Reclaimer implements BackgroundWork {
 }
 
 /** Data entries with their place in the segment's data; zero entries have none. */
-function* pieces(entries: EntryList): Iterable<{ start: number; sectors: number; offset: number }> {
+function* pieces(entries: EntryList, number: number): Iterable<Piece> {
   let offset = 0;
   for (let at = 0; at < entries.count; at++) {
-    if (entries.kind(at) !== dataEntry) continue;
+    if (!holdsData(entries.kind(at))) continue;
     const sectors = entries.sectors(at);
-    yield { start: entries.start(at), sectors, offset };
+    const kind = movedEntry(birthOf(entries.kind(at), number));
+    yield { start: entries.start(at), sectors, offset, kind };
     offset += sectors;
   }
 }

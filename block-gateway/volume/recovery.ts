@@ -8,36 +8,35 @@
  *      `uploadWindow` of the store); then close the run in the head row and begin a new one. Only now is the old log worth nothing.
  *   5. Delete what the prefix doesn't reach, and what an opening that died in step 4 left behind.
  */
-import { isFailure } from '#common';
 import { checkpointBlobId, segmentBlobId } from './blob-names.ts';
-import { checkpointPartBytesMax, decodeCheckpointPart } from './checkpoint-format.ts';
+import { Ciphers } from './ciphers.ts';
 import { type EngineContext, uploadWindow } from './context.ts';
-import { dataEntry, type EntryList } from './entries.ts';
-import { ExtentMap } from './extent-map.ts';
-import type { CheckpointRef, Run, VolumeHead } from './head.ts';
-import { changeHead, changeOwnHead } from './head-row.ts';
+import type { EntryList } from './entries.ts';
+import type { Manifest, Run, VolumeHead } from './head.ts';
+import { changeHead, changeOwnHead, sealedVolume } from './head-row.ts';
 import type { LogFile } from './log-files.ts';
-import type { LoggedSegment } from './log-format.ts';
+import { decodeLog, type LoggedSegment } from './log-format.ts';
+import { dropState, ManifestLoader, sequence } from './manifest-loader.ts';
+import { listPins } from './pin-rows.ts';
+import { PinSet } from './pin-set.ts';
 import type { VolumeState } from './reader.ts';
 import {
-  decodeSegmentHeader,
   encodeLines,
   encodeSegmentHeader,
-  openLine,
-  placeOfLine,
   type SegmentExtent,
   type SegmentHeader,
-  segmentHeaderLength,
-  storedLineBytes,
 } from './segment-format.ts';
-import { type Segment, SegmentTable } from './segments.ts';
-import { lineBytes, sectorBytes } from './units.ts';
+import { findSegmentHeader, readSegmentData } from './segment-source.ts';
+import type { Segment } from './segments.ts';
+import { deleteTail, readTail } from './tail-blobs.ts';
 import { corruptFormat, volumeIdBytes } from './words.ts';
 
 export interface Opened {
   readonly head: VolumeHead;
   readonly epoch: number;
   readonly state: VolumeState;
+  readonly pins: PinSet;
+  readonly ciphers: Ciphers;
   /** The number of the next segment. */
   readonly next: number;
   /** How much the segment before it holds. */
@@ -55,20 +54,22 @@ const noExtent: SegmentExtent = { entries: 0, dataBytes: 0 };
 
 /** Beyond the first segment that is missing, at most so many more may have been under way. */
 export const strayWindow = uploadWindow * 2;
-const blobReadMax = 1024 * 1024;
 const headersAtOnce = 8;
 
 export async function openVolume(context: EngineContext, volumeId: string): Promise<Opened> {
   const before = await raiseEpoch(context, volumeId);
   const epoch = before.epoch + 1;
   await context.blobs.raiseFence({ scope: volumeId, epoch });
-  return new Recovery(context, before, epoch).run();
+  const ciphers = await Ciphers.open(context.keys, before.encryption);
+  const pins = new PinSet(await listPins(context.tables, volumeId));
+  return new Recovery({ context, before, epoch, ciphers, pins }).run();
 }
 
 /** The head as it was, apart from the epoch. */
 async function raiseEpoch(context: EngineContext, volumeId: string): Promise<VolumeHead> {
   let before: VolumeHead | undefined;
   await changeHead(context.tables, volumeId, (head) => {
+    if (head.sealed === true && head.state !== 'creating') throw sealedVolume(volumeId);
     before = head;
     return { ...head, epoch: head.epoch + 1, gateway: context.gateway };
   });
@@ -76,39 +77,41 @@ async function raiseEpoch(context: EngineContext, volumeId: string): Promise<Vol
   return before;
 }
 
-export function newState(context: EngineContext): VolumeState {
-  const segments = new SegmentTable(context.cacheIds);
-  const map = new ExtentMap((slot, sectors) => {
-    segments.get(slot).liveSectors -= sectors;
-    segments.liveSectors -= sectors;
-  });
-  return { map, segments };
+interface RecoveryOptions {
+  readonly context: EngineContext;
+  readonly before: VolumeHead;
+  readonly epoch: number;
+  readonly ciphers: Ciphers;
+  readonly pins: PinSet;
 }
 
 class Recovery {
-  private readonly context: EngineContext;
-  private readonly before: VolumeHead;
-  private readonly epoch: number;
+  private readonly options: RecoveryOptions;
+  private readonly loader: ManifestLoader;
   private readonly state: VolumeState;
   /** Segments that were dead in the checkpoint: its writer may not have come to deleting them. */
   private dead: Segment[] = [];
 
-  constructor(context: EngineContext, before: VolumeHead, epoch: number) {
-    this.context = context;
-    this.before = before;
-    this.epoch = epoch;
-    this.state = newState(context);
+  constructor(options: RecoveryOptions) {
+    this.options = options;
+    const { context, before, ciphers } = options;
+    const { id: volumeId, sizeBytes } = before;
+    this.loader = new ManifestLoader({ context, volumeId, sizeBytes, ciphers });
+    this.state = this.loader.state;
   }
 
   async run(): Promise<Opened> {
-    const { before, context, epoch } = this;
+    const { before, context, epoch, pins, ciphers } = this.options;
     const logs = context.logFiles.claimsOf(volumeIdBytes(before.id).toString('hex'));
+    pins.notePast(before);
     try {
-      if (before.checkpoint !== undefined) await this.loadCheckpoint(before.checkpoint);
+      if (before.checkpoint !== undefined) await this.loader.loadCheckpoint(before.checkpoint);
+      this.noteDead(before.checkpoint?.next ?? 0);
       const closed = before.tail.filter((run) => run.end !== undefined);
-      for (const run of closed) await this.replay(run.epoch, run.first, run.end ?? run.first);
+      for (const run of closed) await this.loader.replay(run);
       const last = before.tail.find((run) => run.end === undefined);
       const first = last?.first ?? closed.at(-1)?.end ?? before.checkpoint?.next ?? 1;
+      await this.takeOver(before.abandoned ?? [], first);
       const kept = last === undefined ? nothingKept(first) : await this.tail(last, logs);
       const tail = [...closed, ...closedRun(last, kept.settled), { epoch, first: kept.settled }];
       const head = await changeOwnHead(context.tables, before.id, epoch, (present) => ({
@@ -118,34 +121,38 @@ class Recovery {
       for (const log of logs) context.logFiles.release(log);
       if (last !== undefined) await this.deleteStrays(last, kept);
       await this.deleteDead();
-      return { head, epoch, state: this.state, next: kept.next, previous: kept.previous };
+      const { next, previous } = kept;
+      return { head, epoch, state: this.state, pins, ciphers, next, previous };
     } catch (error) {
-      this.state.segments.clear((cacheId) => context.cache.drop(cacheId));
+      dropState(context, this.state);
       throw error;
     }
   }
 
-  private async loadCheckpoint(checkpoint: CheckpointRef): Promise<void> {
-    const { context, before, state } = this;
-    const { epoch, serial } = checkpoint;
-    const into = { ...state, sizeBytes: before.sizeBytes };
-    for (let part = 0; part < checkpoint.parts; part++) {
-      const id = checkpointBlobId(before.id, checkpoint, part);
-      const source = await readBlob(context, id, checkpointPartBytesMax);
-      decodeCheckpointPart(source, { volumeId: before.id, epoch, serial }, part, into);
+  private noteDead(border: number): void {
+    for (const segment of this.state.segments.all()) {
+      if (segment.liveSectors > 0) continue;
+      if (segment.death === 0) segment.death = border;
+      this.dead.push(segment);
     }
-    for (const segment of state.segments.all())
-      if (segment.liveSectors === 0) this.dead.push(segment);
   }
 
-  /** Applies segments that are known to be in the store. */
-  private async replay(epoch: number, first: number, end: number): Promise<void> {
-    for (let at = first; at < end; at += headersAtOnce) {
-      const numbers = sequence(at, Math.min(at + headersAtOnce, end));
-      const headers = await Promise.all(numbers.map((number) => this.header(number, epoch)));
-      for (const [index, header] of headers.entries()) {
-        if (header === undefined) throw corruptFormat('segment-missing', { number: at + index });
-        this.apply(header);
+  /** Before a revert the volume was made of other segments; those that pins or the past need stay known, dead since then. */
+  private async takeOver(abandoned: readonly Manifest[], border: number): Promise<void> {
+    const { context, before, ciphers } = this.options;
+    const { id: volumeId, sizeBytes } = before;
+    const known = new Set([...this.state.segments.all()].map((segment) => segment.blobId));
+    for (const manifest of abandoned) {
+      const loader = new ManifestLoader({ context, volumeId, sizeBytes, ciphers });
+      try {
+        await loader.load(manifest);
+        for (const segment of loader.state.segments.all()) {
+          if (segment.owner !== undefined || known.has(segment.blobId)) continue;
+          known.add(segment.blobId);
+          this.dead.push(this.state.segments.adopt(segment, border));
+        }
+      } finally {
+        loader.drop();
       }
     }
   }
@@ -162,7 +169,7 @@ class Recovery {
       if (segment === undefined || !follows(segment.previous, previous)) break;
       const settles = header !== undefined && next === settled && next <= lastStored - uploadWindow;
       if (header !== undefined && settles) {
-        this.apply(header);
+        this.loader.apply(header);
         settled++;
       } else {
         const data = 'data' in segment ? segment.data : await this.dataOf(segment);
@@ -177,11 +184,15 @@ class Recovery {
   private async stored(
     run: Run,
   ): Promise<{ readonly found: ReadonlyMap<number, SegmentHeader>; readonly lastStored: number }> {
+    const { blobs } = this.options.context;
     const found = new Map<number, SegmentHeader>();
+    const volume = this.options.before.id;
     let lastStored = run.first - 1;
     for (let at = run.first; at <= lastStored + strayWindow; at += headersAtOnce) {
       const numbers = sequence(at, at + headersAtOnce);
-      const headers = await Promise.all(numbers.map((number) => this.header(number, run.epoch)));
+      const headers = await Promise.all(
+        numbers.map((number) => findSegmentHeader(blobs, { volume, number, epoch: run.epoch })),
+      );
       for (const header of headers) {
         if (header === undefined) continue;
         found.set(header.number, header);
@@ -191,46 +202,26 @@ class Recovery {
     return { found, lastStored };
   }
 
+  /** What a log has of a segment: this host's, or the storage nodes' when the volume's FLUSHes went there. The longer one. */
   private async logged(
     run: Run,
     number: number,
     logs: readonly LogFile[],
   ): Promise<LoggedSegment | undefined> {
+    const { context, before, ciphers } = this.options;
     const file = logs.find(({ label }) => label?.number === number && label.epoch === run.epoch);
-    return file === undefined ? undefined : await this.context.logFiles.read(file);
+    const cipher = ciphers.of(before.id);
+    const local =
+      file === undefined ? undefined : decodeLog(await context.logFiles.read(file), cipher);
+    const tail = { volume: before.id, number, epoch: run.epoch };
+    const remote = decodeLog(await readTail(context.blobs, tail), cipher);
+    const longer = (remote?.entries.count ?? 0) > (local?.entries.count ?? 0);
+    return longer ? remote : local;
   }
 
-  private async header(number: number, epoch: number): Promise<SegmentHeader | undefined> {
-    const { context, before } = this;
-    const id = segmentBlobId(before.id, number, epoch);
-    try {
-      let source = await context.blobs.read(id, 0, lineBytes);
-      const length = segmentHeaderLength(source);
-      if (length > source.length) source = await context.blobs.read(id, 0, length);
-      const header = decodeSegmentHeader(source, before.id);
-      if (header.number === number && header.epoch === epoch) return header;
-      throw corruptFormat('segment-identity', { number });
-    } catch (error) {
-      if (isFailure(error, 'missing')) return undefined;
-      throw error;
-    }
-  }
-
-  private async dataOf(header: SegmentHeader): Promise<Buffer> {
-    const id = segmentBlobId(this.before.id, header.number, header.epoch);
-    const data = Buffer.alloc(header.dataBytes);
-    const perRead = Math.floor(blobReadMax / storedLineBytes);
-    const lines = Math.ceil(header.dataBytes / lineBytes);
-    for (let line = 0; line < lines; line += perRead) {
-      const first = placeOfLine(header, line).offset;
-      const stored = await this.context.blobs.read(id, first, perRead * storedLineBytes);
-      for (let at = line; at < Math.min(lines, line + perRead); at++) {
-        const place = placeOfLine(header, at);
-        const piece = stored.subarray(place.offset - first, place.offset - first + storedLineBytes);
-        openLine(piece, place.dataBytes, header.number, at).copy(data, at * lineBytes);
-      }
-    }
-    return data;
+  private dataOf(header: SegmentHeader): Promise<Buffer> {
+    const { context, ciphers } = this.options;
+    return readSegmentData(context.blobs, header, ciphers.of(header.volumeId));
   }
 
   /** Stores a recovered segment under our epoch. */
@@ -240,51 +231,29 @@ class Recovery {
     entries: EntryList,
     data: Buffer,
   ): Promise<void> {
-    const { context, before, epoch } = this;
+    const { context, before, epoch, ciphers } = this.options;
     const volumeId = before.id;
     const header = { volumeId, number, epoch, dataBytes: data.length, previous, entries };
     const bytes = encodeSegmentHeader(header);
-    await context.blobs.put([bytes, ...encodeLines(data, number)], {
+    const lines = encodeLines(data, { number, epoch }, ciphers.of(volumeId));
+    await context.blobs.put([bytes, ...lines], {
       id: segmentBlobId(volumeId, number, epoch),
       fence: { scope: volumeId, epoch },
     });
-    this.apply({ ...header, headerBytes: bytes.length });
-  }
-
-  private apply(header: SegmentHeader): void {
-    const { map, segments } = this.state;
-    const { number, epoch, entries } = header;
-    const blobId = segmentBlobId(this.before.id, number, epoch);
-    const segment = segments.add({ number, epoch, blobId });
-    segment.headerBytes = header.headerBytes;
-    segment.dataBytes = header.dataBytes;
-    segment.durable = true;
-    segments.dataSectors += header.dataBytes / sectorBytes;
-    let offset = 0;
-    for (let at = 0; at < entries.count; at++) {
-      const start = entries.start(at);
-      const sectors = entries.sectors(at);
-      if ((start + sectors) * sectorBytes > this.before.sizeBytes)
-        throw corruptFormat('entry-outside', { number, start });
-      if (entries.kind(at) !== dataEntry) {
-        map.cut(start, sectors);
-        continue;
-      }
-      map.put(start, sectors, segment.slot, offset);
-      segment.liveSectors += sectors;
-      segments.liveSectors += sectors;
-      offset += sectors;
-    }
+    this.loader.apply({ ...header, headerBytes: bytes.length });
   }
 
   private async deleteStrays(run: Run, kept: Kept): Promise<void> {
-    const { context, before } = this;
+    const { context, before, epoch: own } = this.options;
     const clean = before.gateway === '' && kept.next === run.first;
     if (clean) return;
     const until = kept.next + strayWindow + headersAtOnce;
-    for (const number of sequence(kept.settled, until))
+    for (const number of sequence(kept.settled, until)) {
       await context.blobs.delete(segmentBlobId(before.id, number, run.epoch));
-    for (let epoch = run.epoch + 1; epoch < this.epoch; epoch++) {
+      if (before.durability === 'replicated')
+        await deleteTail(context.blobs, { volume: before.id, number, epoch: run.epoch });
+    }
+    for (let epoch = run.epoch + 1; epoch < own; epoch++) {
       for (const number of sequence(run.first, until))
         await context.blobs.delete(segmentBlobId(before.id, number, epoch));
     }
@@ -292,16 +261,20 @@ class Recovery {
   }
 
   private async deleteDead(): Promise<void> {
-    const { context, state } = this;
+    const { state, options } = this;
+    const { context, pins } = options;
     for (const segment of this.dead) {
-      await context.blobs.delete(segment.blobId);
+      if (segment.owner === undefined) {
+        if (pins.needsSegment(segment.number, segment.death)) continue;
+        await context.blobs.delete(segment.blobId);
+      }
       state.segments.remove(segment, (cacheId) => context.cache.drop(cacheId));
     }
   }
 
   /** A checkpoint whose parts were written, but whose name never got into the head row. */
   private async deleteStrayCheckpoint(epoch: number): Promise<void> {
-    const { context, before } = this;
+    const { context, before } = this.options;
     const stray = { epoch, serial: (before.checkpoint?.serial ?? 0) + 1 };
     for (let part = 0; ; part++) {
       const id = checkpointBlobId(before.id, stray, part);
@@ -329,22 +302,4 @@ function follows(claimed: SegmentExtent, seen: SegmentExtent | undefined): boole
 function extentOf(segment: SegmentHeader | LoggedSegment): SegmentExtent {
   const dataBytes = 'data' in segment ? segment.data.length : segment.dataBytes;
   return { entries: segment.entries.count, dataBytes };
-}
-
-function sequence(from: number, until: number): number[] {
-  return Array.from({ length: Math.max(0, until - from) }, (_, index) => from + index);
-}
-
-export async function readBlob(
-  context: EngineContext,
-  id: string,
-  bytesMax: number,
-): Promise<Buffer> {
-  const info = await context.blobs.stat(id);
-  if (info === undefined) throw corruptFormat('blob-missing', { id });
-  if (info.length > bytesMax) throw corruptFormat('blob-too-large', { id, length: info.length });
-  const pieces: Buffer[] = [];
-  for (let at = 0; at < info.length; at += blobReadMax)
-    pieces.push(await context.blobs.read(id, at, Math.min(blobReadMax, info.length - at)));
-  return Buffer.concat(pieces);
 }

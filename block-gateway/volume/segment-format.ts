@@ -1,10 +1,12 @@
 /** The bytes of a segment blob (docs/formats/volume-segment.md): a header with all its entries, then the data in checked lines. */
 import { EntryList, entriesMax, entryBytes } from './entries.ts';
+import type { LineCipher } from './line-cipher.ts';
+import type { SegmentName } from './segments.ts';
 import { lineBytes, pageBytes, roundUp, sectorBytes, segmentBytesMax } from './units.ts';
 import { corruptFormat, crc32c, headerCrc, readU64, volumeIdBytes, writeU64 } from './words.ts';
 
 const magic = 0x47535650; // "PVSG"
-const version = 1;
+const version = 2;
 const fixedBytes = 64;
 const crcAt = 60;
 export const lineTrailerBytes = 16;
@@ -54,7 +56,8 @@ export function encodeSegmentHeader(header: Omit<SegmentHeader, 'headerBytes'>):
 export function segmentHeaderLength(source: Buffer): number {
   if (source.length < fixedBytes || source.readUInt32LE(0) !== magic)
     throw corruptFormat('segment-magic');
-  if (source.readUInt16LE(4) !== version) throw corruptFormat('segment-version');
+  const its = source.readUInt16LE(4);
+  if (its < 1 || its > version) throw corruptFormat('segment-version');
   const headerBytes = source.readUInt32LE(8);
   if (headerBytes < pageBytes || headerBytes > segmentHeaderBytesMax)
     throw corruptFormat('segment-header-length', { headerBytes });
@@ -87,13 +90,19 @@ export function decodeSegmentHeader(source: Buffer, volumeId: string): SegmentHe
   };
 }
 
-/** The data as it lies in the blob: every line followed by its trailer. The data itself is not copied. */
-export function encodeLines(data: Buffer, number: number): Buffer[] {
+/** The data as it lies in the blob: every line followed by its trailer. The data itself is not copied unless it is sealed. */
+export function encodeLines(
+  data: Buffer,
+  segment: { readonly number: number; readonly epoch: number },
+  cipher?: LineCipher,
+): Buffer[] {
+  const { number, epoch } = segment;
   const count = Math.ceil(data.length / lineBytes);
   const trailers = Buffer.alloc(count * lineTrailerBytes);
   const chunks: Buffer[] = [];
   for (let line = 0; line < count; line++) {
-    const bytes = data.subarray(line * lineBytes, (line + 1) * lineBytes);
+    const plain = data.subarray(line * lineBytes, (line + 1) * lineBytes);
+    const bytes = cipher === undefined ? plain : cipher.seal(plain, { number, epoch, line });
     const trailer = trailers.subarray(line * lineTrailerBytes, (line + 1) * lineTrailerBytes);
     trailer.writeUInt32LE(line, 4);
     writeU64(trailer, number, 8);
@@ -105,15 +114,29 @@ export function encodeLines(data: Buffer, number: number): Buffer[] {
 
 /** Where a line lies in its blob, and how much data it holds. */
 export function placeOfLine(
-  segment: { readonly headerBytes: number; readonly dataBytes: number },
+  segment: { readonly headerBytes: number; readonly dataBytes: number; readonly raw?: boolean },
   line: number,
-): { readonly offset: number; readonly dataBytes: number } {
+): { readonly offset: number; readonly dataBytes: number; readonly storedBytes: number } {
   const dataBytes = Math.min(lineBytes, segment.dataBytes - line * lineBytes);
-  return { offset: segment.headerBytes + line * storedLineBytes, dataBytes };
+  if (segment.raw === true)
+    return { offset: segment.headerBytes + line * lineBytes, dataBytes, storedBytes: dataBytes };
+  const offset = segment.headerBytes + line * storedLineBytes;
+  return { offset, dataBytes, storedBytes: dataBytes + lineTrailerBytes };
 }
 
-/** The checked data of a line, out of its stored form. */
-export function openLine(stored: Buffer, dataBytes: number, number: number, line: number): Buffer {
+/** The checked data of a line, out of its stored form. The store has checked the bytes of a raw segment itself. */
+export function openLine(
+  stored: Buffer,
+  dataBytes: number,
+  segment: Pick<SegmentName, 'number' | 'epoch' | 'raw' | 'cipher'>,
+  line: number,
+): Buffer {
+  const { number, epoch, cipher } = segment;
+  if (segment.raw === true) {
+    // The last sector of an image of odd length is filled up with zeros.
+    if (stored.length > dataBytes - sectorBytes) return padded(stored, dataBytes);
+    throw corruptFormat('raw-line-short', { line });
+  }
   if (stored.length < dataBytes + lineTrailerBytes)
     throw corruptFormat('line-short', { number, line });
   const data = stored.subarray(0, dataBytes);
@@ -121,7 +144,12 @@ export function openLine(stored: Buffer, dataBytes: number, number: number, line
   const belongs = trailer.readUInt32LE(4) === line && readU64(trailer, 8) === number;
   if (!belongs || crc32c(trailer.subarray(4), crc32c(data)) !== trailer.readUInt32LE(0))
     throw corruptFormat('line-checksum', { number, line });
-  return data;
+  return cipher === undefined ? data : cipher.open(data, { number, epoch, line });
+}
+
+function padded(stored: Buffer, bytes: number): Buffer {
+  if (stored.length >= bytes) return stored.subarray(0, bytes);
+  return Buffer.concat([stored, Buffer.alloc(bytes - stored.length)]);
 }
 
 export function segmentBlobBytes(headerBytes: number, dataBytes: number): number {

@@ -1,16 +1,29 @@
 /** The segments that a volume's extents point to. A slot is a segment's place in this table and its name in the map. */
 import { assert } from './assert.ts';
+import type { LineCipher } from './line-cipher.ts';
 import { sectorBytes } from './units.ts';
 
-export interface Segment {
-  readonly slot: number;
+/** What a segment is before anything is known of its content. */
+export interface SegmentName {
   readonly number: number;
   readonly epoch: number;
   readonly blobId: string;
+  /** The volume that wrote it, when it is another one; only that one may delete its blob. */
+  readonly owner?: string | undefined;
+  /** Plain bytes of a blob that is no segment (an image's), `headerBytes` from its beginning. Never ours to delete. */
+  readonly raw?: boolean;
+  /** What its data is sealed with. */
+  readonly cipher?: LineCipher | undefined;
+}
+
+export interface Segment extends SegmentName {
+  readonly slot: number;
   /** Length of the blob's header; 0 until the segment is sealed. */
   headerBytes: number;
   dataBytes: number;
   liveSectors: number;
+  /** The border between two segments at which it was seen to have no live data; 0 while it has. */
+  death: number;
   /** On a majority of storage nodes. */
   durable: boolean;
   /** The data in memory: always while the segment is not durable, and afterwards until somebody needs the buffer. */
@@ -71,13 +84,13 @@ export class SegmentTable {
     return segment;
   }
 
-  add(named: Pick<Segment, 'number' | 'epoch' | 'blobId'>): Segment {
+  add(named: SegmentName): Segment {
     const slot = this.free.pop() ?? this.slots.length;
     return this.addAt(slot, named);
   }
 
   /** At a slot that a checkpoint names. */
-  addAt(slot: number, named: Pick<Segment, 'number' | 'epoch' | 'blobId'>): Segment {
+  addAt(slot: number, named: SegmentName): Segment {
     assert(this.slots[slot] === undefined, 'a slot holds one segment');
     while (this.slots.length < slot) {
       this.free.push(this.slots.length);
@@ -89,6 +102,7 @@ export class SegmentTable {
       headerBytes: 0,
       dataBytes: 0,
       liveSectors: 0,
+      death: 0,
       durable: false,
       buffer: undefined,
       readers: 0,
@@ -98,9 +112,15 @@ export class SegmentTable {
     return segment;
   }
 
-  /** Slots that a checkpoint left empty below its last one. */
-  dropFree(slot: number): void {
-    this.free = this.free.filter((other) => other !== slot);
+  /** Takes over what another table knows of a segment, as one without live data. */
+  adopt(other: Segment, death: number): Segment {
+    const segment = this.add(other);
+    segment.headerBytes = other.headerBytes;
+    segment.dataBytes = other.dataBytes;
+    segment.durable = true;
+    segment.death = death;
+    this.dataSectors += segment.dataBytes / sectorBytes;
+    return segment;
   }
 
   remove(segment: Segment, dropped: (cacheId: number) => void): void {

@@ -97,7 +97,7 @@ export class Uploader {
       previous,
       entries,
     });
-    const chunks = [header, ...encodeLines(data, number)];
+    const chunks = [header, ...encodeLines(data, { number, epoch }, pending.segment.cipher)];
     const lengthHint = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     const fence = { scope: volumeId, epoch };
     for (let attempt = 0; this.stopped === undefined; attempt++) {

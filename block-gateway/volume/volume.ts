@@ -3,12 +3,15 @@
  * survives the loss of this process and of the machine's power; after a crash the content is that of a prefix of the writes.
  */
 import { Failure, isFailure, type RunningWorker, startWorker } from '#common';
+import { type AllocationRun, allocationOf } from './allocation.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { EngineContext } from './context.ts';
-import type { Found } from './extent-map.ts';
 import { Flusher } from './flusher.ts';
-import { changeOwnHead } from './head-row.ts';
+import type { VolumeHead } from './head.ts';
+import { HeadKeeper } from './head-keeper.ts';
 import type { Pending } from './pending.ts';
+import type { Pin } from './pin-rows.ts';
+import { Pinning, type PinRequest } from './pinning.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { Reader, type VolumeState } from './reader.ts';
 import { Reclaimer } from './reclaimer.ts';
@@ -17,12 +20,6 @@ import { checkRange, sectorBytes } from './units.ts';
 import { Uploader } from './uploader.ts';
 import { volumeIdBytes } from './words.ts';
 import { Writer } from './writer.ts';
-
-/** A run of bytes that has data, or reads as zeros because nothing was ever stored for it. */
-export interface AllocationRun {
-  readonly bytes: number;
-  readonly hole: boolean;
-}
 
 export interface VolumeStats {
   readonly extents: number;
@@ -41,8 +38,10 @@ const pieceBytesMax = 1024 * 1024;
 
 export class Volume {
   readonly id: string;
-  readonly sizeBytes: number;
   readonly epoch: number;
+  private readonly keeper: HeadKeeper;
+  private readonly pinning: Pinning;
+  private readonly resized = new Set<() => void>();
   private readonly context: EngineContext;
   private readonly state: VolumeState;
   private readonly reader: Reader;
@@ -62,16 +61,16 @@ export class Volume {
   }
 
   private constructor(context: EngineContext, opened: Opened) {
-    const { head, epoch, state, next } = opened;
+    const { head, epoch, state, next, pins, ciphers } = opened;
     this.id = head.id;
-    this.sizeBytes = head.sizeBytes;
+    this.keeper = new HeadKeeper(context.tables, pins, head);
     this.epoch = epoch;
     this.context = context;
     this.state = state;
     this.pieceBytes = Math.min(pieceBytesMax, context.settings.segmentBytes);
     this.reader = new Reader(context, state);
     this.readAhead = new ReadAhead(
-      { bytesMax: context.settings.readAheadBytes, sizeBytes: this.sizeBytes },
+      { bytesMax: context.settings.readAheadBytes, sizeBytes: () => this.sizeBytes },
       (offset, length) => this.reader.ahead(offset, length),
     );
     const shared = { context, state, volumeId: this.id, epoch };
@@ -82,8 +81,12 @@ export class Volume {
       arrived: (pending) => this.arrived(pending),
       released: (pending) => this.released(pending),
     });
+    const cipher = ciphers.of(this.id);
     this.writer = new Writer({
       ...shared,
+      cipher,
+      replicated: head.durability === 'replicated',
+      timed: (head.retentionS ?? 0) > 0,
       first: next,
       previous: opened.previous,
       noteAppend: () => this.flusher.noteAppend(),
@@ -91,20 +94,38 @@ export class Volume {
     });
     this.flusher = new Flusher({
       ...shared,
+      cipher,
+      lost: (failure) => this.fail(failure),
       pending: () => this.writer.pending,
       drain: () => this.drain(),
     });
     this.checkpointer = new Checkpointer({
       ...shared,
-      checkpoint: head.checkpoint,
-      retired: head.retired,
+      keeper: this.keeper,
+      pins,
+      durable: (number) => this.uploader.durable(number),
+    });
+    this.pinning = new Pinning({
+      context,
+      keeper: this.keeper,
+      pins,
+      ciphers,
+      checkpointer: this.checkpointer,
+      seal: () => {
+        this.writer.seal();
+        return this.writer.lastSealed + 1;
+      },
       durable: (number) => this.uploader.durable(number),
     });
     this.reclaimer = new Reclaimer({
       ...shared,
+      pins,
       reader: this.reader,
       checkpointNext: () => this.checkpointer.next,
-      write: (offset, data, from, length) => this.writeNow(offset, data, from, length),
+      write: ({ offset, data, from, length, kind }) => {
+        this.check(offset, length);
+        return this.writer.writeNow(offset, data, from, length, kind);
+      },
       room: () => this.room(),
     });
     this.worker = startWorker(this.reclaimer, {
@@ -113,6 +134,15 @@ export class Volume {
       restRatio: context.settings.reclaimRestRatio,
       idleMs: context.settings.idleSealMs,
     });
+  }
+
+  get sizeBytes(): number {
+    return this.keeper.now.sizeBytes;
+  }
+
+  /** The head row as this gateway last wrote it. */
+  get head(): VolumeHead {
+    return this.keeper.now;
   }
 
   /** Fills the target if that needs no waiting; false when it does, and then the target holds anything. */
@@ -174,19 +204,39 @@ export class Volume {
   /** What the range is made of, in order, at most `runsMax` runs. */
   allocation(offset: number, length: number, runsMax: number): AllocationRun[] {
     this.check(offset, length);
-    const runs: { bytes: number; hole: boolean }[] = [];
-    const found: Found = { slot: -1, offset: 0, sectors: 0 };
-    for (let at = offset; at < offset + length; ) {
-      this.state.map.locate(at / sectorBytes, found);
-      const bytes = Math.min(found.sectors * sectorBytes, offset + length - at);
-      const hole = found.slot < 0;
-      const last = runs.at(-1);
-      if (last?.hole === hole) last.bytes += bytes;
-      else if (runs.length === runsMax) break;
-      else runs.push({ bytes, hole });
-      at += bytes;
+    return allocationOf(this.state.map, { offset, length, runsMax });
+  }
+
+  /** Pins what is there now, or was at an instant of the retained past. */
+  pin(request: PinRequest): Promise<Pin> {
+    this.check(0, 0);
+    return this.pinning.pin(request);
+  }
+
+  releasePin(id: string): Promise<void> {
+    this.check(0, 0);
+    return this.pinning.release(id);
+  }
+
+  /** Changes what the head says of the volume; a larger size, another durability and a retained past are in force at once. */
+  async change(change: (head: VolumeHead) => VolumeHead): Promise<VolumeHead> {
+    this.check(0, 0);
+    const before = this.keeper.now;
+    const head = await this.keeper.change(change);
+    if (head.durability !== before.durability) {
+      // A segment's log lies in one place as a whole.
+      this.writer.replicated = head.durability === 'replicated';
+      await this.drain();
     }
-    return runs;
+    this.writer.timed = (head.retentionS ?? 0) > 0;
+    if (head.sizeBytes !== before.sizeBytes) for (const tell of this.resized) tell();
+    return head;
+  }
+
+  /** Calls when the size has changed; returns how to end that. */
+  onResize(tell: () => void): () => void {
+    this.resized.add(tell);
+    return () => this.resized.delete(tell);
   }
 
   stats(): VolumeStats {
@@ -242,10 +292,9 @@ export class Volume {
   }
 
   private async finish(): Promise<void> {
-    const { context, id, epoch } = this;
     await this.drain();
     await this.checkpointer.finish(this.writer.lastSealed);
-    await changeOwnHead(context.tables, id, epoch, (head) => ({ ...head, gateway: '' }));
+    await this.keeper.change((head) => ({ ...head, gateway: '' }));
   }
 
   private async withinDeadline(work: () => Promise<void>): Promise<void> {

@@ -27,6 +27,10 @@ export function volumeIdBytes(volumeId: string): Buffer {
   return Buffer.from(volumeId.replaceAll('-', ''), 'hex');
 }
 
+export function volumeIdText(bytes: Buffer): string {
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
 export function corruptFormat(
   reason: string,
   facts: Readonly<Record<string, string | number>> = {},

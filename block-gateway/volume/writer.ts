@@ -5,7 +5,8 @@
 import { Failure, type Timer } from '#common';
 import { segmentBlobId } from './blob-names.ts';
 import type { EngineContext } from './context.ts';
-import { dataEntry, zeroEntry } from './entries.ts';
+import { dataEntry, timeEntry, zeroEntry } from './entries.ts';
+import type { LineCipher } from './line-cipher.ts';
 import { Pending } from './pending.ts';
 import type { VolumeState } from './reader.ts';
 import { type SegmentExtent, segmentHeaderBytes } from './segment-format.ts';
@@ -16,10 +17,14 @@ export interface WriterOptions {
   readonly state: VolumeState;
   readonly volumeId: string;
   readonly epoch: number;
+  readonly cipher: LineCipher | undefined;
   /** The number of the first segment. */
   readonly first: number;
   /** How much the segment before it holds. */
   readonly previous: SegmentExtent;
+  readonly replicated: boolean;
+  /** Whether entries are to say when they happened. */
+  readonly timed: boolean;
   readonly noteAppend: () => void;
   readonly sealed: (pending: Pending) => void;
 }
@@ -32,9 +37,14 @@ export class Writer {
   private previous: SegmentExtent;
   private idleTimer: Timer | undefined;
   writtenBytes = 0;
+  /** Of segments to come. */
+  replicated: boolean;
+  timed: boolean;
 
   constructor(options: WriterOptions) {
     this.options = options;
+    this.replicated = options.replicated;
+    this.timed = options.timed;
     this.nextNumber = options.first;
     this.previous = options.previous;
     options.context.buffers.join(this);
@@ -50,15 +60,22 @@ export class Writer {
     return this.open === undefined ? this.nextNumber - 1 : this.nextNumber - 2;
   }
 
-  /** Takes the data, if there is room for it now. Bytes; at most a segment. */
-  writeNow(offset: number, source: Buffer, from: number, length: number): boolean {
+  /** Takes the data, if there is room for it now. Bytes; at most a segment. `kind`: whose writing it is (`entries.ts`). */
+  writeNow(
+    offset: number,
+    source: Buffer,
+    from: number,
+    length: number,
+    kind = dataEntry,
+  ): boolean {
     const open = this.roomFor(length);
     if (open === undefined) return false;
     const start = offset / sectorBytes;
     const sectors = length / sectorBytes;
     source.copy(open.buffer, open.usedBytes, from, from + length);
     const { map, segments } = this.options.state;
-    open.entries.add(start, sectors, dataEntry);
+    if (this.timed) this.noteTime(open);
+    open.entries.add(start, sectors, kind);
     map.put(start, sectors, open.segment.slot, open.usedBytes / sectorBytes);
     open.segment.liveSectors += sectors;
     segments.liveSectors += sectors;
@@ -75,6 +92,7 @@ export class Writer {
     if (this.options.state.map.isHole(start, sectors)) return true;
     const open = this.roomFor(0);
     if (open === undefined) return false;
+    if (this.timed) this.noteTime(open);
     open.entries.add(start, sectors, zeroEntry);
     this.options.state.map.cut(start, sectors);
     this.appended(open);
@@ -111,6 +129,15 @@ export class Writer {
     this.options.context.buffers.leave(this);
   }
 
+  /** Says among the entries what time it is, when the last such note is a while ago. */
+  private noteTime(open: Pending): void {
+    const { clock, settings } = this.options.context;
+    const nowMs = Math.floor(clock.nowUs() / 1000);
+    if (nowMs - open.notedMs < settings.instantMs) return;
+    open.notedMs = nowMs;
+    open.entries.add(nowMs, 1, timeEntry);
+  }
+
   private appended(open: Pending): void {
     open.lastAppendMs = this.options.context.clock.monotonicMs();
     this.options.noteAppend();
@@ -136,9 +163,13 @@ export class Writer {
     const { volumeId, epoch, state } = this.options;
     const number = this.nextNumber++;
     const blobId = segmentBlobId(volumeId, number, epoch);
-    const segment = state.segments.add({ number, epoch, blobId });
+    const { cipher } = this.options;
+    const segment = state.segments.add({ number, epoch, blobId, cipher });
     segment.buffer = buffer;
-    const open = new Pending(segment, buffer, this.previous);
+    const open = new Pending(segment, buffer, {
+      previous: this.previous,
+      replicated: this.replicated,
+    });
     this.open = open;
     this.unstored.push(open);
     this.watchIdle(open, this.options.context.settings.idleSealMs);

@@ -5,7 +5,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { type Disk, Failure } from '#common';
 import type { BlockGatewaySettings } from '../settings.ts';
-import { Fields, parseObject } from '../volume/head.ts';
+import { Fields, parseObject } from '../volume/fields.ts';
 
 export type ImageFormat = 'raw' | 'qcow2';
 

@@ -1,6 +1,6 @@
 /** Which volumes a project has: a row for each under the project's partition key, written before the volume and deleted after it. */
 import type { RowRef, Tables } from '#cluster';
-import { Fields, parseObject } from '../volume/head.ts';
+import { Fields, parseObject } from '../volume/fields.ts';
 
 const indexTable = 'volume-index';
 const pageRows = 1000;

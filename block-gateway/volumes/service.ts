@@ -9,6 +9,7 @@
  *   `busy`     too-many-volumes, too-many-snapshots
  *   `denied`   fenced (another gateway took the volume), bad-credentials
  */
+import type { ReadOnlyVolume } from '../volume/read-only-volume.ts';
 import type { Volume } from '../volume/volume.ts';
 import type { BackupRecord, BackupRequest, RestoreRequest } from './backup-types.ts';
 import type { ImageMap } from './image-map.ts';
@@ -65,7 +66,8 @@ export interface CreateVolume {
   readonly retentionS?: number;
 }
 
-export type VolumeState = 'creating' | 'ready' | 'deleting';
+/** `gone`: deleted, and kept out of sight for what clones share. */
+export type VolumeState = 'creating' | 'ready' | 'deleting' | 'gone';
 
 export interface VolumeInfo {
   readonly id: string;
@@ -138,6 +140,12 @@ export interface OpenVolume {
   release(): void;
 }
 
+export interface OpenPoint {
+  readonly volume: ReadOnlyVolume;
+  /** Once, when this reader is done. */
+  release(): Promise<void>;
+}
+
 export interface ListedVolume {
   readonly id: string;
   readonly name: string;
@@ -197,7 +205,7 @@ export interface VolumeService {
   openReadOnly(
     id: string,
     at?: { readonly snapshot: string } | { readonly atMs: number },
-  ): Promise<OpenVolume>;
+  ): Promise<OpenPoint>;
 
   attach(request: AttachRequest): Promise<AttachmentCredentials>;
   credentials(volume: string, attachment: string): Promise<AttachmentCredentials>;

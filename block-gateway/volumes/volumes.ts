@@ -1,4 +1,4 @@
-/** The volumes of the cloud: made, found, listed, opened, deleted. One open volume serves all who use it here. */
+/** The volumes of the cloud: made, found, listed, opened, cloned, deleted. */
 import type { Blobs, Tables } from '#cluster';
 import {
   type Clock,
@@ -11,20 +11,39 @@ import {
   type Net,
   type Random,
   randomUuid,
-  type Timer,
 } from '#common';
 import type { BlockGatewaySettings } from '../settings.ts';
-import { deleteVolumeBlobs } from '../volume/deletion.ts';
+import type { KeyStore } from '../volume/ciphers.ts';
 import { createEngine, type Engine } from '../volume/engine.ts';
-import { encodeHead, headRef, type VolumeHead } from '../volume/head.ts';
-import { changeHead, findHead, missingVolume } from '../volume/head-row.ts';
-import { sectorBytes, volumeBytesMax } from '../volume/units.ts';
+import { encodeHead, headRef, isVolumeId, nobody, type VolumeHead } from '../volume/head.ts';
+import { changeHead, findHead } from '../volume/head-row.ts';
+import { oldestInstantMs } from '../volume/instant.ts';
+import { missingSnapshot, type Pin } from '../volume/pin-rows.ts';
 import type { Volume } from '../volume/volume.ts';
+import { Attachments } from './attachments.ts';
 import { fillVolume } from './fill.ts';
 import { type ImageFile, inspectImage, readRaw } from './image-file.ts';
 import { importQcow2 } from './import-qcow2.ts';
-import { deleteIndex, type IndexPage, idsByName, pageIndex, putIndex } from './index-rows.ts';
+import { deleteIndex, idsByName, pageIndex, putIndex } from './index-rows.ts';
+import { badVolume, checkWanted, newHead, wholeSize } from './new-volume.ts';
+import { OpenVolumes } from './open-volumes.ts';
+import { type OpenPoint, type PointName, PointReader } from './point-reader.ts';
+import { attempt, Points, requireHead } from './points.ts';
+import { revertedHead } from './revert.ts';
+import type {
+  Attachment,
+  AttachmentCredentials,
+  AttachRequest,
+  CreateVolume,
+  OpenVolume,
+  SnapshotInfo,
+  VolumeInfo,
+  VolumePage,
+  VolumeService,
+  VolumeUsage,
+} from './service.ts';
 import { releaseStaleLogs } from './stale-logs.ts';
+import { infoOf, snapshotOf } from './views.ts';
 
 export interface VolumesOptions {
   readonly tables: Tables;
@@ -41,120 +60,159 @@ export interface VolumesOptions {
   readonly net?: Net;
   /** A name for this gateway that stays the same over restarts. */
   readonly gateway: string;
+  /** What the credentials of attachments are derived from; the same for all gateways of a cluster. */
+  readonly secret?: Buffer;
+  readonly keys?: KeyStore;
 }
 
-/** Where a new volume's content comes from. */
-export type VolumeSource =
-  | { readonly stream: AsyncIterable<Buffer> }
-  /** Raw or qcow2, told by its content. */
-  | { readonly file: string };
+export type Volumes = Omit<VolumeService, 'backup' | 'restore'>;
 
-export interface CreateVolume {
-  readonly name: string;
-  readonly project: string;
-  /** Rounded up to whole sectors; may be left out when a file says it. */
-  readonly sizeBytes?: number;
-  readonly from?: VolumeSource;
-}
+/** The pin that all clones of a sealed volume share. */
+const sealedPin = 'sealed';
 
-export interface OpenVolume {
-  readonly volume: Volume;
-  /** Once, when this user is done. */
-  release(): void;
-}
-
-export interface Volumes {
-  create(wanted: CreateVolume): Promise<VolumeHead>;
-  get(id: string): Promise<VolumeHead>;
-  /** By id, or by a name that only one volume of the project has. */
-  find(project: string, idOrName: string): Promise<VolumeHead | undefined>;
-  list(
-    project: string,
-    page?: { readonly marker?: string; readonly limit?: number },
-  ): Promise<IndexPage>;
-  /** Refused (`conflict`) while someone here uses it, unless forced. */
-  delete(id: string, options?: { readonly force?: boolean }): Promise<void>;
-  open(id: string): Promise<OpenVolume>;
-  /** Checkpoints and closes every volume. */
-  close(): Promise<void>;
-}
-
-interface Held {
-  readonly opening: Promise<Volume>;
-  users: number;
-  idle: Timer | undefined;
-}
-
-const idPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const nameLengthMax = 255;
-
-export async function createVolumes(options: VolumesOptions): Promise<Volumes> {
+export async function createVolumes(options: VolumesOptions): Promise<VolumesOfGateway> {
   const engine = await createEngine(options);
   const { tables, log } = options;
   await releaseStaleLogs({ tables, log, logFiles: engine.context.logFiles });
-  return new OpenVolumes(options, engine);
+  const volumes = new VolumesOfGateway(options, engine);
+  await attempt(() => volumes.forgetReaders());
+  return volumes;
 }
 
-class OpenVolumes implements Volumes {
+export class VolumesOfGateway implements Volumes {
+  readonly attachments: Attachments;
   private readonly options: VolumesOptions;
   private readonly engine: Engine;
-  private readonly held = new Map<string, Held>();
-  private readonly closings = new Map<string, Promise<void>>();
-  private closed = false;
+  private readonly held: OpenVolumes;
+  private readonly points: Points;
+  private readonly reader: PointReader;
+  /** Called when an attachment ends: its connections are cut. */
+  private readonly detached = new Set<(volume: string, attachment: string) => void>();
 
   constructor(options: VolumesOptions, engine: Engine) {
     this.options = options;
     this.engine = engine;
-    const { cache } = engine.context;
+    const { clock, settings, log, tables, random } = options;
+    const { context } = engine;
+    const secret = options.secret ?? random.bytes(32);
+    this.attachments = new Attachments({ tables, clock, random, secret });
+    this.held = new OpenVolumes({ clock, settings, log, open: (id) => this.openNow(id) });
+    this.points = new Points({ context, open: this.held, ended: () => Promise.resolve() });
+    this.reader = new PointReader(context, this.points, random);
+    this.expose();
+  }
+
+  private expose(): void {
+    const { cache } = this.engine.context;
     const gauge = (name: string, help: string, value: () => number) =>
       new Gauge({
         name,
         help,
-        registers: [options.metrics],
+        registers: [this.options.metrics],
         collect() {
           this.set(value());
         },
       });
-    gauge('pileus_volumes_open', 'Volumes open in this gateway', () => this.held.size);
+    gauge('pileus_volumes_open', 'Volumes open in this gateway', () => this.held.count);
     gauge('pileus_volume_cache_bytes', 'Memory of the read cache', () => cache.bytes);
     gauge('pileus_volume_cache_hits', 'Line reads served by the cache', () => cache.hits);
     gauge('pileus_volume_cache_misses', 'Line reads that missed the cache', () => cache.misses);
   }
 
-  async create(wanted: CreateVolume): Promise<VolumeHead> {
-    const { tables, random, clock, disk, settings } = this.options;
-    if (wanted.name.length === 0 || wanted.name.length > nameLengthMax)
-      throw badVolume('A volume needs a name of at most 255 characters');
+  forgetReaders(): Promise<void> {
+    return this.reader.forgetAll();
+  }
+
+  async create(wanted: CreateVolume): Promise<VolumeInfo> {
+    checkWanted(wanted);
+    if (wanted.id !== undefined) {
+      const present = await findHead(this.options.tables, wanted.id);
+      if (present !== undefined && present.state === 'ready') return infoOf(present);
+      // A filling that was cut off begins again from nothing.
+      if (present !== undefined) await this.points.purge(present.id);
+    }
     const { from } = wanted;
+    if (from !== undefined && 'volume' in from) return infoOf(await this.clone(wanted, from));
+    if (from !== undefined && 'image' in from)
+      throw new Failure('invalid', 'bad-image', 'Images in the store cannot be shared yet');
+    return infoOf(await this.createOwn(wanted, from));
+  }
+
+  /** A volume with content of its own, or none. */
+  private async createOwn(
+    wanted: CreateVolume,
+    from: { readonly stream: AsyncIterable<Buffer> } | { readonly file: string } | undefined,
+  ): Promise<VolumeHead> {
+    const { disk, settings } = this.options;
     const image =
       from !== undefined && 'file' in from
         ? await inspectImage(disk, from.file, settings)
         : undefined;
-    const sizeBytes = sizeOf(wanted.sizeBytes ?? image?.virtualBytes);
+    const sizeBytes = wholeSize(wanted.sizeBytes ?? image?.virtualBytes);
     if (image !== undefined && image.virtualBytes > sizeBytes)
       throw badVolume('The image is larger than the volume');
-    const head: VolumeHead = {
-      id: randomUuid(random),
-      name: wanted.name,
-      project: wanted.project,
-      sizeBytes,
-      createdUs: clock.nowUs(),
-      state: from === undefined ? 'ready' : 'creating',
-      durability: 'local',
-      epoch: 0,
-      gateway: '',
-      tail: [],
-    };
-    const { id, name, createdUs } = head;
-    await putIndex(tables, wanted.project, { id, name, sizeBytes, createdUs });
-    await tables.put(headRef(id), { meta: encodeHead(head), bytes: 0, body: Buffer.alloc(0) });
+    const head = await this.newHead(wanted, sizeBytes);
+    await this.write(head);
     if (from === undefined) return head;
     return await this.fill(head, from, image);
   }
 
+  private async newHead(
+    wanted: CreateVolume,
+    sizeBytes: number,
+    source?: { readonly head: VolumeHead; readonly pin: Pin },
+  ): Promise<VolumeHead> {
+    const { random, clock } = this.options;
+    const { keys } = this.engine.context;
+    const shared = source === undefined ? {} : { source };
+    return await newHead({ wanted, sizeBytes, nowUs: clock.nowUs(), random, keys, ...shared });
+  }
+
+  /** Listed first, so that no volume is ever unlisted. */
+  private async write(head: VolumeHead): Promise<void> {
+    const { tables } = this.options;
+    const { id, name, sizeBytes, createdUs, project } = head;
+    await putIndex(tables, project, { id, name, sizeBytes, createdUs });
+    await tables.put(headRef(id), { meta: encodeHead(head), bytes: 0, body: Buffer.alloc(0) });
+  }
+
+  private async clone(
+    wanted: CreateVolume,
+    from: { volume: string; snapshot?: string; atMs?: number },
+  ): Promise<VolumeHead> {
+    const source = await this.head(from.volume);
+    this.checkReady(source);
+    const id = wanted.id ?? randomUuid(this.options.random);
+    const name = await this.pinFor(source, id, from);
+    const pin = await this.points.use(source.id, name, id);
+    try {
+      const sizeBytes = wholeSize(wanted.sizeBytes ?? pin.sizeBytes);
+      if (sizeBytes < pin.sizeBytes) throw badVolume('The volume is smaller than its source');
+      const head = await this.newHead({ ...wanted, id }, sizeBytes, { head: source, pin });
+      await this.write(head);
+      return head;
+    } catch (error) {
+      await attempt(() => this.points.stopUsing(source.id, name, id));
+      throw error;
+    }
+  }
+
+  /** The pin that a clone is made of. */
+  private async pinFor(
+    source: VolumeHead,
+    clone: string,
+    from: { snapshot?: string; atMs?: number },
+  ): Promise<string> {
+    if (from.snapshot !== undefined) return from.snapshot;
+    const id = source.sealed === true ? sealedPin : `clone-${clone}`;
+    const when = from.atMs === undefined ? {} : { atMs: from.atMs };
+    const pin = await this.points.pin(source, { id, name: '', state: 'hidden', ...when });
+    return pin.id;
+  }
+
   private async fill(
     head: VolumeHead,
-    from: VolumeSource,
+    from: { readonly stream: AsyncIterable<Buffer> } | { readonly file: string },
     image: ImageFile | undefined,
   ): Promise<VolumeHead> {
     try {
@@ -178,7 +236,7 @@ class OpenVolumes implements Volumes {
 
   private async copy(
     volume: Volume,
-    from: VolumeSource,
+    from: { readonly stream: AsyncIterable<Buffer> } | { readonly file: string },
     image: ImageFile | undefined,
   ): Promise<void> {
     const { disk } = this.options;
@@ -197,127 +255,271 @@ class OpenVolumes implements Volumes {
     }
   }
 
-  async get(id: string): Promise<VolumeHead> {
-    const head = idPattern.test(id) ? await findHead(this.options.tables, id) : undefined;
-    if (head === undefined) throw missingVolume(id);
-    return head;
+  private async head(id: string): Promise<VolumeHead> {
+    const head = isVolumeId(id) ? await findHead(this.options.tables, id) : undefined;
+    return requireHead(head, id);
   }
 
-  async find(project: string, idOrName: string): Promise<VolumeHead | undefined> {
+  private checkReady(head: VolumeHead): void {
+    if (head.state === 'ready') return;
+    throw new Failure('conflict', 'volume-not-ready', 'The volume is not ready', {
+      facts: { volumeId: head.id, state: head.state },
+    });
+  }
+
+  async get(id: string): Promise<VolumeInfo> {
+    return infoOf(await this.head(id));
+  }
+
+  async find(project: string, idOrName: string): Promise<VolumeInfo | undefined> {
     const { tables } = this.options;
-    const direct = idPattern.test(idOrName) ? await findHead(tables, idOrName) : undefined;
-    if (direct?.project === project) return direct;
+    const direct = isVolumeId(idOrName) ? await findHead(tables, idOrName) : undefined;
+    if (direct?.project === project && direct.state !== 'gone') return infoOf(direct);
     const [id, another] = await idsByName(tables, project, idOrName);
     if (another !== undefined) {
       throw new Failure('conflict', 'volume-name-ambiguous', 'Several volumes have this name', {
         facts: { name: idOrName },
       });
     }
-    return id === undefined ? undefined : await findHead(tables, id);
+    const named = id === undefined ? undefined : await findHead(tables, id);
+    return named === undefined ? undefined : infoOf(named);
   }
 
   list(
     project: string,
     page: { readonly marker?: string; readonly limit?: number } = {},
-  ): Promise<IndexPage> {
+  ): Promise<VolumePage> {
     return pageIndex(this.options.tables, project, page.marker, page.limit);
   }
 
   async delete(id: string, options: { readonly force?: boolean } = {}): Promise<void> {
     const { tables } = this.options;
-    const held = this.held.get(id);
-    if (held !== undefined && held.users > 0 && options.force !== true) {
-      throw new Failure('conflict', 'volume-in-use', 'The volume is in use', {
-        facts: { volumeId: id, users: held.users },
+    this.checkUnused(id, options.force === true);
+    const head = await this.head(id);
+    const [snapshot] = await this.points.snapshots(id);
+    if (snapshot !== undefined) {
+      throw new Failure('conflict', 'snapshot-in-use', 'The volume has snapshots', {
+        facts: { volumeId: id, snapshot: snapshot.id },
       });
     }
-    if (held !== undefined) await this.closeHeld(id, held);
-    await this.closings.get(id);
-    const head = await this.get(id);
-    await deleteVolumeBlobs(this.engine.context, id);
-    await tables.delete(headRef(id));
+    await this.cut(id);
+    await this.held.end(id);
+    await this.points.purge(id);
     await deleteIndex(tables, head.project, id);
   }
 
-  async open(id: string): Promise<OpenVolume> {
-    if (this.closed) throw new Failure('closed', 'gateway-closed', 'The gateway is stopping');
-    await this.closings.get(id);
-    let held = this.held.get(id);
-    if (held === undefined) {
-      if (this.held.size >= this.options.settings.openVolumesMax) {
-        throw new Failure('busy', 'too-many-volumes', 'Too many volumes are open here', {
-          facts: { open: this.held.size },
-        });
-      }
-      held = { opening: this.openNow(id), users: 0, idle: undefined };
-      this.held.set(id, held);
-    }
-    const mine = held;
-    mine.users++;
-    mine.idle?.cancel();
-    try {
-      const volume = await mine.opening;
-      let released = false;
-      const release = () => {
-        if (!released) this.release(id, mine);
-        released = true;
-      };
-      return { volume, release };
-    } catch (error) {
-      if (this.held.get(id) === mine) this.held.delete(id);
-      throw error;
-    }
-  }
-
-  private async openNow(id: string): Promise<Volume> {
-    const head = await this.get(id);
-    if (head.state !== 'ready') {
-      throw new Failure('conflict', 'volume-not-ready', 'The volume is not ready', {
-        facts: { volumeId: id, state: head.state },
-      });
-    }
-    return await this.engine.open(id);
-  }
-
-  private release(id: string, held: Held): void {
-    held.users--;
-    if (held.users > 0 || this.held.get(id) !== held) return;
-    held.idle = this.options.clock.after(this.options.settings.idleCloseMs, () => {
-      if (held.users > 0 || this.held.get(id) !== held) return;
-      this.closeHeld(id, held).catch((error: unknown) => {
-        if (!isFailure(error) || error.kind === 'bug') throw error;
-        this.options.log.warn({ err: error, volumeId: id }, 'a volume could not be closed');
-      });
+  private checkUnused(id: string, force: boolean): void {
+    const users = this.held.users(id);
+    if (users === 0 || force) return;
+    throw new Failure('conflict', 'volume-in-use', 'The volume is in use', {
+      facts: { volumeId: id, users },
     });
   }
 
-  private closeHeld(id: string, held: Held): Promise<void> {
-    held.idle?.cancel();
-    this.held.delete(id);
-    const closing = held.opening
-      .then((volume) => volume.close())
-      .finally(() => this.closings.delete(id));
-    this.closings.set(id, closing);
-    return closing;
+  private async cut(id: string): Promise<void> {
+    for (const attachment of await this.attachments.list(id)) await this.detach(id, attachment.id);
+  }
+
+  async extend(id: string, wantedBytes: number): Promise<VolumeInfo> {
+    const sizeBytes = wholeSize(wantedBytes);
+    const head = await this.alter(id, (present) => {
+      if (sizeBytes < present.sizeBytes) {
+        throw new Failure('invalid', 'shrink', 'A volume cannot become smaller', {
+          facts: { volumeId: id, sizeBytes: present.sizeBytes, wantedBytes: sizeBytes },
+        });
+      }
+      return { ...present, sizeBytes };
+    });
+    await this.relist(head);
+    return infoOf(head);
+  }
+
+  async change(
+    id: string,
+    change: Partial<
+      Pick<CreateVolume, 'name' | 'project' | 'qos' | 'retentionS' | 'durability' | 'sealed'>
+    >,
+  ): Promise<VolumeInfo> {
+    checkWanted(change);
+    const before = await this.head(id);
+    if (change.sealed === true) {
+      this.checkUnused(id, false);
+      await this.atRest(id);
+    }
+    const head = await this.alter(id, (present) => {
+      const { sealed: _sealed, ...rest } = { ...present, ...change };
+      return (change.sealed ?? present.sealed) === true ? { ...rest, sealed: true } : rest;
+    });
+    await this.relist(head);
+    if (head.project !== before.project) await deleteIndex(this.options.tables, before.project, id);
+    return infoOf(head);
+  }
+
+  private async relist(head: VolumeHead): Promise<void> {
+    const { id, name, sizeBytes, createdUs, project } = head;
+    await putIndex(this.options.tables, project, { id, name, sizeBytes, createdUs });
+  }
+
+  /** Changes the head: through the open volume, so that it takes effect at once, or else the row. */
+  private async alter(id: string, change: (head: VolumeHead) => VolumeHead): Promise<VolumeHead> {
+    this.checkReady(await this.head(id));
+    if (this.held.has(id)) return await this.held.within(id, (volume) => volume.change(change));
+    return await changeHead(this.options.tables, id, change);
+  }
+
+  /** Nobody has it open, and everything that was written is in the store. */
+  private async atRest(id: string): Promise<VolumeHead> {
+    await this.held.end(id);
+    const head = await this.head(id);
+    if (head.gateway === '') return head;
+    await this.held.within(id, async () => {});
+    await this.held.end(id);
+    return await this.head(id);
+  }
+
+  async usage(id: string): Promise<VolumeUsage> {
+    const head = await this.head(id);
+    const snapshots = (await this.points.snapshots(id)).length;
+    const nowMs = this.options.clock.nowUs() / 1000;
+    const shared = { sizeBytes: head.sizeBytes, snapshots, oldestMs: oldestInstantMs(head, nowMs) };
+    if (head.sealed === true) {
+      const point = await this.reader.open(head, undefined);
+      try {
+        const { liveBytes } = point.volume;
+        return { ...shared, liveBytes, storedBytes: liveBytes };
+      } finally {
+        await point.release();
+      }
+    }
+    return await this.held.within(id, async (volume) => {
+      const { liveBytes, storedBytes } = volume.stats();
+      return { ...shared, liveBytes, storedBytes };
+    });
+  }
+
+  async snapshot(
+    id: string,
+    wanted: { readonly id?: string; readonly name?: string },
+  ): Promise<SnapshotInfo> {
+    const head = await this.head(id);
+    this.checkReady(head);
+    const { name = '', id: snapshot = randomUuid(this.options.random) } = wanted;
+    if (!/^[0-9a-zA-Z-]{1,64}$/.test(snapshot) || name.length > 255)
+      throw new Failure('invalid', 'bad-snapshot', 'A snapshot id has letters, digits and -');
+    return snapshotOf(await this.points.pin(head, { id: snapshot, name, state: 'live' }));
+  }
+
+  async findSnapshot(volume: string, snapshot: string): Promise<SnapshotInfo | undefined> {
+    const pin = await this.points.findSnapshot(volume, snapshot);
+    return pin === undefined ? undefined : snapshotOf(pin);
+  }
+
+  async listSnapshots(volume: string): Promise<readonly SnapshotInfo[]> {
+    return (await this.points.snapshots(volume))
+      .sort((a, b) => a.createdUs - b.createdUs)
+      .map(snapshotOf);
+  }
+
+  async deleteSnapshot(volume: string, snapshot: string): Promise<void> {
+    await this.points.hide(volume, snapshot);
+  }
+
+  async revert(
+    id: string,
+    to: { readonly snapshot: string } | { readonly atMs: number },
+  ): Promise<VolumeInfo> {
+    this.checkUnused(id, false);
+    const { random, tables, clock } = this.options;
+    const user = `revert-${randomUuid(random)}`;
+    const before = await this.head(id);
+    this.checkReady(before);
+    if (before.sealed === true) throw badVolume('A sealed volume is never changed');
+    const name = 'snapshot' in to ? to.snapshot : user;
+    if ('atMs' in to)
+      await this.points.pin(before, { id: name, name: '', state: 'hidden', atMs: to.atMs });
+    const pin = await this.points.use(id, name, user);
+    try {
+      const head = await this.atRest(id);
+      const reverted = await changeHead(tables, id, (present) => {
+        if (present.epoch === head.epoch && present.gateway === '')
+          return revertedHead(present, pin, clock.nowUs());
+        throw new Failure('conflict', 'volume-in-use', 'Somebody opened the volume meanwhile', {
+          facts: { volumeId: id },
+        });
+      });
+      return infoOf(reverted);
+    } finally {
+      await this.points.stopUsing(id, name, user);
+    }
+  }
+
+  open(id: string): Promise<OpenVolume> {
+    return this.held.open(id);
+  }
+
+  private async openNow(id: string): Promise<Volume> {
+    this.checkReady(await this.head(id));
+    return await this.engine.open(id);
+  }
+
+  async openReadOnly(id: string, at?: PointName): Promise<OpenPoint> {
+    const head = await this.head(id);
+    this.checkReady(head);
+    if (at !== undefined && 'snapshot' in at) {
+      const pin = await this.points.findSnapshot(id, at.snapshot);
+      if (pin === undefined) throw missingSnapshot(id, at.snapshot);
+    }
+    return await this.reader.open(head, at);
+  }
+
+  async attach(request: AttachRequest): Promise<AttachmentCredentials> {
+    const head = await this.head(request.volume);
+    this.checkReady(head);
+    const mode = head.sealed === true ? 'ro' : (request.mode ?? 'rw');
+    return await this.attachments.attach({ ...request, mode });
+  }
+
+  credentials(volume: string, attachment: string): Promise<AttachmentCredentials> {
+    return this.attachments.credentials(volume, attachment);
+  }
+
+  listAttachments(volume: string): Promise<readonly Attachment[]> {
+    return this.attachments.list(volume);
+  }
+
+  async detach(
+    volume: string,
+    attachment: string,
+    options: { readonly force?: boolean } = {},
+  ): Promise<void> {
+    await this.attachments.forget(volume, attachment);
+    for (const tell of this.detached) tell(volume, attachment);
+    if (options.force === true) await this.fence(volume);
+  }
+
+  /** Hears of attachments that end; returns how to stop that. */
+  onDetach(tell: (volume: string, attachment: string) => void): () => void {
+    this.detached.add(tell);
+    return () => this.detached.delete(tell);
+  }
+
+  /** Takes the volume from whichever gateway has it: what that one still sends is refused by the storage nodes. */
+  private async fence(id: string): Promise<void> {
+    const { tables, blobs } = this.options;
+    await this.held.end(id);
+    const head = await changeHead(tables, id, (present) => ({
+      ...present,
+      epoch: present.epoch + 1,
+      gateway: present.gateway === '' ? '' : nobody,
+    }));
+    await blobs.raiseFence({ scope: id, epoch: head.epoch });
   }
 
   async close(): Promise<void> {
-    this.closed = true;
-    const open = [...this.held].map(([id, held]) => this.closeHeld(id, held));
-    const outcomes = await Promise.allSettled([...open, ...this.closings.values()]);
-    await this.engine.close();
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    try {
+      await this.held.close();
+    } finally {
+      await this.engine.close();
+    }
   }
-}
-
-function sizeOf(wanted: number | undefined): number {
-  if (wanted === undefined || !Number.isSafeInteger(wanted) || wanted <= 0)
-    throw badVolume('A volume needs a size');
-  const sizeBytes = Math.ceil(wanted / sectorBytes) * sectorBytes;
-  if (sizeBytes > volumeBytesMax) throw badVolume('The volume is too large');
-  return sizeBytes;
-}
-
-function badVolume(message: string): Failure {
-  return new Failure('invalid', 'bad-volume', message);
 }

@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { Type } from 'typebox';
-import type { VolumeHead } from '#block-gateway';
+import type { VolumeInfo } from '#block-gateway';
 import type { AdminCredentials, Identity } from '#cloud/identity';
 import { Failure, randomHex, systemRandom } from '#common';
 import { accountOf, type ObjectService } from '#proxy';
@@ -36,7 +36,7 @@ const listPage = 1000;
 
 export function volumeCalls(parts: VolumeCallParts): Readonly<Record<string, ControlHandler>> {
   const { volumes } = parts.gateway;
-  const find = async (args: unknown): Promise<VolumeHead> => {
+  const find = async (args: unknown): Promise<VolumeInfo> => {
     const { volume } = parseArguments(OneVolume, args);
     const found = await volumes.find(await projectOf(parts), volume);
     if (found !== undefined) return found;
@@ -146,7 +146,7 @@ async function withCopy<T>(
   }
 }
 
-function lineOf(parts: VolumeCallParts, head: VolumeHead, exported: boolean): VolumeLine {
+function lineOf(parts: VolumeCallParts, head: VolumeInfo, exported: boolean): VolumeLine {
   const nbd = {
     nbd: `${parts.endpoints.nbd}/${head.id}`,
     nbd_unix: `nbd+unix:///${head.id}?socket=${parts.gateway.socketPath}`,
