@@ -178,3 +178,10 @@ export function requireHead(head: VolumeHead | undefined, id: string): VolumeHea
   if (head === undefined || head.state === 'gone') throw missingVolume(id);
   return head;
 }
+
+export function checkReady(head: VolumeHead): void {
+  if (head.state === 'ready') return;
+  throw new Failure('conflict', 'volume-not-ready', 'The volume is not ready', {
+    facts: { volumeId: head.id, state: head.state },
+  });
+}

@@ -5,7 +5,6 @@ import {
   type Disk,
   Failure,
   Gauge,
-  isFailure,
   type Logger,
   type Metrics,
   type Net,
@@ -15,20 +14,17 @@ import {
 import type { BlockGatewaySettings } from '../settings.ts';
 import type { KeyStore } from '../volume/ciphers.ts';
 import { createEngine, type Engine } from '../volume/engine.ts';
-import { encodeHead, headRef, isVolumeId, nobody, type VolumeHead } from '../volume/head.ts';
+import { isVolumeId, nobody, type VolumeHead } from '../volume/head.ts';
 import { changeHead, findHead } from '../volume/head-row.ts';
 import { oldestInstantMs } from '../volume/instant.ts';
-import { missingSnapshot, type Pin } from '../volume/pin-rows.ts';
+import { missingSnapshot } from '../volume/pin-rows.ts';
 import type { Volume } from '../volume/volume.ts';
 import { Attachments } from './attachments.ts';
-import { fillVolume } from './fill.ts';
-import { type ImageFile, inspectImage, readRaw } from './image-file.ts';
-import { importQcow2 } from './import-qcow2.ts';
 import { deleteIndex, idsByName, pageIndex, putIndex } from './index-rows.ts';
-import { badVolume, checkWanted, newHead, wholeSize } from './new-volume.ts';
+import { badVolume, checkWanted, wholeSize } from './new-volume.ts';
 import { OpenVolumes } from './open-volumes.ts';
 import { type OpenPoint, type PointName, PointReader } from './point-reader.ts';
-import { attempt, Points, requireHead } from './points.ts';
+import { attempt, checkReady, Points, requireHead } from './points.ts';
 import { revertedHead } from './revert.ts';
 import type {
   Attachment,
@@ -44,6 +40,7 @@ import type {
 } from './service.ts';
 import { releaseStaleLogs } from './stale-logs.ts';
 import { infoOf, snapshotOf } from './views.ts';
+import { VolumeMaker } from './volume-maker.ts';
 
 export interface VolumesOptions {
   readonly tables: Tables;
@@ -67,9 +64,6 @@ export interface VolumesOptions {
 
 export type Volumes = Omit<VolumeService, 'backup' | 'restore'>;
 
-/** The pin that all clones of a sealed volume share. */
-const sealedPin = 'sealed';
-
 export async function createVolumes(options: VolumesOptions): Promise<VolumesOfGateway> {
   const engine = await createEngine(options);
   const { tables, log } = options;
@@ -86,6 +80,7 @@ export class VolumesOfGateway implements Volumes {
   private readonly held: OpenVolumes;
   private readonly points: Points;
   private readonly reader: PointReader;
+  private readonly maker: VolumeMaker;
   /** Called when an attachment ends: its connections are cut. */
   private readonly detached = new Set<(volume: string, attachment: string) => void>();
 
@@ -99,6 +94,7 @@ export class VolumesOfGateway implements Volumes {
     this.held = new OpenVolumes({ clock, settings, log, open: (id) => this.openNow(id) });
     this.points = new Points({ context, open: this.held, ended: () => Promise.resolve() });
     this.reader = new PointReader(context, this.points, random);
+    this.maker = new VolumeMaker({ options, engine, points: this.points });
     this.expose();
   }
 
@@ -124,147 +120,12 @@ export class VolumesOfGateway implements Volumes {
   }
 
   async create(wanted: CreateVolume): Promise<VolumeInfo> {
-    checkWanted(wanted);
-    if (wanted.id !== undefined) {
-      const present = await findHead(this.options.tables, wanted.id);
-      if (present !== undefined && present.state === 'ready') return infoOf(present);
-      // A filling that was cut off begins again from nothing.
-      if (present !== undefined) await this.points.purge(present.id);
-    }
-    const { from } = wanted;
-    if (from !== undefined && 'volume' in from) return infoOf(await this.clone(wanted, from));
-    if (from !== undefined && 'image' in from)
-      throw new Failure('invalid', 'bad-image', 'Images in the store cannot be shared yet');
-    return infoOf(await this.createOwn(wanted, from));
-  }
-
-  /** A volume with content of its own, or none. */
-  private async createOwn(
-    wanted: CreateVolume,
-    from: { readonly stream: AsyncIterable<Buffer> } | { readonly file: string } | undefined,
-  ): Promise<VolumeHead> {
-    const { disk, settings } = this.options;
-    const image =
-      from !== undefined && 'file' in from
-        ? await inspectImage(disk, from.file, settings)
-        : undefined;
-    const sizeBytes = wholeSize(wanted.sizeBytes ?? image?.virtualBytes);
-    if (image !== undefined && image.virtualBytes > sizeBytes)
-      throw badVolume('The image is larger than the volume');
-    const head = await this.newHead(wanted, sizeBytes);
-    await this.write(head);
-    if (from === undefined) return head;
-    return await this.fill(head, from, image);
-  }
-
-  private async newHead(
-    wanted: CreateVolume,
-    sizeBytes: number,
-    source?: { readonly head: VolumeHead; readonly pin: Pin },
-  ): Promise<VolumeHead> {
-    const { random, clock } = this.options;
-    const { keys } = this.engine.context;
-    const shared = source === undefined ? {} : { source };
-    return await newHead({ wanted, sizeBytes, nowUs: clock.nowUs(), random, keys, ...shared });
-  }
-
-  /** Listed first, so that no volume is ever unlisted. */
-  private async write(head: VolumeHead): Promise<void> {
-    const { tables } = this.options;
-    const { id, name, sizeBytes, createdUs, project } = head;
-    await putIndex(tables, project, { id, name, sizeBytes, createdUs });
-    await tables.put(headRef(id), { meta: encodeHead(head), bytes: 0, body: Buffer.alloc(0) });
-  }
-
-  private async clone(
-    wanted: CreateVolume,
-    from: { volume: string; snapshot?: string; atMs?: number },
-  ): Promise<VolumeHead> {
-    const source = await this.head(from.volume);
-    this.checkReady(source);
-    const id = wanted.id ?? randomUuid(this.options.random);
-    const name = await this.pinFor(source, id, from);
-    const pin = await this.points.use(source.id, name, id);
-    try {
-      const sizeBytes = wholeSize(wanted.sizeBytes ?? pin.sizeBytes);
-      if (sizeBytes < pin.sizeBytes) throw badVolume('The volume is smaller than its source');
-      const head = await this.newHead({ ...wanted, id }, sizeBytes, { head: source, pin });
-      await this.write(head);
-      return head;
-    } catch (error) {
-      await attempt(() => this.points.stopUsing(source.id, name, id));
-      throw error;
-    }
-  }
-
-  /** The pin that a clone is made of. */
-  private async pinFor(
-    source: VolumeHead,
-    clone: string,
-    from: { snapshot?: string; atMs?: number },
-  ): Promise<string> {
-    if (from.snapshot !== undefined) return from.snapshot;
-    const id = source.sealed === true ? sealedPin : `clone-${clone}`;
-    const when = from.atMs === undefined ? {} : { atMs: from.atMs };
-    const pin = await this.points.pin(source, { id, name: '', state: 'hidden', ...when });
-    return pin.id;
-  }
-
-  private async fill(
-    head: VolumeHead,
-    from: { readonly stream: AsyncIterable<Buffer> } | { readonly file: string },
-    image: ImageFile | undefined,
-  ): Promise<VolumeHead> {
-    try {
-      const volume = await this.engine.open(head.id);
-      try {
-        await this.copy(volume, from, image);
-        // Waiting for the store here is what makes the new volume safe; closing would only complain.
-        await volume.settle();
-      } finally {
-        await volume.close();
-      }
-      return await changeHead(this.options.tables, head.id, (present) => ({
-        ...present,
-        state: 'ready',
-      }));
-    } catch (error) {
-      await this.undo(head.id);
-      throw error;
-    }
-  }
-
-  private async copy(
-    volume: Volume,
-    from: { readonly stream: AsyncIterable<Buffer> } | { readonly file: string },
-    image: ImageFile | undefined,
-  ): Promise<void> {
-    const { disk } = this.options;
-    if ('stream' in from) await fillVolume(volume, from.stream);
-    else if (image?.format === 'qcow2') await importQcow2(this.options, volume, from.file);
-    else await fillVolume(volume, readRaw(disk, from.file, image?.virtualBytes ?? 0));
-  }
-
-  private async undo(id: string): Promise<void> {
-    try {
-      await this.delete(id, { force: true });
-    } catch (error) {
-      if (!isFailure(error)) throw error;
-      // It is listed as half made and can be deleted later.
-      this.options.log.warn({ err: error, volumeId: id }, 'a half-made volume stays behind');
-    }
+    return infoOf(await this.maker.create(wanted));
   }
 
   private async head(id: string): Promise<VolumeHead> {
     const head = isVolumeId(id) ? await findHead(this.options.tables, id) : undefined;
     return requireHead(head, id);
-  }
-
-  private checkReady(head: VolumeHead): void {
-    if (head.state === 'ready') return;
-    throw new Failure('conflict', 'volume-not-ready', 'The volume is not ready', {
-      facts: { volumeId: head.id, state: head.state },
-    });
   }
 
   async get(id: string): Promise<VolumeInfo> {
@@ -362,7 +223,7 @@ export class VolumesOfGateway implements Volumes {
 
   /** Changes the head: through the open volume, so that it takes effect at once, or else the row. */
   private async alter(id: string, change: (head: VolumeHead) => VolumeHead): Promise<VolumeHead> {
-    this.checkReady(await this.head(id));
+    checkReady(await this.head(id));
     if (this.held.has(id)) return await this.held.within(id, (volume) => volume.change(change));
     return await changeHead(this.options.tables, id, change);
   }
@@ -402,7 +263,7 @@ export class VolumesOfGateway implements Volumes {
     wanted: { readonly id?: string; readonly name?: string },
   ): Promise<SnapshotInfo> {
     const head = await this.head(id);
-    this.checkReady(head);
+    checkReady(head);
     const { name = '', id: snapshot = randomUuid(this.options.random) } = wanted;
     if (!/^[0-9a-zA-Z-]{1,64}$/.test(snapshot) || name.length > 255)
       throw new Failure('invalid', 'bad-snapshot', 'A snapshot id has letters, digits and -');
@@ -432,7 +293,7 @@ export class VolumesOfGateway implements Volumes {
     const { random, tables, clock } = this.options;
     const user = `revert-${randomUuid(random)}`;
     const before = await this.head(id);
-    this.checkReady(before);
+    checkReady(before);
     if (before.sealed === true) throw badVolume('A sealed volume is never changed');
     const name = 'snapshot' in to ? to.snapshot : user;
     if ('atMs' in to)
@@ -458,13 +319,13 @@ export class VolumesOfGateway implements Volumes {
   }
 
   private async openNow(id: string): Promise<Volume> {
-    this.checkReady(await this.head(id));
+    checkReady(await this.head(id));
     return await this.engine.open(id);
   }
 
   async openReadOnly(id: string, at?: PointName): Promise<OpenPoint> {
     const head = await this.head(id);
-    this.checkReady(head);
+    checkReady(head);
     if (at !== undefined && 'snapshot' in at) {
       const pin = await this.points.findSnapshot(id, at.snapshot);
       if (pin === undefined) throw missingSnapshot(id, at.snapshot);
@@ -474,7 +335,7 @@ export class VolumesOfGateway implements Volumes {
 
   async attach(request: AttachRequest): Promise<AttachmentCredentials> {
     const head = await this.head(request.volume);
-    this.checkReady(head);
+    checkReady(head);
     const mode = head.sealed === true ? 'ro' : (request.mode ?? 'rw');
     return await this.attachments.attach({ ...request, mode });
   }

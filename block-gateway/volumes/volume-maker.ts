@@ -1,0 +1,167 @@
+/** Making volumes: empty, filled from a stream or an image file, or over what a point of another volume is made of. */
+import { Failure, isFailure, randomUuid } from '#common';
+import type { Engine } from '../volume/engine.ts';
+import { encodeHead, headRef, isVolumeId, type VolumeHead } from '../volume/head.ts';
+import { changeHead, findHead } from '../volume/head-row.ts';
+import type { Pin } from '../volume/pin-rows.ts';
+import type { Volume } from '../volume/volume.ts';
+import { fillVolume } from './fill.ts';
+import { type ImageFile, inspectImage, readRaw } from './image-file.ts';
+import { importQcow2 } from './import-qcow2.ts';
+import { deleteIndex, putIndex } from './index-rows.ts';
+import { badVolume, checkWanted, newHead, wholeSize } from './new-volume.ts';
+import { attempt, checkReady, type Points, requireHead } from './points.ts';
+import type { CreateVolume } from './service.ts';
+import type { VolumesOptions } from './volumes.ts';
+
+/** The pin that all clones of a sealed volume share. */
+const sealedPin = 'sealed';
+
+export interface MakerParts {
+  readonly options: VolumesOptions;
+  readonly engine: Engine;
+  readonly points: Points;
+}
+
+type OwnSource = { readonly stream: AsyncIterable<Buffer> } | { readonly file: string };
+
+export class VolumeMaker {
+  private readonly options: VolumesOptions;
+  private readonly parts: MakerParts;
+
+  constructor(parts: MakerParts) {
+    this.options = parts.options;
+    this.parts = parts;
+  }
+
+  private async find(id: string): Promise<VolumeHead | undefined> {
+    return isVolumeId(id) ? await findHead(this.options.tables, id) : undefined;
+  }
+
+  async create(wanted: CreateVolume): Promise<VolumeHead> {
+    checkWanted(wanted);
+    if (wanted.id !== undefined) {
+      const present = await findHead(this.options.tables, wanted.id);
+      if (present !== undefined && present.state === 'ready') return present;
+      // A filling that was cut off begins again from nothing.
+      if (present !== undefined) await this.parts.points.purge(present.id);
+    }
+    const { from } = wanted;
+    if (from !== undefined && 'volume' in from) return await this.clone(wanted, from);
+    if (from !== undefined && 'image' in from)
+      throw new Failure('invalid', 'bad-image', 'Images in the store cannot be shared yet');
+    return await this.createOwn(wanted, from);
+  }
+
+  /** A volume with content of its own, or none. */
+  private async createOwn(wanted: CreateVolume, from: OwnSource | undefined): Promise<VolumeHead> {
+    const { disk, settings } = this.options;
+    const image =
+      from !== undefined && 'file' in from
+        ? await inspectImage(disk, from.file, settings)
+        : undefined;
+    const sizeBytes = wholeSize(wanted.sizeBytes ?? image?.virtualBytes);
+    if (image !== undefined && image.virtualBytes > sizeBytes)
+      throw badVolume('The image is larger than the volume');
+    const head = await this.newHead(wanted, sizeBytes);
+    await this.write(head);
+    if (from === undefined) return head;
+    return await this.fill(head, from, image);
+  }
+
+  private async newHead(
+    wanted: CreateVolume,
+    sizeBytes: number,
+    source?: { readonly head: VolumeHead; readonly pin: Pin },
+  ): Promise<VolumeHead> {
+    const { random, clock } = this.options;
+    const { keys } = this.parts.engine.context;
+    const shared = source === undefined ? {} : { source };
+    return await newHead({ wanted, sizeBytes, nowUs: clock.nowUs(), random, keys, ...shared });
+  }
+
+  /** Listed first, so that no volume is ever unlisted. */
+  private async write(head: VolumeHead): Promise<void> {
+    const { tables } = this.options;
+    const { id, name, sizeBytes, createdUs, project } = head;
+    await putIndex(tables, project, { id, name, sizeBytes, createdUs });
+    await tables.put(headRef(id), { meta: encodeHead(head), bytes: 0, body: Buffer.alloc(0) });
+  }
+
+  private async clone(
+    wanted: CreateVolume,
+    from: { volume: string; snapshot?: string; atMs?: number },
+  ): Promise<VolumeHead> {
+    const source = requireHead(await this.find(from.volume), from.volume);
+    checkReady(source);
+    const id = wanted.id ?? randomUuid(this.options.random);
+    const name = await this.pinFor(source, id, from);
+    const pin = await this.parts.points.use(source.id, name, id);
+    try {
+      const sizeBytes = wholeSize(wanted.sizeBytes ?? pin.sizeBytes);
+      if (sizeBytes < pin.sizeBytes) throw badVolume('The volume is smaller than its source');
+      const head = await this.newHead({ ...wanted, id }, sizeBytes, { head: source, pin });
+      await this.write(head);
+      return head;
+    } catch (error) {
+      await attempt(() => this.parts.points.stopUsing(source.id, name, id));
+      throw error;
+    }
+  }
+
+  /** The pin that a clone is made of. */
+  private async pinFor(
+    source: VolumeHead,
+    clone: string,
+    from: { snapshot?: string; atMs?: number },
+  ): Promise<string> {
+    if (from.snapshot !== undefined) return from.snapshot;
+    const id = source.sealed === true ? sealedPin : `clone-${clone}`;
+    const when = from.atMs === undefined ? {} : { atMs: from.atMs };
+    const pin = await this.parts.points.pin(source, { id, name: '', state: 'hidden', ...when });
+    return pin.id;
+  }
+
+  private async fill(
+    head: VolumeHead,
+    from: OwnSource,
+    image: ImageFile | undefined,
+  ): Promise<VolumeHead> {
+    try {
+      const volume = await this.parts.engine.open(head.id);
+      try {
+        await this.copy(volume, from, image);
+        // Waiting for the store here is what makes the new volume safe; closing would only complain.
+        await volume.settle();
+      } finally {
+        await volume.close();
+      }
+      return await changeHead(this.options.tables, head.id, (present) => ({
+        ...present,
+        state: 'ready',
+      }));
+    } catch (error) {
+      await this.undo(head);
+      throw error;
+    }
+  }
+
+  private async copy(volume: Volume, from: OwnSource, image: ImageFile | undefined): Promise<void> {
+    const { disk } = this.options;
+    if ('stream' in from) await fillVolume(volume, from.stream);
+    else if (image?.format === 'qcow2') await importQcow2(this.options, volume, from.file);
+    else await fillVolume(volume, readRaw(disk, from.file, image?.virtualBytes ?? 0));
+  }
+
+  private async undo(head: VolumeHead): Promise<void> {
+    const { tables, log } = this.options;
+    try {
+      await this.parts.points.purge(head.id);
+      await deleteIndex(tables, head.project, head.id);
+    } catch (error) {
+      if (!isFailure(error)) throw error;
+      // It is listed as half made and can be deleted later.
+      log.warn({ err: error, volumeId: head.id }, 'a half-made volume stays behind');
+    }
+  }
+}
