@@ -10,11 +10,15 @@ import type {
 } from './index-store.ts';
 
 export class MemoryIndex implements IndexPlace, IndexStore {
+  /** Thrown by every change, when set. */
+  readonly faults: { apply: Error | undefined } = { apply: undefined };
+  isClosed = false;
   private durable: Map<string, string> = new Map();
   private current: Map<string, string> = new Map();
   private sinceFlush: IndexBatch[] = [];
 
   async open(): Promise<IndexStore> {
+    this.isClosed = false;
     return this;
   }
 
@@ -48,6 +52,7 @@ export class MemoryIndex implements IndexPlace, IndexStore {
   }
 
   async apply(batch: IndexBatch): Promise<void> {
+    if (this.faults.apply !== undefined) throw this.faults.apply;
     write(this.current, batch);
     this.sinceFlush.push(new Map(batch));
   }
@@ -59,7 +64,9 @@ export class MemoryIndex implements IndexPlace, IndexStore {
 
   async reopen(): Promise<void> {}
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
 
   /** What a power loss may leave: a prefix of the batches, now and then with one missing inside, or nothing at all. */
   crash(random: Random): MemoryIndex {

@@ -32,6 +32,8 @@ export class StreamedBlob implements BlobWriter {
   private slot: FreeSlot | undefined;
   private inFlight: Promise<void> = Promise.resolve();
   private state: 'open' | 'failed' | 'done' = 'open';
+  /** Why a write behind the caller's back failed; whatever is asked next is told. */
+  private failure: unknown;
 
   constructor(sink: BlobSink, key: BlobKey, how: StreamedOptions) {
     this.sink = sink;
@@ -56,8 +58,9 @@ export class StreamedBlob implements BlobWriter {
     await this.inFlight;
     this.checkOpen();
     this.inFlight = this.writeGathered();
-    this.inFlight.catch(() => {
+    this.inFlight.catch((error: unknown) => {
       this.state = 'failed';
+      this.failure = error;
     });
   }
 
@@ -114,7 +117,7 @@ export class StreamedBlob implements BlobWriter {
     if (this.state === 'done') return;
     this.state = 'failed';
     this.gathered = [];
-    // Only its end matters here: that nothing writes to the slot any more.
+    // Only its end matters here, that nothing writes to the slot any more: `checkOpen` tells of its failure.
     await this.inFlight.catch(() => {});
     await this.dropSlot();
   }
@@ -128,6 +131,7 @@ export class StreamedBlob implements BlobWriter {
 
   private checkOpen(): void {
     if (this.state === 'open') return;
+    if (this.failure !== undefined) throw this.failure;
     throw badRequest('The blob writer was used up or has failed', { id: this.key.id });
   }
 }

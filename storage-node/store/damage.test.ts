@@ -266,6 +266,49 @@ test('a disk that turns read-only or fails is answered for, and comes back', asy
   }
 });
 
+test('a streamed blob whose disk fills up behind the writer is told so, and so is the device', async () => {
+  for (const [code, kind, known] of [
+    ['disk-full', 'busy', 'device-full'],
+    ['disk-error', 'unreachable', 'disk-error'],
+  ] as const) {
+    const world = newWorld();
+    const device = await open(world, { gatherBytes: 20_000 });
+    const writer = await device.openBlob(blobOf(3), { lengthHint: 80_000 });
+    await writer.append([Buffer.alloc(20_000)]);
+    await world.clock.advance(10);
+    world.disk.faults.before = (operation) => {
+      if (operation === 'write') throw new Failure(kind, code, 'injected');
+    };
+    await writer.append([Buffer.alloc(20_000)]);
+    // Lets the write behind fail before anybody asks.
+    await world.clock.advance(10);
+    await expect(writer.append([Buffer.alloc(20_000)])).rejects.toMatchObject({
+      kind,
+      code: known,
+    });
+    await expect(writer.commit()).rejects.toMatchObject({ kind, code: known });
+    await writer.abort();
+    world.disk.faults.before = () => {};
+    await world.clock.advance(2000);
+    await device.putBlob(blobOf(3), [contentOf(3)], {});
+    expect((await device.readBlob(blobOf(3), 0, 1_000_000)).equals(contentOf(3))).toBe(true);
+    await device.close();
+  }
+});
+
+test('a device that cannot checkpoint as it closes lets go of everything all the same', async () => {
+  const world = newWorld();
+  const device = await open(world);
+  await fill(device);
+  world.index.faults.apply = new Failure('busy', 'disk-full', 'injected');
+  await expect(device.close()).rejects.toMatchObject({ code: 'disk-full' });
+  expect(world.index.isClosed).toBe(true);
+  world.index.faults.apply = undefined;
+  const again = await open(world);
+  expect(await inspect(again)).toBe(0);
+  await again.close();
+});
+
 test('more waiting than allowed is answered busy', async () => {
   const device = await open(newWorld(), { waitingBytesMax: 64 * 1024 });
   const writes = Array.from({ length: 100 }, (_, i) => device.acceptRow(writeOf(i)));

@@ -117,8 +117,10 @@ export class DiskDevice implements DeviceStore {
   private async upkeepStep() {
     const { committer, index, space, slots, compaction } = this.parts;
     if (committer.sinceCheckpointBytes >= this.settings.checkpointBytes) {
-      committer.sinceCheckpointBytes = 0;
+      const { sinceCheckpointBytes } = committer;
       await checkpoint(index, committer.lastBatch);
+      // One that failed is tried again after the worker's rest.
+      committer.sinceCheckpointBytes -= sinceCheckpointBytes;
       return 'busy';
     }
     if (space.state === 'full') {
@@ -303,12 +305,16 @@ export class DiskDevice implements DeviceStore {
     unwatchDevice(this.metrics, this);
     await this.upkeep.stop();
     await committer.close();
-    if (committer.isIndexed && space.trouble === undefined) {
-      await index.apply(new Map([[cleanKey, writeClean(slots)]]));
-      await checkpoint(index, committer.lastBatch);
+    try {
+      if (committer.isIndexed && space.trouble === undefined) {
+        await index.apply(new Map([[cleanKey, writeClean(slots)]]));
+        await checkpoint(index, committer.lastBatch);
+      }
+    } finally {
+      // Without a checkpoint the next start only takes longer; but nothing may stay open.
+      await slots.close();
+      await log.close();
+      await index.close();
     }
-    await slots.close();
-    await log.close();
-    await index.close();
   }
 }
