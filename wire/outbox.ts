@@ -34,6 +34,15 @@ export class Outbox {
     return this.unsentBytes + (this.encoder?.length ?? 0);
   }
 
+  /** A frame in a message of its own; `left` when all its bytes have, and never if that is not certain. */
+  sendAlone(id: number, write: (to: Encoder) => void, left: () => void): void {
+    if (this.closed) return;
+    this.flush();
+    this.encoder = new Encoder(spareBytes, this.parts.link.headBytes);
+    writeFrame(this.encoder, id, 0, write);
+    this.flush(left);
+  }
+
   send(id: number, device: number, write: (to: Encoder) => void): void {
     if (this.closed) return;
     // Sized like the message before: growing would copy, and a large one for each small frame would cost memory.
@@ -60,7 +69,7 @@ export class Outbox {
     this.flush();
   };
 
-  private flush(): void {
+  private flush(left?: () => void): void {
     const { encoder } = this;
     if (encoder === undefined || encoder.length === 0) return;
     this.encoder = undefined;
@@ -68,8 +77,9 @@ export class Outbox {
     const pieces = encoder.pieces();
     this.lastBytes = pieces.length === 1 ? length : 0;
     this.unsentBytes += length;
-    this.parts.link.write(pieces, () => {
+    this.parts.link.write(pieces, (error) => {
       this.unsentBytes -= length;
+      if (error === undefined || error === null) left?.();
       this.parts.drained();
     });
   }

@@ -68,6 +68,13 @@ export const wireSettings = declareSettings({
     max: 67_108_864,
     about: 'HTTP/2 window of a connection and its streams; a small one makes uploads crawl.',
   },
+  receiveBufferBytes: {
+    type: 'integer',
+    default: 8_388_608,
+    min: 0,
+    max: 1_073_741_824,
+    about: 'Memory of received blobs that each connection keeps to be used again.',
+  },
   keepaliveMs: {
     type: 'integer',
     default: 5000,

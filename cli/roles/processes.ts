@@ -94,13 +94,15 @@ export function runStorage(config: NodeConfig, say: Say): Promise<void> {
       random: context.random,
       log,
     };
+    const path = join(config.data, 'run', nodeSocketName);
+    // First, so that who finds the port finds the socket as well and does not pay for TLS.
+    if (settings.wire.transport === 'framed' && fitsSocket(path)) {
+      const nearby = await serveDevices({ ...shared, ...nearbyAt(path, saltOf(config)) });
+      opened.add(() => nearby.close());
+    }
     const address = { host: config.host, port: config.port };
     const server = await serveDevices({ ...shared, address, tls: tlsOf(config) });
     opened.add(() => server.close());
-    const path = join(config.data, 'run', nodeSocketName);
-    if (settings.wire.transport === 'grpc' || !fitsSocket(path)) return;
-    const nearby = await serveDevices({ ...shared, ...nearbyAt(path, saltOf(config)) });
-    opened.add(() => nearby.close());
   });
 }
 

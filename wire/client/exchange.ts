@@ -2,7 +2,7 @@
  * One stream to a node, from greeting to loss: requests out, replies in. When it ends, for whatever reason, every request in
  * flight fails `unreachable` connection-lost, and its caller cannot know whether it was done.
  */
-import { type Clock, Failure, type Timer } from '#common';
+import { type Clock, Failure, type LentBuffers, type Timer } from '#common';
 import type { Decoder } from '../codec/decoder.ts';
 import type { Encoder } from '../codec/encoder.ts';
 import { type Frame, frameKind, protocolVersion, readFrames, writeEmpty } from '../codec/frames.ts';
@@ -12,7 +12,12 @@ import { Outbox } from '../outbox.ts';
 import type { WireSettings } from '../settings.ts';
 
 /** Takes one reply; true when the request is answered, false when more parts follow. */
-export type TakeReply = (kind: number, content: Decoder) => boolean;
+export type TakeReply = (kind: number, content: Decoder, memory: ReplyMemory) => boolean;
+
+/** Whose the memory under a reply is: when `buffers` is there, nothing else lies in it, and it may be lent on. */
+export interface ReplyMemory {
+  readonly buffers: LentBuffers | undefined;
+}
 
 export interface ExchangeParts {
   readonly link: Link;
@@ -30,6 +35,7 @@ interface Pending {
   readonly dueMs: number;
 }
 
+const shared: ReplyMemory = { buffers: undefined };
 const sweepsPerTimeout = 16;
 const fewInFlight = 2;
 
@@ -43,10 +49,12 @@ export class Exchange {
   private welcomed = false;
   private sweeper: Timer | undefined;
   private readonly handshake: Timer;
+  private readonly lendable: ReplyMemory;
 
   constructor(parts: ExchangeParts) {
     const { link, clock, settings } = parts;
     this.parts = parts;
+    this.lendable = { buffers: link.buffers };
     this.outbox = new Outbox({
       link,
       batchBytesMax: settings.batchBytesMax,
@@ -120,7 +128,7 @@ export class Exchange {
     }
   }
 
-  private takeFrame({ id, kind, content }: Frame): void {
+  private takeFrame({ id, kind, content, alone }: Frame): void {
     if (id === 0 && kind === frameKind.failed) {
       this.lose('A node refused the connection', readFailed(content));
       return;
@@ -135,7 +143,7 @@ export class Exchange {
     if (kind === frameKind.failed) {
       this.pending.delete(id);
       pending.fail(readFailed(content));
-    } else if (pending.take(kind, content)) this.pending.delete(id);
+    } else if (pending.take(kind, content, alone ? this.lendable : shared)) this.pending.delete(id);
   }
 
   private takeWelcome(kind: number, content: Decoder): void {

@@ -12,7 +12,7 @@ import { RemoteDevice } from './remote-device.ts';
 export interface NodeClientParts {
   readonly address: Address;
   readonly tls: Tls;
-  /** A unix socket of the node, if it should run on this machine: tried first, and in turns with `address`. */
+  /** A unix socket of the node, if it should run on this machine: each attempt begins there. */
   readonly nearby?: Nearby;
   /** Both ends must name the same cluster. */
   readonly cluster: string;
@@ -50,10 +50,12 @@ class Connection implements NodeClient {
   private exchange: Exchange | undefined;
   private lastFailure: Failure | undefined;
   private attempts = 0;
+  private near: boolean;
   private closed = false;
 
   constructor(parts: NodeClientParts) {
     this.parts = parts;
+    this.near = parts.nearby !== undefined;
     this.connect();
   }
 
@@ -96,13 +98,20 @@ class Connection implements NodeClient {
   private dial(): Link {
     if (this.parts.settings.transport === 'grpc') return dialGrpc(this.parts);
     const { nearby } = this.parts;
-    const near = nearby !== undefined && this.attempts % 2 === 0;
-    return dialSocket(near ? { ...this.parts, ...nearby } : this.parts);
+    return dialSocket(this.near && nearby ? { ...this.parts, ...nearby } : this.parts);
   }
 
   private lost(failure: Failure): void {
     this.lastFailure = failure;
+    const unreached = !this.connected;
     this.connected = false;
+    if (this.near && unreached && !this.closed) {
+      // Not on this machine, it seems: the other way, at once.
+      this.near = false;
+      this.connect();
+      return;
+    }
+    this.near = this.parts.nearby !== undefined;
     if (this.closed) return;
     const { settings, clock, random, log } = this.parts;
     const mostMs = Math.min(settings.reconnectMsMax, settings.reconnectMs * 2 ** this.attempts);

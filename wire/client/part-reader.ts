@@ -1,5 +1,10 @@
 /** Puts the parts of a blob read together: one copy when there are several, none when there is one. */
+import { giveBack } from '#common';
 import { badMessage, type Decoder } from '../codec/decoder.ts';
+import type { ReplyMemory } from './exchange.ts';
+
+/** Smaller messages may lie in a pool. */
+const lentBytesMin = 65_536;
 
 export class PartReader {
   private readonly lengthMax: number;
@@ -12,7 +17,7 @@ export class PartReader {
   }
 
   /** True when this was the last part. */
-  take(content: Decoder): boolean {
+  take(content: Decoder, memory: ReplyMemory): boolean {
     let data: Buffer | undefined;
     let more = false;
     for (let field = content.field(); field !== 0; field = content.field()) {
@@ -20,7 +25,7 @@ export class PartReader {
       else if (field === 2) more = content.bool();
       else content.skip();
     }
-    if (data !== undefined) this.add(data, more);
+    if (data !== undefined) this.add(lentOn(data, memory), more);
     return !more;
   }
 
@@ -38,5 +43,13 @@ export class PartReader {
     this.target ??= Buffer.allocUnsafeSlow(this.lengthMax);
     data.copy(this.target, this.length);
     this.length += data.length;
+    giveBack(data);
   }
+}
+
+/** The same bytes, such that whoever looks at them last may give their memory back. */
+function lentOn(data: Buffer, { buffers }: ReplyMemory): Buffer {
+  if (buffers === undefined || data.length < lentBytesMin) return data;
+  const { buffer, byteOffset, length } = data;
+  return buffers.lend(Buffer.from(buffer), byteOffset, byteOffset + length);
 }

@@ -37,7 +37,7 @@ import type {
 import { scanRowsMax } from '../device-service.ts';
 import type { WireSettings } from '../settings.ts';
 import type { Version } from '../versions.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, TakeReply } from './exchange.ts';
 import { PartReader } from './part-reader.ts';
 import { RemoteBlobWriter } from './remote-blob-writer.ts';
 
@@ -122,9 +122,9 @@ export class RemoteDevice implements DeviceService {
   async readBlob(key: BlobKey, offset: number, length: number): Promise<Buffer> {
     const parts = new PartReader(length);
     return this.answered(
-      (kind, content) => {
+      (kind, content, memory) => {
         if (kind !== frameKind.blobPart) throw badMessage('an unexpected reply');
-        return parts.take(content);
+        return parts.take(content, memory);
       },
       () => parts.whole(),
       (to) => {
@@ -217,14 +217,10 @@ export class RemoteDevice implements DeviceService {
     });
   }
 
-  private answered<T>(
-    take: (kind: number, content: Decoder) => boolean,
-    result: () => T,
-    write: (to: Encoder) => void,
-  ): Promise<T> {
+  private answered<T>(take: TakeReply, result: () => T, write: (to: Encoder) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      const takePart = (kind: number, content: Decoder) => {
-        if (!take(kind, content)) return false;
+      const takePart: TakeReply = (kind, content, memory) => {
+        if (!take(kind, content, memory)) return false;
         resolve(result());
         return true;
       };

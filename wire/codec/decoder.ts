@@ -28,6 +28,10 @@ export class Decoder {
     this.end = end;
   }
 
+  get atEnd(): boolean {
+    return this.at >= this.end;
+  }
+
   /** Of what it reads, in bytes. */
   get length(): number {
     return this.end - this.start;

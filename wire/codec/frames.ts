@@ -49,6 +49,8 @@ export interface Frame {
   readonly device: number;
   readonly kind: number;
   readonly content: Decoder;
+  /** No other frame came in the same message. */
+  readonly alone: boolean;
 }
 
 /** Writes one frame; when `write` throws, nothing of it is left. */
@@ -79,13 +81,19 @@ export function writeEmpty(to: Encoder, kind: number): void {
 /** Calls `take` for each frame of a message. */
 export function readFrames(message: Buffer, take: (frame: Frame) => void): void {
   const batch = new Decoder(message);
+  let count = 0;
   for (let field = batch.field(); field !== 0; field = batch.field()) {
-    if (field === 1) take(readFrame(batch.message()));
-    else batch.skip();
+    count += 1;
+    if (field !== 1) {
+      batch.skip();
+      continue;
+    }
+    const frame = batch.message();
+    take(readFrame(frame, count === 1 && batch.atEnd));
   }
 }
 
-function readFrame(from: Decoder): Frame {
+function readFrame(from: Decoder, alone: boolean): Frame {
   let id = 0;
   let device = 0;
   let kind = 0;
@@ -99,5 +107,5 @@ function readFrame(from: Decoder): Frame {
     }
   }
   if (content === undefined) throw badMessage('a frame without content');
-  return { id, device, kind, content };
+  return { id, device, kind, content, alone };
 }

@@ -2,7 +2,7 @@
 import * as grpc from '@grpc/grpc-js';
 import type { Address, Failure } from '#common';
 import { exchangePath, messageBytesMax } from '../codec/frames.ts';
-import type { Link, LinkEvents } from '../link.ts';
+import type { Link, LinkEvents, Sent } from '../link.ts';
 import type { WireSettings } from '../settings.ts';
 import { clientCredentials, nodeServerName, type Tls } from '../tls.ts';
 
@@ -62,10 +62,10 @@ function basics(call: AnyCall, settings: WireSettings) {
   return {
     headBytes: 0,
     partBytesMax: settings.batchBytesMax,
-    write: (pieces: readonly Buffer[], sent: () => void) => {
+    write: (pieces: readonly Buffer[], sent: Sent) => {
       const [first] = pieces;
       const whole = pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
-      call.write(whole, sent);
+      call.write(whole, sent as () => void);
     },
     pause: () => {
       call.pause();

@@ -5,7 +5,15 @@
  *
  * What cannot be understood ends this stream with a status that says why, and nothing else.
  */
-import { type Clock, Failure, isFailure, type Logger, messageOf, type Timer } from '#common';
+import {
+  type Clock,
+  Failure,
+  giveBack,
+  isFailure,
+  type Logger,
+  messageOf,
+  type Timer,
+} from '#common';
 import { badMessage } from '../codec/decoder.ts';
 import type { Encoder } from '../codec/encoder.ts';
 import { type Frame, frameKind, protocolVersion, readFrames } from '../codec/frames.ts';
@@ -28,6 +36,7 @@ export interface SessionParts {
 }
 
 const fewInFlight = 2;
+const aloneBytesMin = 64 * 1024;
 
 export class Session {
   private readonly parts: SessionParts;
@@ -158,15 +167,19 @@ export class Session {
     const partBytes = this.parts.link.partBytesMax;
     let at = 0;
     do {
-      const part = data.subarray(at, at + partBytes);
+      const whole = data.length <= partBytes;
+      const part = whole ? data : data.subarray(at, at + partBytes);
       at += part.length;
       const more = at < data.length;
-      this.outbox.send(id, 0, (to: Encoder) => {
+      const write = (to: Encoder) => {
         const start = to.begin(frameKind.blobPart);
         to.bytes(1, part);
         to.bool(2, more);
         to.end(start);
-      });
+      };
+      // Alone in its message, so that the receiver can use the message's memory again.
+      if (part.length < aloneBytesMin) this.outbox.send(id, 0, write);
+      else this.outbox.sendAlone(id, write, () => giveBack(part));
     } while (at < data.length);
   }
 

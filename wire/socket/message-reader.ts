@@ -3,18 +3,25 @@
  * that the other end is alive. Bytes of a large message are received where they will stay; small ones are copied
  * out of a buffer that is used again and again.
  */
+import type { LentBuffers } from '#common';
 import { badMessage } from '../codec/decoder.ts';
 
 export const lengthBytes = 4;
 const receiveBytes = 64 * 1024;
-/** From here on a message gets memory of its own instead of a slice of Node's pool. */
+/** Below this, a message gets a slice of Node's pool. */
 const ownMemoryMin = 4096;
 /** Less than this is not worth a read of its own. */
 const directBytesMin = 16 * 1024;
 
+export interface MessageReaderParts {
+  readonly bytesMax: number;
+  /** Memory of large messages. */
+  readonly buffers: LentBuffers;
+  readonly take: (message: Buffer) => void;
+}
+
 export class MessageReader {
-  private readonly bytesMax: number;
-  private readonly take: (message: Buffer) => void;
+  private readonly parts: MessageReaderParts;
   private readonly received = Buffer.allocUnsafeSlow(receiveBytes);
   private readonly head = Buffer.alloc(lengthBytes);
   private headFilled = 0;
@@ -22,9 +29,8 @@ export class MessageReader {
   private filled = 0;
   private stopped = false;
 
-  constructor(bytesMax: number, take: (message: Buffer) => void) {
-    this.bytesMax = bytesMax;
-    this.take = take;
+  constructor(parts: MessageReaderParts) {
+    this.parts = parts;
   }
 
   /** Where the next bytes should be put. */
@@ -71,10 +77,12 @@ export class MessageReader {
 
   private begin(length: number): void {
     if (length === 0) return;
-    if (length > this.bytesMax) throw badMessage('larger than messages may be');
+    if (length > this.parts.bytesMax) throw badMessage('larger than messages may be');
     this.filled = 0;
     this.message =
-      length < ownMemoryMin ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
+      length < ownMemoryMin
+        ? Buffer.allocUnsafe(length)
+        : this.parts.buffers.take(length).subarray(0, length);
   }
 
   private grow(count: number): void {
@@ -83,6 +91,6 @@ export class MessageReader {
     this.filled += count;
     if (this.filled < message.length) return;
     this.message = undefined;
-    this.take(message);
+    this.parts.take(message);
   }
 }

@@ -4,12 +4,12 @@
  * that has heard nothing for twice as long gives the connection up.
  */
 import type { Socket } from 'node:net';
-import { type Clock, Failure, type Random, type Timer } from '#common';
+import { type Clock, Failure, LentBuffers, type Random, type Timer } from '#common';
 import { Encoder } from '../codec/encoder.ts';
 import { messageBytesMax, writeFrame } from '../codec/frames.ts';
 import { writeFailed } from '../codec/replies.ts';
 import { blobReadBytesMax } from '../device-service.ts';
-import type { Link, LinkEvents } from '../link.ts';
+import type { Link, LinkEvents, Sent } from '../link.ts';
 import type { WireSettings } from '../settings.ts';
 import { lengthBytes, MessageReader } from './message-reader.ts';
 import { Proof } from './proof.ts';
@@ -25,19 +25,21 @@ export interface SocketLinkParts {
 
 interface Waiting {
   readonly pieces: readonly Buffer[];
-  readonly sent: () => void;
+  readonly sent: Sent;
 }
 
 const nonceBytes = 32;
 /** Intervals of silence after which the other end is given up. */
 const silenceMax = 2;
 const alive = Buffer.alloc(lengthBytes);
+const neverSent = new Failure('unreachable', 'connection-lost', 'The connection has ended');
 
 export class SocketLink implements Link {
   readonly headBytes = lengthBytes;
   // Whole reads of a blob: its bytes are not copied here, and arrive in one buffer there.
   readonly partBytesMax = blobReadBytesMax;
   readonly peer: string;
+  readonly buffers: LentBuffers;
   private readonly parts: SocketLinkParts;
   private readonly reader: MessageReader;
   private socket: Socket | undefined;
@@ -54,7 +56,12 @@ export class SocketLink implements Link {
   constructor(parts: SocketLinkParts) {
     this.parts = parts;
     this.peer = parts.peer;
-    this.reader = new MessageReader(messageBytesMax, (message) => this.events?.message(message));
+    this.buffers = new LentBuffers(parts.settings.receiveBufferBytes);
+    this.reader = new MessageReader({
+      bytesMax: messageBytesMax,
+      buffers: this.buffers,
+      take: (message) => this.events?.message(message),
+    });
     const nonce = parts.random.bytes(nonceBytes);
     const send = (bytes: Buffer) => this.socket?.write(bytes);
     this.proof = new Proof({ side: parts.side, secret: parts.secret, nonce, send });
@@ -90,7 +97,7 @@ export class SocketLink implements Link {
     this.events = events;
   }
 
-  write(pieces: readonly Buffer[], sent: () => void): void {
+  write(pieces: readonly Buffer[], sent: Sent): void {
     if (this.proof !== undefined) this.waiting.push({ pieces, sent });
     else this.writeNow(pieces, sent);
   }
@@ -160,11 +167,11 @@ export class SocketLink implements Link {
     }
   }
 
-  private writeNow(pieces: readonly Buffer[], sent: () => void): void {
+  private writeNow(pieces: readonly Buffer[], sent: Sent): void {
     const { socket } = this;
     const last = pieces.length - 1;
     if (socket === undefined || !socket.writable || last < 0) {
-      sent();
+      sent(neverSent);
       return;
     }
     this.wrote = true;
@@ -199,7 +206,7 @@ export class SocketLink implements Link {
     this.reader.stop();
     const unsent = this.waiting;
     this.waiting = [];
-    for (const { sent } of unsent) sent();
+    for (const { sent } of unsent) sent(neverSent);
     this.events?.ended(this.failure);
   }
 }
