@@ -131,4 +131,28 @@ describe('codecs', () => {
     expect(encoder.length).toBe(before);
     expect(framesOf(encoder.finish())).toHaveLength(1);
   });
+
+  it('leave large payloads where they are, and write the same bytes', () => {
+    const large = Buffer.alloc(70_000, 3);
+    const encoder = new Encoder(16, 4);
+    const blob = (to: Encoder) => {
+      const start = to.begin(frameKind.putBlob);
+      to.chunks(2, [large, Buffer.from('small'), large], 2 * large.length + 5);
+      to.end(start);
+    };
+    writeFrame(encoder, 1, 3, blob);
+    const before = encoder.length;
+    const failing = (to: Encoder) => {
+      blob(to);
+      to.uint(3, -1);
+    };
+    expect(() => writeFrame(encoder, 2, 3, failing)).toThrow('cannot be sent');
+    expect(encoder.length).toBe(before);
+    writeFrame(encoder, 3, 3, (to) => to.end(to.begin(frameKind.done)));
+    const pieces = encoder.pieces();
+    expect(pieces.filter((piece) => piece === large)).toHaveLength(2);
+    const frames = framesOf(encoder.finish().subarray(4));
+    expect(frames.map(({ id }) => id)).toEqual([1, 3]);
+    expect(frames[0]?.content.length).toBeGreaterThan(2 * large.length);
+  });
 });

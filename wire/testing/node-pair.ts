@@ -30,6 +30,8 @@ export interface NodePairOptions {
   readonly clientTls?: Tls;
   readonly clientCluster?: string;
   readonly settings?: Partial<WireSettings>;
+  /** Where the client's differ. */
+  readonly clientSettings?: Partial<WireSettings>;
   readonly log?: Logger;
   readonly service?: (device: MemoryDevice) => DeviceService;
 }
@@ -63,7 +65,7 @@ export async function nodePair(options: NodePairOptions = {}): Promise<NodePair>
     client: 'test',
     address: server.address,
     tls: options.clientTls ?? 'plaintext',
-    settings,
+    settings: { ...settings, ...options.clientSettings },
   });
   return {
     memory,
