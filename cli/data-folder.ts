@@ -5,6 +5,7 @@
  *   settings.yaml    what the operator changed (optional)     ring/         placement of data on devices
  *   devices/dN/      the storage devices                      gateway/      write logs of open volumes
  *   state/           the control plane's database             run/          process id, sockets
+ *   policy.yaml      policy rules replaced (optional)
  *   log/             pileus.log                               openrc, clouds.yaml
  */
 import * as fs from 'node:fs';
@@ -83,7 +84,7 @@ function parseCluster(text: string, path: string): ClusterFile {
 function refuseStrangers(folder: DataFolder): undefined {
   const entries = fs.existsSync(folder.root) ? fs.readdirSync(folder.root) : [];
   const foreign = entries.find(
-    (name) => !['run', 'log', 'settings.yaml', 'lost+found'].includes(name),
+    (name) => !['run', 'log', 'settings.yaml', 'policy.yaml', 'lost+found'].includes(name),
   );
   if (foreign === undefined) return undefined;
   throw new Failure(

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { blockGatewaySettings } from '#block-gateway';
+import { apiSettings } from '#cloud/api';
 import { identitySettings } from '#cloud/identity';
 import { imageSettings } from '#cloud/image';
 import { operationSettings } from '#cloud/operations';
@@ -53,6 +54,7 @@ export const settingsRooms = {
   gateway: blockGatewaySettings,
   state: stateSettings,
   operations: operationSettings,
+  api: apiSettings,
   identity: identitySettings,
   image: imageSettings,
 } as const;

@@ -17,6 +17,7 @@ import { createQuotas, type Quotas, quotaMigrations } from '#cloud/quotas';
 import { openState, type State } from '#cloud/state';
 import { systemClock, systemDisk, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
+import { readPolicies } from '../policy-file.ts';
 import type { RoleContext } from './context.ts';
 
 export interface Controller {
@@ -39,6 +40,7 @@ export async function openController(
   opened: Undo,
 ): Promise<Controller> {
   const { settings, random, metrics } = context;
+  const policies = readPolicies(folder.path('policy.yaml'));
   const log = context.log.child({ room: 'controller' });
   const common = { disk: systemDisk, clock: systemClock, log };
   const path = folder.path('state', 'pileus.sqlite');
@@ -97,6 +99,8 @@ export async function openController(
         random,
         log,
         metrics,
+        settings: settings.api,
+        policies,
       });
     },
   };

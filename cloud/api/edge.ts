@@ -10,7 +10,15 @@ import {
   type Logger,
 } from '#common';
 import { commonFailure, type Dialect, failureOf, renderFailure } from './failures.ts';
-import type { Policy, PolicyTarget } from './policy.ts';
+import {
+  isWithin,
+  type Microversions,
+  negotiate,
+  type VersionRange,
+  versionHeaders,
+} from './microversions.ts';
+import type { Policy, PolicyRules, PolicyTarget } from './policy.ts';
+import type { RateLimiter } from './rate-limit.ts';
 import type { ApiRequest, Caller, Method, Route } from './routes.ts';
 import { type BodyCheck, nestsDeeper } from './schema.ts';
 import { acceptStreams, bytesOf, drain, sendStream } from './streams.ts';
@@ -25,6 +33,24 @@ export interface ApiService<C extends Caller> {
   authenticate(token: string): Promise<C | undefined>;
   /** Headers on every reply of the service. */
   readonly headers: Readonly<Record<string, string>>;
+  /** For a service whose API has microversions. */
+  readonly versions?: Microversions;
+}
+
+/** Who did what, when, from where, and what came of it; of every request that changes something. */
+export interface AuditRecord {
+  readonly atUs: number;
+  readonly service: string;
+  readonly action: string;
+  readonly method: string;
+  /** Without the query: filters may hold what is nobody's business in a log. */
+  readonly path: string;
+  readonly status: number;
+  readonly userId: string | undefined;
+  readonly projectId: string | undefined;
+  readonly from: string;
+  readonly requestId: string;
+  readonly globalRequestId: string | undefined;
 }
 
 export interface EdgeBounds {
@@ -42,6 +68,10 @@ export interface ApiServerParts {
   readonly gate: Gate;
   /** Requests whose bodies stream: they take as long as their clients, so they have a gate of their own. */
   readonly streamGate: Gate;
+  readonly rates: RateLimiter;
+  audit(record: AuditRecord): void;
+  /** Service → rules that replace its own. */
+  readonly policies: Readonly<Record<string, PolicyRules>>;
   readonly bounds: EdgeBounds;
 }
 
@@ -51,6 +81,7 @@ export class Edge<C extends Caller> {
   private readonly service: ApiService<C>;
   private readonly checks: ReadonlyMap<Route<C>, BodyCheck>;
   private readonly prefix: string;
+  private readonly policy: Policy;
   private readonly parts: ApiServerParts;
 
   constructor(
@@ -62,6 +93,7 @@ export class Edge<C extends Caller> {
     this.service = service;
     this.checks = checks;
     this.prefix = prefix;
+    this.policy = service.policy.with(parts.policies[service.name] ?? {});
     this.parts = parts;
   }
 
@@ -74,26 +106,33 @@ export class Edge<C extends Caller> {
     const json = scope.getDefaultJsonParser('error', 'error');
     scope.addContentTypeParser(/^application\/[\w.+-]*json/, { parseAs: 'string' }, json);
     const methodsByPath = new Map<string, Set<Method>>();
+    const byPlace = new Map<string, Route<C>[]>();
     for (const route of this.service.routes) {
       const methods = methodsByPath.get(route.path) ?? new Set();
       methodsByPath.set(route.path, methods.add(route.method));
-      if (!route.streams) this.addRoute(scope, route);
+      const place = `${route.method} ${route.path}`;
+      byPlace.set(place, [...(byPlace.get(place) ?? []), route]);
     }
+    const places = [...byPlace.values()];
+    for (const routes of places) if (!streams(routes)) this.addRoutes(scope, routes);
     for (const [path, methods] of methodsByPath) this.refuseOthers(scope, path, methods);
-    void scope.register(async (streams) => {
-      acceptStreams(streams);
-      for (const route of this.service.routes) if (route.streams) this.addRoute(streams, route);
+    void scope.register(async (streaming) => {
+      acceptStreams(streaming);
+      for (const routes of places) if (streams(routes)) this.addRoutes(streaming, routes);
     });
   }
 
-  private addRoute(scope: FastifyInstance, route: Route<C>): void {
+  /** Routes of one method and path, each for other versions. */
+  private addRoutes(scope: FastifyInstance, routes: readonly Route<C>[]): void {
+    const [first] = routes;
+    if (first === undefined) return;
+    const limits = routes.map((route) => route.bodyBytesMax ?? 0);
+    const bodyLimit = Math.max(...limits);
     scope.route({
-      method: route.method === 'GET' ? ['GET', 'HEAD'] : route.method,
-      url: route.path,
-      ...(route.bodyBytesMax === undefined || route.streams
-        ? {}
-        : { bodyLimit: route.bodyBytesMax }),
-      handler: (request, reply) => this.serve(route, request, reply),
+      method: first.method === 'GET' ? ['GET', 'HEAD'] : first.method,
+      url: first.path,
+      ...(bodyLimit === 0 || first.streams ? {} : { bodyLimit }),
+      handler: (request, reply) => this.serve(routes, request, reply),
     });
   }
 
@@ -117,7 +156,24 @@ export class Edge<C extends Caller> {
   }
 
   private async serve(
+    routes: readonly Route<C>[],
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    try {
+      const { versions, dialect } = this.service;
+      const version = versions === undefined ? '' : negotiate(versions, request.headers);
+      const route = routes.find((one) => version === '' || isWithin(version, one.versions));
+      if (route === undefined) throw failureOf(dialect.failures, 'route-missing');
+      await this.serveRoute(route, version, request, reply);
+    } catch (error) {
+      await this.fail(error, request, reply);
+    }
+  }
+
+  private async serveRoute(
     route: Route<C>,
+    version: string,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<void> {
@@ -136,12 +192,13 @@ export class Edge<C extends Caller> {
     try {
       const caller = await this.callerOf(request);
       callerSeen = caller;
+      this.limitRate(request, caller);
       if (caller === undefined && route.policy !== 'public')
         throw failureOf(this.service.dialect.failures, 'unauthorized');
-      const api = this.requestOf(request, caller, this.bodyOf(route, request));
+      const api = this.requestOf(request, caller, version, this.bodyOf(route, request));
       await this.enforce(route, api);
       const answer = await route.handle(api);
-      this.head(reply, request);
+      this.head(reply, request, version);
       reply.code(answer.status ?? 200);
       if (answer.headers !== undefined) reply.headers(answer.headers);
       if (answer.stream !== undefined) {
@@ -157,6 +214,12 @@ export class Edge<C extends Caller> {
       const seconds = (this.parts.clock.monotonicMs() - startedMs) / 1000;
       this.account(route, request, reply.statusCode, seconds, callerSeen);
     }
+  }
+
+  private limitRate(request: FastifyRequest, caller: C | undefined): void {
+    const who = caller === undefined ? request.ip : `${caller.userId}/${caller.projectId}`;
+    const waitS = this.parts.rates.take(who);
+    if (waitS > 0) throw commonFailure('rate-limited', { waitS });
   }
 
   private async callerOf(request: FastifyRequest): Promise<C | undefined> {
@@ -204,14 +267,21 @@ export class Edge<C extends Caller> {
   private requestOf(
     request: FastifyRequest,
     caller: C | undefined,
+    version: string,
     body: unknown,
   ): ApiRequest<C, unknown> {
     const url = request.url.slice(this.prefix.length);
     const question = url.indexOf('?');
-    const { policy } = this.service;
+    const { policy } = this;
+    const params: Record<string, string> = Object.fromEntries(Object.entries(request.params ?? {}));
+    // Nothing has such an id, and not every database can be asked for it.
+    if (Object.values(params).some((value) => value.includes('\0')))
+      throw failureOf(this.service.dialect.failures, 'route-missing');
     return {
       method: methodOf(request.method),
-      params: Object.fromEntries(Object.entries(request.params ?? {})),
+      version,
+      within: (range: VersionRange) => isWithin(version, range),
+      params,
       query: new URLSearchParams(question < 0 ? '' : url.slice(question + 1)),
       headers: request.headers,
       body,
@@ -219,15 +289,25 @@ export class Edge<C extends Caller> {
       baseUrl: `${request.protocol}://${hostOf(request)}${this.prefix}`,
       url,
       requestId: request.id,
+      globalRequestId: globalIdOf(request),
       remoteAddress: request.ip,
       may: (rule: string, target: PolicyTarget = {}) =>
         caller !== undefined && policy.allows(rule, caller.credentials, target),
     };
   }
 
-  private head(reply: FastifyReply, request: FastifyRequest): void {
+  private head(reply: FastifyReply, request: FastifyRequest, version?: string): void {
+    const { headers, versions } = this.service;
+    const vary = [reply.getHeader('Vary'), headers.Vary];
     reply.header('X-Openstack-Request-Id', request.id);
-    reply.headers(this.service.headers);
+    reply.headers(headers);
+    if (versions !== undefined) {
+      const own = versionHeaders(versions, version);
+      vary.push(own.Vary);
+      reply.headers(own);
+    }
+    const all = vary.flatMap((value) => (typeof value === 'string' ? value.split(', ') : []));
+    if (all.length > 0) reply.header('Vary', [...new Set(all)].join(', '));
   }
 
   async fail(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -247,6 +327,8 @@ export class Edge<C extends Caller> {
     this.head(reply, request);
     if (rendered.status === 401)
       reply.header('WWW-Authenticate', `Keystone uri="${request.protocol}://${hostOf(request)}"`);
+    if (isFailure(error) && error.code === 'rate-limited')
+      reply.header('Retry-After', String(error.facts.waitS));
     if (rendered.status === 503) reply.header('Retry-After', '1');
     await reply.code(rendered.status).type('application/json').send(JSON.stringify(rendered.body));
   }
@@ -261,24 +343,26 @@ export class Edge<C extends Caller> {
     const labels = { service: this.service.name, method: request.method, path: route.path };
     this.parts.durations.observe(labels, seconds);
     this.parts.requests.inc({ ...labels, status: String(status) });
-    const record = {
+    const record: AuditRecord = {
+      atUs: this.parts.clock.nowUs(),
       service: this.service.name,
-      requestId: request.id,
-      globalRequestId: globalIdOf(request),
-      userId: caller?.userId,
-      projectId: caller?.projectId,
       action: route.policy,
       method: request.method,
-      // Without the query: filters may hold what is nobody's business in a log.
-      path: request.url.split('?', 1)[0],
-      from: request.ip,
+      path: request.url.split('?', 1)[0] ?? '',
       status,
+      userId: caller?.userId,
+      projectId: caller?.projectId,
+      from: request.ip,
+      requestId: request.id,
+      globalRequestId: globalIdOf(request),
     };
     // What changes something is the audit trail; reads are for debugging.
     if (route.method === 'GET') this.parts.log.debug(record, 'request');
-    else this.parts.log.info(record, 'audit');
+    else this.parts.audit(record);
   }
 }
+
+const streams = (routes: readonly Route<never>[]) => routes[0]?.streams === true;
 
 const methods: readonly (Method | 'HEAD')[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 

@@ -28,6 +28,34 @@ const common = {
     say: (facts) =>
       `Unsupported content type: ${facts.found ?? 'none'}; expected ${facts.expected}.`,
   },
+  'version-malformed': {
+    kind: 'invalid',
+    status: 400,
+    say: (facts) =>
+      `API Version String ${facts.version} is of invalid format. Must be of format MajorNum.MinorNum.`,
+  },
+  'version-unacceptable': {
+    kind: 'invalid',
+    status: 406,
+    say: (facts) =>
+      `Version ${facts.version} is not supported by the API. Minimum is ${facts.min} and maximum is ${facts.max}.`,
+  },
+  'rate-limited': {
+    kind: 'busy',
+    status: 429,
+    say: (facts) => `Too many requests. Try again in ${facts.waitS} s.`,
+  },
+  'over-quota': {
+    kind: 'conflict',
+    status: 413,
+    say: (facts) =>
+      `Quota exceeded for ${facts.resource}: requested ${facts.requested}, already used ${facts.used} of ${facts.limit}.`,
+  },
+  'bad-text': {
+    kind: 'invalid',
+    status: 400,
+    say: () => 'Text must not hold NUL characters.',
+  },
 } as const satisfies Readonly<Record<string, FailureEntry>>;
 
 export type CommonCode = keyof typeof common;

@@ -1,9 +1,11 @@
 /** What every cloud service's HTTP API is made of. */
-export type { ApiService } from './edge.ts';
+export type { ApiService, AuditRecord } from './edge.ts';
 export * from './failures.ts';
 export * from './listing.ts';
+export * from './microversions.ts';
 export * from './policy.ts';
 export * from './ranges.ts';
 export * from './routes.ts';
 export * from './schema.ts';
 export * from './server.ts';
+export { type ApiSettings, apiSettings } from './settings.ts';

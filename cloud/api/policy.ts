@@ -25,9 +25,11 @@ export type PolicyRules = Readonly<Record<string, string>>;
 
 export class Policy {
   private readonly checks: ReadonlyMap<string, Check>;
+  private readonly rules: PolicyRules;
 
   /** Throws `invalid` when a rule does not parse or names one that is not there. */
   constructor(rules: PolicyRules) {
+    this.rules = rules;
     const checks = new Map<string, Check>();
     for (const [name, text] of Object.entries(rules)) {
       checks.set(
@@ -36,6 +38,15 @@ export class Policy {
       );
     }
     this.checks = checks;
+  }
+
+  /** The same with some rules replaced, as an operator's policy file does; a rule that is not there is refused. */
+  with(replaced: PolicyRules): Policy {
+    for (const rule of Object.keys(replaced)) {
+      if (!Object.hasOwn(this.rules, rule))
+        throw new Failure('invalid', 'bad-policy', `There is no policy rule ${rule} to replace`);
+    }
+    return new Policy({ ...this.rules, ...replaced });
   }
 
   has(rule: string): boolean {

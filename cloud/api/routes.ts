@@ -1,6 +1,7 @@
 /** Routes as declarations: path, method, policy rule, schema and handler side by side. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Static, TSchema } from 'typebox';
+import type { VersionRange } from './microversions.ts';
 import type { PolicyCredentials, PolicyTarget } from './policy.ts';
 import type { StreamSource } from './streams.ts';
 
@@ -17,6 +18,10 @@ export interface Caller {
 export interface ApiRequest<C extends Caller, B> {
   /** A HEAD asks the route of its GET. */
   readonly method: Method | 'HEAD';
+  /** The microversion that was agreed on; '' where the service has none. */
+  readonly version: string;
+  /** Whether that version is within a range: `within({ from: '2.53' })`. */
+  within(range: VersionRange): boolean;
   /** Path parameters, percent-decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
@@ -30,6 +35,8 @@ export interface ApiRequest<C extends Caller, B> {
   /** The path after the prefix, with the query, as it came. */
   readonly url: string;
   readonly requestId: string;
+  /** The id under which a client or another service knows the larger whole that this request is part of. */
+  readonly globalRequestId: string | undefined;
   readonly remoteAddress: string;
   /** Whether the caller may do something else than the route's own rule says. */
   may(rule: string, target?: PolicyTarget): boolean;
@@ -54,6 +61,8 @@ export interface RouteDeclaration<C extends Caller, S extends BodyDeclaration> {
   /** The policy rule; `public` needs no token, `any-token` a valid one. */
   readonly policy: string;
   readonly body?: S;
+  /** The microversions that have this route; another declaration of the same path may serve the others. */
+  readonly versions?: VersionRange;
   /** Content types that are taken; `application/json` unless said, and anything on a `stream` route. */
   readonly mediaTypes?: readonly string[];
   /** The most bytes of a body; without it the server's limit, and none on a `stream` route. */
@@ -76,6 +85,7 @@ export interface Route<C extends Caller> {
   readonly policy: string;
   readonly schema: TSchema | undefined;
   readonly streams: boolean;
+  readonly versions: VersionRange | undefined;
   readonly mediaTypes: readonly string[] | undefined;
   readonly bodyBytesMax: number | undefined;
   /** `body` was checked against `schema`. */
@@ -97,6 +107,7 @@ export function routesFor<C extends Caller>() {
       policy: declaration.policy,
       schema: body === undefined || typeof body === 'string' ? undefined : body,
       streams: body === 'stream',
+      versions: declaration.versions,
       mediaTypes: declaration.mediaTypes,
       bodyBytesMax: declaration.bodyBytesMax,
       target: target === undefined ? () => ({}) : (request) => target(typed(request)),

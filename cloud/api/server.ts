@@ -10,6 +10,7 @@ import {
 import {
   type Clock,
   Counter,
+  defaultsOf,
   durationBuckets,
   Failure,
   Gate,
@@ -21,9 +22,19 @@ import {
   randomUuid,
   type Timer,
 } from '#common';
-import { type ApiServerParts, type ApiService, Edge, type EdgeBounds } from './edge.ts';
+import { allowOrigins } from './cors.ts';
+import {
+  type ApiServerParts,
+  type ApiService,
+  type AuditRecord,
+  Edge,
+  type EdgeBounds,
+} from './edge.ts';
+import type { PolicyRules } from './policy.ts';
+import { RateLimiter } from './rate-limit.ts';
 import type { Caller, Method, Route } from './routes.ts';
 import { type BodyCheck, compileSchema } from './schema.ts';
+import { type ApiSettings, apiSettings } from './settings.ts';
 
 export interface Operation {
   readonly method: Method;
@@ -57,6 +68,11 @@ export interface ApiServerOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly bounds?: Partial<ApiBounds>;
+  readonly settings?: ApiSettings;
+  /** Where the audit trail goes; the log unless said. */
+  readonly audit?: (record: AuditRecord) => void;
+  /** Service → policy rules that replace its own. */
+  readonly policies?: Readonly<Record<string, PolicyRules>>;
 }
 
 export interface ApiBounds extends EdgeBounds {
@@ -117,6 +133,7 @@ export function apiService<C extends Caller>(service: ApiService<C>): MountableS
 /** One listening server with its services under their prefixes. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const bounds = { ...apiBounds, ...options.bounds };
+  const settings = options.settings ?? defaultsOf(apiSettings);
   const refusals: { readonly prefix: string; readonly refuse: Refuse }[] = [];
   const http = {
     maxHeaderSize: bounds.headerBytesMax,
@@ -151,10 +168,21 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       waitingMax: bounds.waitingMax,
     }),
     streamGate: new Gate({ name: 'api-streams', inFlightMax: bounds.streamsMax, waitingMax: 0 }),
+    rates: new RateLimiter(
+      { perSecond: settings.requestsPerSecondMax, burst: settings.requestsBurstMax },
+      options.clock,
+    ),
+    audit: options.audit ?? ((record) => options.log.info(record, 'audit')),
+    policies: options.policies ?? {},
     bounds,
     ...metersOf(options.metrics),
   };
+  allowOrigins(app, settings.corsOrigins === '' ? [] : settings.corsOrigins.split(','));
   limitBodyTime(app, options.clock, bounds.requestTimeoutMs);
+  for (const name of Object.keys(parts.policies)) {
+    if (!Object.values(options.services).some((service) => service.name === name))
+      throw new Failure('invalid', 'bad-policy', `There is no service ${name} with policy rules`);
+  }
   for (const [prefix, service] of Object.entries(options.services))
     refusals.push({ prefix, refuse: service.mount(app, prefix, parts) });
   acceptEmptyJson(app);

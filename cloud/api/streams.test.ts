@@ -5,25 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Type from 'typebox';
 import { request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createMetrics, silentLogger, systemClock, systemRandom } from '#common';
-import type { FailureTable } from './failures.ts';
-import { Policy } from './policy.ts';
 import { parseRange, rangedReply } from './ranges.ts';
 import { type Caller, routesFor } from './routes.ts';
-import { type ApiBounds, type ApiServer, apiService, startApiServer } from './server.ts';
-
-const say = (status: number, words: string) =>
-  ({ kind: 'invalid', status, say: () => words }) as const;
-const failures = {
-  unauthorized: say(401, 'who are you'),
-  'forbidden-action': say(403, 'no'),
-  'schema-invalid': say(400, 'schema'),
-  'body-invalid': say(400, 'body'),
-  'body-too-large': say(413, 'too large'),
-  'page-invalid': say(400, 'page'),
-  'route-missing': say(404, 'no such page'),
-  'method-not-allowed': say(405, 'no such method'),
-} as const satisfies FailureTable;
+import type { ApiBounds, ApiServer } from './server.ts';
+import { startTestServer } from './testing/service.ts';
 
 const stored = Buffer.from('0123456789'.repeat(100));
 let opened = 0;
@@ -104,27 +89,7 @@ let server: ApiServer | undefined;
 afterEach(() => server?.close());
 
 async function start(bounds: Partial<ApiBounds> = {}): Promise<string> {
-  const service = apiService<Caller>({
-    name: 'test',
-    dialect: { failures, body: ({ status, message }) => ({ status, message }) },
-    policy: new Policy({}),
-    routes,
-    headers: {},
-    authenticate: async (token) =>
-      token === 'good'
-        ? { credentials: { roles: [] }, userId: 'u', projectId: undefined }
-        : undefined,
-  });
-  server = await startApiServer({
-    services: { '': service },
-    host: '127.0.0.1',
-    port: 0,
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLogger,
-    metrics: createMetrics(),
-    bounds,
-  });
+  server = await startTestServer({ routes }, { bounds });
   return server.url;
 }
 

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openState, type State, stateSettings } from '#cloud/state';
+import { openState, type State, type StateSettings, stateSettings } from '#cloud/state';
 import {
   type Clock,
   createMetrics,
@@ -36,6 +36,8 @@ export interface TestCloudOptions {
   readonly log?: Logger;
   readonly port?: number;
   readonly objectUrl?: string;
+  /** Another database than SQLite in the folder. */
+  readonly state?: StateSettings;
 }
 
 /** A cheap hash: what it costs is tested where hashes are. */
@@ -48,7 +50,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
   const random = systemRandom;
   const state = await openState({
     path: join(folder, 'state.sqlite'),
-    settings: defaultsOf(stateSettings),
+    settings: options.state ?? defaultsOf(stateSettings),
     migrations: [identityMigrations],
     disk: systemDisk,
     clock,
