@@ -9,7 +9,7 @@ import { operationSettings } from '#cloud/operations';
 import { stateSettings } from '#cloud/state';
 import { clusterSettings } from '#cluster';
 import { declareSettings, Failure, messageOf, parseSettings } from '#common';
-import { proxySettings, s3Settings } from '#proxy';
+import { proxySettings, s3Settings, swiftSettings } from '#proxy';
 import { storageNodeSettings } from '#storage-node';
 import { wireSettings } from '#wire';
 import type { DataFolder } from './data-folder.ts';
@@ -51,6 +51,7 @@ export const settingsRooms = {
   wire: wireSettings,
   proxy: proxySettings,
   s3: s3Settings,
+  swift: swiftSettings,
   gateway: blockGatewaySettings,
   state: stateSettings,
   operations: operationSettings,

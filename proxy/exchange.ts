@@ -1,6 +1,17 @@
 /** One request and its answer, as the pipeline hands them to its stages and dialects. */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { RequestBody } from './request-body.ts';
+
+/** The body of a request, taken off the wire as it is wanted. */
+export interface ExchangeBody extends AsyncIterable<Buffer> {
+  /** What `Content-Length` says; undefined for a chunked body. */
+  readonly length: number | undefined;
+  /** Whether all of it was taken. */
+  readonly isDone: boolean;
+  /** The whole body, when it is at most `maxBytes`; `body-too-large` otherwise. */
+  whole(maxBytes: number): Promise<Buffer>;
+  /** Header lines after a chunked body, once it has ended: name, value, …; none when there were none. */
+  readonly trailers?: readonly string[];
+}
 
 export interface Exchange {
   readonly method: string;
@@ -10,10 +21,12 @@ export interface Exchange {
   readonly headers: IncomingHttpHeaders;
   /** Name, value, name, value …, as they came. */
   readonly rawHeaders: readonly string[];
-  readonly body: RequestBody;
+  readonly body: ExchangeBody;
   /** `tx…`, on every answer and in every log line. */
   readonly transactionId: string;
   readonly startedMs: number;
+  /** The other end of the connection. */
+  readonly peer?: { readonly remoteAddress?: string | undefined };
   /** Came over TLS. */
   readonly secure: boolean;
   /** For the log: who it was, once that is known. */

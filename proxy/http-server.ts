@@ -125,6 +125,7 @@ function createServe(options: HttpServerOptions, closing: AbortSignal) {
       body,
       transactionId: transactionId(options),
       startedMs: clock.monotonicMs(),
+      peer: request.socket,
       secure: 'encrypted' in request.socket,
     };
     try {

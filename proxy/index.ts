@@ -5,3 +5,4 @@ export * from './objects/index.ts';
 export { type S3Settings, s3Settings } from './s3/index.ts';
 export * from './server.ts';
 export * from './settings.ts';
+export { type SwiftSettings, swiftSettings } from './swift/index.ts';

@@ -43,6 +43,11 @@ export class RequestBody implements AsyncIterable<Buffer> {
     this.ended = this.length === 0;
   }
 
+  /** Header lines that came behind a chunked body; complete once it has ended. */
+  get trailers(): readonly string[] {
+    return this.options.request.rawTrailers;
+  }
+
   /** Whether all of it was taken off the wire. */
   get isDone(): boolean {
     return this.ended;

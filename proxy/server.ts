@@ -8,7 +8,7 @@ import type { ObjectService } from './objects/index.ts';
 import { createPipeline } from './pipeline.ts';
 import { createS3Handler, createS3Refusal, type S3Settings } from './s3/index.ts';
 import type { ProxySettings } from './settings.ts';
-import { createSwiftHandler } from './swift/index.ts';
+import { createSwiftHandler, type SwiftSettings } from './swift/index.ts';
 
 export interface FrontDoorOptions {
   readonly address: Address;
@@ -25,7 +25,11 @@ export interface S3DoorOptions extends FrontDoorOptions {
   readonly s3: S3Settings;
 }
 
-export async function createSwiftServer(options: FrontDoorOptions): Promise<ListeningServer> {
+export interface SwiftDoorOptions extends FrontDoorOptions {
+  readonly swift: SwiftSettings;
+}
+
+export async function createSwiftServer(options: SwiftDoorOptions): Promise<ListeningServer> {
   const refuse = async (status: number, reason: string): Promise<Reply> => ({
     status,
     headers: { 'Content-Type': 'text/plain' },

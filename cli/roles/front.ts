@@ -88,7 +88,7 @@ export async function openFront(
     port: portOf(place.portBase, service),
   });
   const listening = [
-    () => createSwiftServer({ ...door, address: at('swift') }),
+    () => createSwiftServer({ ...door, address: at('swift'), swift: settings.swift }),
     () => createS3Server({ ...door, address: at('s3'), s3: settings.s3 }),
     () => controller.listen(at('identity'), { '/image': images.service }),
     () => gateway.listen(at('nbd')),

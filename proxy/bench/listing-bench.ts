@@ -27,7 +27,8 @@ const rows: StoredRow[] = Array.from({ length: 10_000 }, (_, n) => {
   return { sort: name, version: { timeUs: 1, coordinator: 1 }, meta, bytes: 4096, bodyLength: 0 };
 });
 
-const send = (format: ListingFormat) => renderObjects(format, 'c', rows.map(decodeSummary)).length;
+const send = (format: ListingFormat) =>
+  renderObjects(format, { account: 'a', name: 'c' }, rows.map(decodeSummary)).length;
 
 const rounds = 50;
 const take = (name: string, work: () => number) => {

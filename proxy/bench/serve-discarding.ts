@@ -5,6 +5,7 @@ import { createObjectService } from '../objects/index.ts';
 import { createMemoryCluster } from '../objects/testing/memory-cluster.ts';
 import { createSwiftServer } from '../server.ts';
 import { proxySettings } from '../settings.ts';
+import { swiftSettings } from '../swift/index.ts';
 import { createTestAuthenticator } from '../testing/front-door.ts';
 
 const memory = createMemoryCluster();
@@ -38,6 +39,7 @@ const server = await createSwiftServer({
   ...shared,
   settings,
   objects,
+  swift: defaultsOf(swiftSettings),
   metrics: createMetrics(),
   address: { host: '127.0.0.1', port: 0 },
   authenticator: createTestAuthenticator(),

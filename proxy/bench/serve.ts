@@ -9,7 +9,7 @@ import {
   systemClock,
   systemRandom,
 } from '#common';
-import { createObjectService, createSwiftServer, proxySettings } from '#proxy';
+import { createObjectService, createSwiftServer, proxySettings, swiftSettings } from '#proxy';
 import { createMemoryDevice } from '#storage-node';
 import { createTestAuthenticator } from '../testing/front-door.ts';
 
@@ -33,6 +33,7 @@ const server = await createSwiftServer({
   ...shared,
   settings,
   objects,
+  swift: defaultsOf(swiftSettings),
   address: { host: '127.0.0.1', port: 0 },
   authenticator: createTestAuthenticator(),
 });

@@ -9,10 +9,15 @@ export interface Account {
   readonly system: Fields;
 }
 
-export interface AccountUsage {
+export interface PolicyUsage {
   readonly containers: number;
   readonly objects: number;
   readonly bytes: number;
+}
+
+export interface AccountUsage extends PolicyUsage {
+  /** By storage policy, of those that the account's containers have. */
+  readonly policies: ReadonlyMap<string, PolicyUsage>;
 }
 
 export interface ListContainers {

@@ -1,7 +1,12 @@
 /** Accounts: a metadata row that may be absent, and the container rows under the account's partition key. */
 import type { RowValue, StoredRow } from '#cluster';
 import { afterPrefix } from '#common';
-import type { Account, AccountService, ContainerListEntry } from './account-service.ts';
+import type {
+  Account,
+  AccountService,
+  AccountUsage,
+  ContainerListEntry,
+} from './account-service.ts';
 import type { Container, ContainerService } from './container-service.ts';
 import { decodeContainer } from './containers.ts';
 import type { ObjectContext } from './context.ts';
@@ -80,8 +85,9 @@ async function accountUsage(
   context: ObjectContext,
   containers: ContainerService,
   account: string,
-): Promise<{ containers: number; objects: number; bytes: number }> {
+): Promise<AccountUsage> {
   const sum = { containers: 0, objects: 0, bytes: 0 };
+  const policies = new Map<string, { containers: number; objects: number; bytes: number }>();
   let marker = '';
   for (;;) {
     const page = await context.tables.list({
@@ -92,13 +98,18 @@ async function accountUsage(
     });
     await mapBounded(page.entries, context.settings.usageInFlightMax, async (entry) => {
       if (entry.row === undefined) return;
-      const usage = await containers.usage(decodeContainer(account, entry.row));
-      sum.containers += 1;
-      sum.objects += usage.objects;
-      sum.bytes += usage.bytes;
+      const container = decodeContainer(account, entry.row);
+      const usage = await containers.usage(container);
+      const part = policies.get(container.policy) ?? { containers: 0, objects: 0, bytes: 0 };
+      policies.set(container.policy, part);
+      for (const each of [sum, part]) {
+        each.containers += 1;
+        each.objects += usage.objects;
+        each.bytes += usage.bytes;
+      }
     });
     const last = page.entries.at(-1)?.row;
-    if (!page.more || last === undefined) return sum;
+    if (!page.more || last === undefined) return { ...sum, policies };
     marker = last.sort;
   }
 }

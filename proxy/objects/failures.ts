@@ -32,6 +32,8 @@ const kinds = {
   'part-too-small': 'invalid',
   'too-many-parts': 'invalid',
   'segment-changed': 'conflict',
+  'link-changed': 'conflict',
+  'link-too-long': 'conflict',
   'row-malformed': 'corrupt',
   'service-closed': 'closed',
 } as const satisfies Record<string, FailureKind>;

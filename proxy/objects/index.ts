@@ -7,6 +7,7 @@ export * from './failures.ts';
 export * from './fields.ts';
 export * from './large-objects.ts';
 export * from './object-service.ts';
+export * from './symlinks.ts';
 export * from './upload-service.ts';
 export * from './versions/version-lock.ts';
 export * from './versions/versioning.ts';

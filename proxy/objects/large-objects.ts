@@ -8,7 +8,8 @@ import { type FailureKind, isFailure } from '#common';
 import { publicEtag } from './conditions.ts';
 import type { Container } from './container-service.ts';
 import { objectFailure } from './failures.ts';
-import type { ObjectService, StoredObject } from './object-service.ts';
+import type { ObjectInfo, ObjectService, StoredObject } from './object-service.ts';
+import { followLinks, hopsMaxDefault } from './symlinks.ts';
 
 /** A segment as the stored manifest (JSON, the keys of Swift's) has it. */
 export interface ManifestSegment {
@@ -39,13 +40,19 @@ export interface AssembleOptions {
   /** Whose containers the segments lie in. */
   readonly account: string;
   /** Throws when the caller may not read objects of the container. */
-  readonly mayRead: (container: Container) => void;
+  readonly mayRead: (container: Container) => void | Promise<void>;
 }
 
 export const depthMax = 10;
 export const manifestBytesMax = 8 * 1024 * 1024;
 const listingPagesMax = 10;
 const pageMax = 10_000;
+
+/** A dynamic large object is told by the prefix it names, which a change of metadata may set and take away. */
+export function isDynamic(info: ObjectInfo): boolean {
+  const { kind, system } = info;
+  return (kind === 'dlo' || kind === 'plain') && system['x-object-manifest'] !== undefined;
+}
 
 /** What a GET of the object returns: for a plain one simply its own bytes. */
 export async function assemble(
@@ -58,7 +65,7 @@ export async function assemble(
     const etag = publicEtag(info);
     return { size, etag, read: (at, length) => readManifest(options, stored, at, length, 1) };
   }
-  if (info.kind === 'dlo') return await assembleDynamic(options, stored);
+  if (isDynamic(info)) return await assembleDynamic(options, stored);
   return { size: info.size, etag: info.etag, read: stored.read };
 }
 
@@ -89,7 +96,7 @@ export async function readSegments(stored: StoredObject): Promise<readonly Manif
 }
 
 /** First and last byte of the segment object that belong to the large object. */
-function boundsOf(segment: ManifestSegment): { first: number; length: number } {
+export function segmentBounds(segment: ManifestSegment): { first: number; length: number } {
   if (segment.data !== undefined)
     return { first: 0, length: Buffer.byteLength(segment.data, 'base64') };
   if (segment.range === undefined) return { first: 0, length: segment.bytes ?? 0 };
@@ -112,7 +119,7 @@ async function* readManifest(
   let left = length;
   for (const segment of await readSegments(stored)) {
     if (left <= 0) return;
-    const bounds = boundsOf(segment);
+    const bounds = segmentBounds(segment);
     if (skip >= bounds.length) {
       skip -= bounds.length;
       continue;
@@ -140,8 +147,11 @@ async function openSegment(
 ): Promise<StoredObject> {
   try {
     const container = await options.service.containers.open(options.account, name);
-    options.mayRead(container);
-    return await options.service.objects.get({ container, name: object });
+    await options.mayRead(container);
+    const stored = await options.service.objects.get({ container, name: object });
+    const { service, mayRead } = options;
+    const follow = { service, mayRead, hopsMax: hopsMaxDefault };
+    return (await followLinks(follow, stored, options.account)).stored;
   } catch (cause) {
     if (!isFailure(cause) || retried.has(cause.kind)) throw cause;
     throw objectFailure('segment-changed', 'A segment cannot be had', {
@@ -181,7 +191,7 @@ async function assembleDynamic(
   const manifest = stored.info.system['x-object-manifest'] ?? '';
   const { container: name, object: prefix } = splitName(manifest);
   const container = await options.service.containers.open(options.account, name);
-  options.mayRead(container);
+  await options.mayRead(container);
   const segments: ManifestSegment[] = [];
   const etags = createHash('md5');
   let size = 0;

@@ -13,9 +13,10 @@ export interface ObjectRef {
 /**
  * How the bytes of an object are to be found.
  * `plain`: its own, whole. `multipart`: its own, put together from parts. `slo`: the body is a manifest of other objects
- * (Swift static large object); `dlo`: what a GET returns are the objects under a prefix (dynamic large object).
+ * (Swift static large object); `dlo`: what a GET returns are the objects under a prefix (dynamic large object). `symlink`: no bytes of
+ * its own, it stands for another object (`symlinks.ts`).
  */
-export type ObjectKind = 'plain' | 'multipart' | 'slo' | 'dlo';
+export type ObjectKind = 'plain' | 'multipart' | 'slo' | 'dlo' | 'symlink';
 
 export interface ObjectInfo {
   readonly name: string;

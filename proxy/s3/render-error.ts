@@ -9,6 +9,8 @@ const ofService: Readonly<Record<ObjectFailureCode | ClusterFailureCode, S3Code>
   'container-missing': 'NoSuchBucket',
   'object-missing': 'NoSuchKey',
   'segment-changed': 'OperationAborted',
+  'link-changed': 'OperationAborted',
+  'link-too-long': 'OperationAborted',
   'upload-missing': 'NoSuchUpload',
   'version-missing': 'NoSuchVersion',
   'delete-marker': 'MethodNotAllowed',

@@ -1,5 +1,11 @@
 /** An object as its reader sees it: Swift's large objects put together from their segments, all others as they are. */
-import { assemble, type ObjectInfo, type ObjectRef, type StoredObject } from '../objects/index.ts';
+import {
+  assemble,
+  isDynamic,
+  type ObjectInfo,
+  type ObjectRef,
+  type StoredObject,
+} from '../objects/index.ts';
 import { checkMayGet } from './access.ts';
 import type { S3Request, S3Services } from './context.ts';
 
@@ -22,8 +28,8 @@ export async function describeWhole(
   return isManifest(info) ? (await openWhole(ref, request, services)).info : info;
 }
 
-function isManifest({ kind }: ObjectInfo): boolean {
-  return kind === 'slo' || kind === 'dlo';
+function isManifest(info: ObjectInfo): boolean {
+  return info.kind === 'slo' || isDynamic(info);
 }
 
 async function assembled(

@@ -1,36 +1,131 @@
 /**
- * Who may do what. A project's admins and members own its account, its readers may look, an administrator of the cloud may act on
- * any; everyone else needs a grant in the container's ACL.
+ * Who may do what, by the rules of Swift's own auth systems: a project's operators own its accounts, its readers may look, an
+ * administrator of the cloud may act on any; everyone else needs a grant in the account's or the container's ACL.
  */
-import { accountOf } from '../authenticator.ts';
+import { defaultsOf } from '#common';
+import type { Identity } from '../authenticator.ts';
 import type { Container } from '../objects/index.ts';
+import type { AccountRight } from './account-acl.ts';
+import { isReferrerAllowed, namesCaller } from './container-acl.ts';
 import { refusal, type SwiftRefusal } from './refusal.ts';
-import type { Caller } from './swift-request.ts';
-import { decodePercent } from './text.ts';
+import { type SwiftSettings, swiftSettings } from './settings.ts';
 
-/** `object`: read an object; `listing`: see names; `write`: change objects; `owner`: change containers and the account. */
-export type Need = 'object' | 'listing' | 'write' | 'owner';
+/**
+ * `object`: read an object; `listing`: see a container; `write`: change objects; `container`: make, change and delete containers;
+ * `look`: see the account; `owner`: change it.
+ */
+export type Need = 'object' | 'listing' | 'write' | 'container' | 'look' | 'owner';
+
+/** A right that no token gives but something in the request itself, such as a signature; it replaces all others. */
+export interface Grant {
+  readonly account: string;
+  /** Absent: all of the account's containers. */
+  readonly container?: string;
+}
+
+/** Who is calling. */
+export interface Caller {
+  /** Undefined for an anonymous request, and for a token that is not good. */
+  readonly identity: Identity | undefined;
+  /** Whose token came as `X-Service-Token`: a service that acts for the caller. */
+  readonly service?: Identity | undefined;
+  readonly referer: string | undefined;
+  readonly grant?: Grant;
+  /** The key with which another cluster's container sync proved itself. */
+  readonly syncKey?: string;
+  /** Absent: the rules that hold unless settings say otherwise. */
+  readonly rules?: AccessRules;
+  /** What account ACLs give the caller, by account, as far as it was asked for. */
+  readonly rights?: Map<string, AccountRight | undefined>;
+}
+
+/** The settings of auth, parsed. */
+export interface AccessRules {
+  readonly prefixes: readonly string[];
+  /** Of a prefix: roles of which a service token must bring one. */
+  readonly serviceRoles: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly operators: ReadonlySet<string>;
+  readonly readers: ReadonlySet<string>;
+  readonly resellers: ReadonlySet<string>;
+  readonly namesInAcls: boolean;
+}
 
 export const readAclField = 'read-acl';
 export const writeAclField = 'write-acl';
 
-const operatorRoles = new Set(['admin', 'manager', 'member', '_member_', 'swiftoperator']);
-
-export function isOwner(caller: Caller, account: string): boolean {
-  const { identity } = caller;
-  if (identity === undefined) return false;
-  if (identity.reseller) return true;
-  if (!isOwnAccount(caller, account)) return false;
-  return identity.roles.some((role) => operatorRoles.has(role.toLowerCase()));
+function words(text: string): string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== '');
 }
 
-export function isOwnAccount({ identity }: Caller, account: string): boolean {
-  return identity?.projectId !== undefined && accountOf(identity.projectId) === account;
+function rolesOf(text: string): ReadonlySet<string> {
+  return new Set(words(text.toLowerCase()));
+}
+
+export function accessRules(settings: SwiftSettings): AccessRules {
+  const serviceRoles = new Map<string, Set<string>>();
+  for (const pair of words(settings.serviceRoles)) {
+    const [prefix = '', role = ''] = pair.split('=');
+    const roles = serviceRoles.get(`${prefix}_`) ?? new Set();
+    serviceRoles.set(`${prefix}_`, roles.add(role.toLowerCase()));
+  }
+  return {
+    prefixes: words(settings.resellerPrefixes).map((prefix) => `${prefix}_`),
+    serviceRoles,
+    operators: rolesOf(settings.operatorRoles),
+    readers: rolesOf(settings.readerRoles),
+    resellers: rolesOf(settings.resellerRoles),
+    namesInAcls: settings.namesInAcls,
+  };
+}
+
+let defaultRules: AccessRules | undefined;
+
+export function rulesOf(caller: Caller): AccessRules {
+  defaultRules ??= accessRules(defaultsOf(swiftSettings));
+  return caller.rules ?? defaultRules;
+}
+
+function hasRole(identity: Identity | undefined, wanted: ReadonlySet<string>): boolean {
+  return identity?.roles.some((role) => wanted.has(role.toLowerCase())) ?? false;
+}
+
+/** An administrator of the whole cloud. */
+export function isReseller(caller: Caller): boolean {
+  const { identity, grant } = caller;
+  if (identity === undefined || grant !== undefined) return false;
+  return identity.reseller || hasRole(identity, rulesOf(caller).resellers);
+}
+
+/** The reseller prefix under which the account belongs to the caller's project. */
+function ownPrefix(caller: Caller, account: string): string | undefined {
+  const { projectId } = caller.identity ?? {};
+  if (projectId === undefined || !account.endsWith(projectId)) return undefined;
+  return rulesOf(caller).prefixes.find((prefix) => account === prefix + projectId);
+}
+
+export function isOwnAccount(caller: Caller, account: string): boolean {
+  return ownPrefix(caller, account) !== undefined;
+}
+
+/** May do everything with the account but delete it, and sees its secrets. */
+export function isOwner(caller: Caller, account: string): boolean {
+  if (caller.identity === undefined || caller.grant !== undefined) return false;
+  if (isReseller(caller)) return true;
+  const prefix = ownPrefix(caller, account);
+  if (prefix !== undefined && hasRole(caller.identity, rulesOf(caller).operators)) {
+    const service = rulesOf(caller).serviceRoles.get(prefix);
+    if (service === undefined || hasRole(caller.service, service)) return true;
+  }
+  return caller.rights?.get(account) === 'admin';
 }
 
 function isReader(caller: Caller, account: string): boolean {
-  return isOwnAccount(caller, account) && (caller.identity?.roles.includes('reader') ?? false);
+  const prefix = ownPrefix(caller, account);
+  if (prefix === undefined || rulesOf(caller).serviceRoles.has(prefix)) return false;
+  return hasRole(caller.identity, rulesOf(caller).readers);
 }
+
+const reads: ReadonlySet<Need> = new Set(['object', 'listing', 'look']);
 
 /** Throws the refusal that tells the least: 401 to the anonymous, 403 to everyone else. */
 export function authorize(
@@ -39,92 +134,52 @@ export function authorize(
   container: Container | undefined,
   need: Need,
 ): void {
+  const { grant } = caller;
+  if (grant !== undefined) {
+    const inside = grant.container === undefined || grant.container === container?.name;
+    if (grant.account === account && inside) return;
+    throw denial(caller, account);
+  }
   if (isOwner(caller, account)) return;
-  const reads = need === 'object' || need === 'listing';
-  if (reads && isReader(caller, account)) return;
-  if (container !== undefined && need !== 'owner' && isGranted(caller, container, need)) return;
+  if (reads.has(need) && isReader(caller, account)) return;
+  if (hasAccountRight(caller, account, need)) return;
+  if (container !== undefined && isGranted(caller, container, need)) return;
   throw denial(caller, account);
+}
+
+function hasAccountRight(caller: Caller, account: string, need: Need): boolean {
+  const right = caller.rights?.get(account);
+  if (right === 'read-only') return reads.has(need);
+  return right === 'read-write' && need !== 'owner';
 }
 
 /** Whether the account may be looked at: containers of others are only found through their ACLs. */
 export function denial(caller: Caller, account: string): SwiftRefusal {
-  if (caller.identity !== undefined) return refusal('forbidden');
+  if (caller.identity !== undefined && caller.grant === undefined) return refusal('forbidden');
   const realm = encodeURIComponent(account);
   return refusal('unauthorized', '', { 'WWW-Authenticate': `Swift realm="${realm}"` });
 }
 
 function isGranted(caller: Caller, container: Container, need: Need): boolean {
-  const field = need === 'write' ? writeAclField : readAclField;
-  const acl = container.system[field];
+  if (need !== 'object' && need !== 'listing' && need !== 'write') return false;
+  if (caller.syncKey !== undefined && caller.syncKey === container.system['sync-key']) return true;
+  const acl = container.system[need === 'write' ? writeAclField : readAclField];
   if (acl === undefined || acl === '') return false;
   const entries = acl.split(',');
-  if (entries.some((entry) => grantsUser(caller, entry))) return true;
-  if (need === 'write') return false;
-  const allowed = refererAllowed(caller.referer, entries);
-  return allowed && (need === 'object' || entries.includes('.rlistings'));
+  if (entries.some((entry) => namesCaller(caller, entry))) return true;
+  if (need === 'write' || !isReferrerAllowed(caller.referer, entries)) return false;
+  return need === 'object' || entries.includes('.rlistings');
 }
 
-/** `project:user` (ids; or names of the default domain; `*` for any), or a role's name. */
-function grantsUser({ identity }: Caller, entry: string): boolean {
-  if (identity === undefined || entry.startsWith('.')) return false;
-  const grant = decodePercent(entry) ?? entry;
-  const cut = grant.indexOf(':');
-  if (cut < 0) return identity.roles.includes(grant);
-  const [project, user] = [grant.slice(0, cut), grant.slice(cut + 1)];
-  const named = identity.domainId === undefined || identity.domainId === 'default';
-  const projects = ['*', identity.projectId, ...(named ? [identity.projectName] : [])];
-  const users = ['*', identity.userId, ...(named ? [identity.userName] : [])];
-  return projects.includes(project) && users.includes(user);
-}
-
-function refererAllowed(referer: string | undefined, entries: readonly string[]): boolean {
-  let host = 'unknown';
-  if (referer !== undefined && URL.canParse(referer)) host = new URL(referer).hostname || host;
-  let allowed = false;
-  for (const entry of entries) {
-    if (!entry.startsWith('.r:')) continue;
-    const rule = entry.slice(3);
-    const denies = rule.startsWith('-');
-    const pattern = denies ? rule.slice(1) : rule;
-    const matches =
-      pattern === '*' || pattern === host || (pattern.startsWith('.') && host.endsWith(pattern));
-    // The last rule that matches decides.
-    if (matches) allowed = !denies;
-  }
-  return allowed;
-}
-
-const refererDesignators = new Set(['.r', '.ref', '.referer', '.referrer']);
-
-/** An ACL as it is kept: blanks gone, referrer rules in one form; refuses what means nothing. */
-export function cleanAcl(header: string, value: string): string {
-  const entries: string[] = [];
-  for (const raw of value.split(',')) {
-    const entry = raw.trim();
-    if (entry === '') continue;
-    entries.push(entry.startsWith('.') ? cleanDesignator(header, entry) : entry);
-  }
-  return entries.join(',');
-}
-
-function cleanDesignator(header: string, entry: string): string {
-  const cut = entry.indexOf(':');
-  if (cut < 0) {
-    if (entry === '.rlistings') return entry;
-    throw refusal('bad-request', `Unknown designator in ACL: ${entry}`);
-  }
-  const [designator, rest] = [entry.slice(0, cut).trim(), entry.slice(cut + 1).trim()];
-  if (!refererDesignators.has(designator))
-    throw refusal('bad-request', `Unknown designator in ACL: ${designator}`);
-  if (header.includes('write'))
-    throw refusal('bad-request', `Referrers not allowed in write ACL: ${entry}`);
-  const denies = rest.startsWith('-');
-  let host = (denies ? rest.slice(1) : rest).trim();
-  if (host !== '*' && host.startsWith('*')) host = host.slice(1).trim();
-  if (host === '' || host === '.')
-    throw refusal(
-      'bad-request',
-      `No host/domain value after referrer designation in ACL: ${entry}`,
-    );
-  return `.r:${denies ? '-' : ''}${host}`;
-}
+/** Told to owners only. */
+export const ownersHeaders: ReadonlySet<string> = new Set([
+  'x-container-read',
+  'x-container-write',
+  'x-container-sync-key',
+  'x-container-sync-to',
+  'x-account-meta-temp-url-key',
+  'x-account-meta-temp-url-key-2',
+  'x-container-meta-temp-url-key',
+  'x-container-meta-temp-url-key-2',
+  'x-account-access-control',
+]);

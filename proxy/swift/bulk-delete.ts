@@ -1,11 +1,15 @@
 /** Deleting many things in one request: a list of names, or a static large object with its segments. */
+import { Buffer } from 'node:buffer';
 import { isFailure } from '#common';
 import type { Reply } from '../exchange.ts';
 import { type ManifestSegment, readSegments } from '../objects/index.ts';
 import { authorize } from './access.ts';
 import { type ReportErrors, renderReport, reportFormat } from './bulk-report.ts';
-import { refusal, statusLine, statusOf } from './refusal.ts';
-import type { ObjectRequest, Operation, SwiftRequest, SwiftServices } from './swift-request.ts';
+import { openContainer } from './containers.ts';
+import { isSuccess, refusal, renderFailure, settled, statusLine, statusOf } from './refusal.ts';
+import { subRequest } from './sub-request.ts';
+import type { Query, SwiftPath } from './swift-path.ts';
+import type { ObjectRequest, SwiftHandler, SwiftRequest, SwiftServices } from './swift-request.ts';
 import { decodePercent, encodePercent } from './text.ts';
 
 export const deletesMax = 10_000;
@@ -16,8 +20,25 @@ const listBytesMax = deletesMax * 3 * 300;
 const segmentsBufferedMax = 10_000;
 
 /** `POST /v1/account?bulk-delete`: names in the body, one a line, percent-encoded. Objects go before containers. */
-export const bulkDelete: Operation<SwiftRequest> = async (request, services) => {
-  const { exchange } = request;
+export async function bulkDelete(request: SwiftRequest, next: SwiftHandler): Promise<Reply> {
+  const tally = new DeleteTally();
+  try {
+    const targets = await readNames(request);
+    const isObject = ({ path }: Target) => path?.replace(/^\/+|\/+$/g, '').includes('/') === true;
+    for (const wanted of [true, false])
+      await deleteAll(
+        request,
+        next,
+        targets.filter((target) => isObject(target) === wanted),
+        tally,
+      );
+    return tally.report(request);
+  } catch (error) {
+    return tally.stopped(request, error);
+  }
+}
+
+async function readNames({ exchange }: SwiftRequest): Promise<readonly Target[]> {
   const type = exchange.headers['content-type'];
   if (type !== undefined && !type.startsWith('text/plain')) throw refusal('not-acceptable');
   if (exchange.body.length === undefined && exchange.headers['transfer-encoding'] !== 'chunked')
@@ -32,25 +53,34 @@ export const bulkDelete: Operation<SwiftRequest> = async (request, services) => 
     if (names.length > deletesMax)
       throw refusal('too-large', `Maximum Bulk Deletes: ${deletesMax} per request`);
   }
-  const decoded = names.map((name) => ({ name, path: decodePercent(name) }));
-  const isObject = (path: string | undefined) =>
-    path?.replace(/^\/+|\/+$/g, '').includes('/') === true;
-  const tally = new DeleteTally();
-  for (const wanted of [true, false])
-    await deleteAll(
-      request,
-      services,
-      decoded.filter(({ path }) => isObject(path) === wanted),
-      tally,
-    );
-  return tally.report(request);
-};
+  return names.map((name) => {
+    const path = decodePercent(name);
+    return { name: path === undefined ? reencode(name) : encodePercent(path), path };
+  });
+}
+
+/** How a name that is no UTF-8 is reported: its bytes, percent-encoded. */
+function reencode(name: string): string {
+  const bytes = Buffer.from(
+    name.replace(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  );
+  const plain = (byte: number) => /[A-Za-z0-9_.\-~/]/.test(String.fromCharCode(byte));
+  return [...bytes]
+    .map((byte) =>
+      plain(byte)
+        ? String.fromCharCode(byte)
+        : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`,
+    )
+    .join('');
+}
 
 interface Target {
   /** As the report names it. */
   readonly name: string;
   /** `container[/object]`; undefined when it cannot be decoded. */
   readonly path: string | undefined;
+  readonly query?: Query;
 }
 
 class DeleteTally {
@@ -68,127 +98,186 @@ class DeleteTally {
     else this.notFound += 1;
   }
 
-  fail(name: string, status: number): void {
-    this.errors.push([name, statusLine(status)]);
+  fail(name: string, status: number, text = statusLine(status)): void {
+    this.errors.push([name, text]);
     if (status >= 500) this.worst = 502;
   }
 
-  report({ exchange }: SwiftRequest): Reply {
-    const nothing = this.deleted === 0 && this.notFound === 0 && this.errors.length === 0;
+  report(request: SwiftRequest): Reply {
+    if (this.errors.length > 0) return this.render(request, this.worst, '');
+    const nothing = this.deleted === 0 && this.notFound === 0;
+    return this.render(request, nothing ? 400 : 200, nothing ? 'Invalid bulk delete.' : '');
+  }
+
+  /** Something that ended the whole request; what was done until then is told all the same. */
+  stopped(request: SwiftRequest, error: unknown): Reply {
+    const reply = renderFailure(error);
+    if (reply.status === 500) throw error;
+    return this.render(request, reply.status, typeof reply.body === 'string' ? reply.body : '');
+  }
+
+  private render({ exchange }: SwiftRequest, status: number, body: string): Reply {
     const errors: ReportErrors = this.errors;
-    const status = this.errors.length > 0 ? this.worst : nothing ? 400 : 200;
     const fields = {
-      'Response Status': status === 502 ? '502 Bad Gateway' : statusLine(status),
-      'Response Body': nothing ? 'Invalid bulk delete.' : '',
+      'Response Status': statusLine(status),
+      'Response Body': body,
       'Number Deleted': this.deleted,
       'Number Not Found': this.notFound,
     };
     const format = reportFormat(exchange);
-    const body = renderReport(format, fields, errors, 'delete');
-    return { status: 200, headers: { 'Content-Type': format }, body };
+    const text = renderReport(format, fields, errors, 'delete');
+    return { status: 200, headers: { 'Content-Type': format }, body: text };
   }
 }
 
 async function deleteAll(
   request: SwiftRequest,
-  services: SwiftServices,
+  next: SwiftHandler,
   targets: readonly Target[],
   tally: DeleteTally,
 ): Promise<void> {
   for (let at = 0; at < targets.length; at += inFlightMax) {
     if (tally.failed >= failuresMax) throw refusal('bad-request', 'Max delete failures exceeded');
     const batch = targets.slice(at, at + inFlightMax);
-    await Promise.all(batch.map((target) => deleteOne(request, services, target, tally)));
+    await Promise.all(batch.map((target) => deleteOne(request, next, target, tally)));
   }
 }
 
 async function deleteOne(
   request: SwiftRequest,
-  services: SwiftServices,
-  { name, path }: Target,
+  next: SwiftHandler,
+  { name, path, query }: Target,
   tally: DeleteTally,
 ): Promise<void> {
   if (path === undefined) return tally.fail(name, 412);
-  try {
-    tally.count(await deletePath(request, services, path.replace(/^\/+/, '')));
-  } catch (error) {
-    if (isFailure(error, 'missing')) tally.count(false);
-    else tally.fail(name, statusOf(error));
-  }
+  const sub = {
+    method: 'DELETE',
+    path: splitPath(request.path.account, path),
+    ...(query === undefined ? {} : { query }),
+  };
+  const reply = await settled(() => next(subRequest(request, sub)));
+  if (isSuccess(reply)) tally.count(true);
+  else if (reply.status === 404) tally.count(false);
+  else tally.fail(name, reply.status);
 }
 
-async function deletePath(
-  { path: { account }, caller }: SwiftRequest,
-  { objects }: SwiftServices,
-  path: string,
-): Promise<boolean> {
-  const cut = path.indexOf('/');
-  const name = cut < 0 ? path : path.slice(0, cut);
-  const object = cut < 0 ? '' : path.slice(cut + 1);
-  if (object === '') {
-    authorize(caller, account, undefined, 'owner');
-    await objects.containers.delete(account, name);
-    return true;
-  }
-  const container = await objects.containers.open(account, name);
-  authorize(caller, account, container, 'write');
-  const { existed } = await objects.objects.delete(
-    { container, name: object },
-    { mode: 'available' },
-  );
-  return existed;
+function splitPath(account: string, path: string): SwiftPath {
+  const plain = path.replace(/^\/+/, '');
+  const cut = plain.indexOf('/');
+  if (cut < 0 || cut === plain.length - 1)
+    return { account, container: cut < 0 ? plain : plain.slice(0, cut) };
+  return { account, container: plain.slice(0, cut), object: plain.slice(cut + 1) };
+}
+
+interface Deletion {
+  readonly request: ObjectRequest;
+  readonly services: SwiftServices;
+  readonly tally: DeleteTally;
+  /** Depth first, each manifest after what it refers to. */
+  readonly order: Target[];
 }
 
 /** `DELETE …?multipart-manifest=delete`: the segments, those of nested manifests too, and then the manifest. */
-export async function deleteLarge(request: ObjectRequest, services: SwiftServices): Promise<Reply> {
+export async function deleteLarge(
+  request: ObjectRequest,
+  next: SwiftHandler,
+  services: SwiftServices,
+): Promise<Reply> {
+  if (/^(?:true|1|yes|on|t|y)$/i.test(request.query.get('async') ?? ''))
+    return await deleteLater(request, next, services);
   const tally = new DeleteTally();
   const { container, object } = request.path;
-  const order: string[] = [];
-  await collect(request, services, `${container}/${object}`, order, tally, true);
-  const targets = order.map((path) => ({ name: encodePercent(`/${path}`), path }));
-  await deleteAll(request, services, targets, tally);
-  return tally.report(request);
+  const deletion: Deletion = { request, services, tally, order: [] };
+  try {
+    await collect(deletion, `${container}/${object}`, true);
+    await deleteAll(request, next, deletion.order, tally);
+    return tally.report(request);
+  } catch (error) {
+    return tally.stopped(request, error);
+  }
 }
 
-/** Appends segments depth first, each manifest after what it refers to. */
-async function collect(
+/** `async=yes`: from now on the segments count as expired, and their bytes are given back in the background. */
+async function deleteLater(
   request: ObjectRequest,
+  next: SwiftHandler,
   services: SwiftServices,
-  path: string,
-  order: string[],
-  tally: DeleteTally,
-  isTop: boolean,
-): Promise<void> {
+): Promise<Reply> {
+  const { container, object, account } = request.path;
+  const segments = (await manifestOf(request, services, `${container}/${object}`)).filter(
+    ({ name }) => name !== undefined,
+  );
+  const paths = segments.map(({ name = '' }) => splitPath(account, name));
+  const names = [...new Set(paths.map((path) => path.container ?? ''))];
+  if (names.length > 1)
+    throw refusal(
+      'bad-request',
+      `All segments must be in one container. Found segments in ${names.map((name) => `"${encodePercent(name)}"`).join(', ')}`,
+    );
+  if (segments.some((segment) => segment.sub_slo === true))
+    throw refusal('bad-request', 'No segments may be large objects.');
+  const [name] = names;
+  if (name !== undefined) {
+    const holder = await openContainer(request, services, account, name);
+    authorize(request.caller, account, holder, 'write');
+    const nowS = Math.floor(services.clock.nowUs() / 1_000_000);
+    for (let at = 0; at < paths.length; at += inFlightMax)
+      await Promise.all(
+        paths.slice(at, at + inFlightMax).map(async (path) => {
+          const ref = { container: holder, name: path.object ?? '' };
+          await services.objects.objects
+            .update(ref, (present) => ({ ...present, deleteAtS: nowS }))
+            .catch((error: unknown) => {
+              if (!isFailure(error, 'missing')) throw error;
+            });
+        }),
+      );
+  }
+  const { path } = request;
+  return await next(subRequest(request, { method: 'DELETE', path }));
+}
+
+async function collect(deletion: Deletion, path: string, isTop: boolean): Promise<void> {
+  const { request, services, order, tally } = deletion;
   if (order.length > segmentsBufferedMax)
     throw refusal('bad-request', 'Too many buffered slo segments to delete.');
+  const version = isTop ? request.query.get('version-id') : undefined;
   let segments: readonly ManifestSegment[];
   try {
-    segments = await manifestOf(request, services, path);
+    segments = await manifestOf(request, services, path, version);
   } catch (error) {
     if (isFailure(error, 'missing')) tally.count(false);
-    else tally.fail(encodePercent(`/${path}`), statusOf(error));
-    if (isTop) return;
-    order.push(path);
+    else tally.fail(encodePercent(`/${path}`), statusOf(error), problemOf(error));
     return;
   }
   for (const segment of segments) {
     if (segment.name === undefined) continue;
     const name = segment.name.replace(/^\/+/, '');
-    if (segment.sub_slo === true) await collect(request, services, name, order, tally, false);
-    else order.push(name);
+    if (segment.sub_slo === true) await collect(deletion, name, false);
+    else order.push({ name: encodePercent(`/${name}`), path: name });
   }
-  order.push(path);
+  const query = version === undefined ? {} : { query: new Map([['version-id', version]]) };
+  order.push({ name: encodePercent(`/${path}`), path, ...query });
+}
+
+function problemOf(error: unknown): string {
+  const { status, body } = renderFailure(error);
+  return status === 400 && typeof body === 'string' ? body : statusLine(status);
 }
 
 async function manifestOf(
-  { path: { account }, caller }: ObjectRequest,
-  { objects }: SwiftServices,
+  request: ObjectRequest,
+  services: SwiftServices,
   path: string,
+  versionId?: string,
 ): Promise<readonly ManifestSegment[]> {
+  const { account } = request.path;
   const cut = path.indexOf('/');
-  const container = await objects.containers.open(account, path.slice(0, cut));
-  authorize(caller, account, container, 'write');
-  const stored = await objects.objects.get({ container, name: path.slice(cut + 1) });
+  const container = await openContainer(request, services, account, path.slice(0, cut));
+  authorize(request.caller, account, container, 'write');
+  const ref = { container, name: path.slice(cut + 1) };
+  const stored = await services.objects.objects.get(ref);
+  if (versionId !== undefined) throw refusal('bad-request', 'Versions are not kept here');
   if (stored.info.kind === 'multipart') return [];
   if (stored.info.kind !== 'slo') throw refusal('bad-request', 'Not an SLO manifest');
   return await readSegments(stored);

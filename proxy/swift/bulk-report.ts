@@ -24,7 +24,7 @@ export function renderReport(
   format: ReportFormat,
   fields: ReportFields,
   errors: ReportErrors,
-  root: 'delete' | 'upload',
+  root: 'delete' | 'upload' | 'extract',
 ): string {
   if (format === 'application/json') return JSON.stringify({ ...fields, Errors: errors });
   const entries = Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -1,31 +1,28 @@
 /** Containers: GET, HEAD, PUT, POST, DELETE. */
 import type { Exchange, Reply } from '../exchange.ts';
-import type { Container, Fields } from '../objects/index.ts';
-import {
-  authorize,
-  cleanAcl,
-  denial,
-  isOwnAccount,
-  isOwner,
-  readAclField,
-  writeAclField,
-} from './access.ts';
+import type { Container, ObjectListEntry } from '../objects/index.ts';
+import { authorize, denial, isOwnAccount, isOwner, ownersHeaders } from './access.ts';
+import { applyFields, namesFields, writeFields } from './container-fields.ts';
 import { listingReply, readFormat, readRange, renderObjects } from './listing.ts';
-import { applyChange, readMetadata, toFields, writeMetadata } from './metadata.ts';
+import { applyChange, type MetadataChange, readMetadata, writeMetadata } from './metadata.ts';
 import { htmlType, page, refusal } from './refusal.ts';
 import {
   type ContainerRequest,
   headerOf,
   type Operation,
+  type SwiftRequest,
   type SwiftServices,
 } from './swift-request.ts';
-import { fromHeader, httpDate, timestamp, toHeader } from './text.ts';
+import { httpDate, timestamp } from './text.ts';
+import { writeLocation } from './versions-location.ts';
+
+const nameBytesMax = 256;
 
 /**
  * The container, if the caller may know of it: who has no right to the account learns nothing from whether it exists.
  */
 export async function openContainer(
-  request: Pick<ContainerRequest, 'caller'>,
+  request: Pick<SwiftRequest, 'caller'>,
   services: SwiftServices,
   account: string,
   name: string,
@@ -33,10 +30,15 @@ export async function openContainer(
   try {
     return await services.objects.containers.open(account, name);
   } catch (error) {
-    const { caller } = request;
-    if (isOwner(caller, account) || isOwnAccount(caller, account)) throw error;
-    throw denial(caller, account);
+    if (mayKnow(request, account)) throw error;
+    throw denial(request.caller, account);
   }
+}
+
+function mayKnow({ caller }: Pick<SwiftRequest, 'caller'>, account: string): boolean {
+  if (caller.grant !== undefined) return caller.grant.account === account;
+  if (isOwner(caller, account) || isOwnAccount(caller, account)) return true;
+  return caller.rights?.get(account) !== undefined;
 }
 
 async function containerHeaders(
@@ -54,12 +56,16 @@ async function containerHeaders(
     'Accept-Ranges': 'bytes',
   };
   writeMetadata(headers, 'container', container.metadata);
-  if (!isOwner(request.caller, container.account)) return headers;
-  const read = container.system[readAclField];
-  const write = container.system[writeAclField];
-  if (read) headers['X-Container-Read'] = toHeader(read);
-  if (write) headers['X-Container-Write'] = toHeader(write);
+  writeLocation(headers, container);
+  if (isOwner(request.caller, container.account)) writeFields(headers, container);
+  else dropOwners(headers);
   return headers;
+}
+
+/** What only owners are told is taken out of an answer for others. */
+export function dropOwners(headers: Record<string, string | number>): void {
+  for (const name of Object.keys(headers))
+    if (ownersHeaders.has(name.toLowerCase())) delete headers[name];
 }
 
 export const getContainer: Operation<ContainerRequest> = async (request, services) => {
@@ -74,110 +80,111 @@ export const getContainer: Operation<ContainerRequest> = async (request, service
       status: 204,
       headers: { ...headers, 'Content-Type': `${format}; charset=utf-8`, Vary: 'Accept' },
     };
-  const { entries } =
+  const { entries }: { entries: readonly ObjectListEntry[] } =
     range.limit === 0 ? { entries: [] } : await services.objects.containers.list(container, range);
-  return listingReply(format, renderObjects(format, container.name, entries), headers);
+  return listingReply(format, renderObjects(format, container, entries), headers);
 };
 
-const aclHeaders = [
-  ['x-container-read', readAclField],
-  ['x-container-write', writeAclField],
-] as const;
-
-/** The dialect's own fields after the request's ACL headers. */
-function applyAcls(exchange: Exchange, present: Fields): Fields {
-  const next = new Map(Object.entries(present));
-  for (const [header, field] of aclHeaders) {
-    const removal = header.replace('x-', 'x-remove-');
-    if (headerOf(exchange, removal) !== undefined) next.delete(field);
-    const value = headerOf(exchange, header);
-    if (value === undefined) continue;
-    const text = fromHeader(value);
-    if (text === undefined) throw refusal('bad-request', 'ACL must be valid UTF-8');
-    const acl = cleanAcl(header, text);
-    if (acl === '') next.delete(field);
-    else next.set(field, acl);
-  }
-  return toFields(next);
-}
-
-const notOffered = [
-  'x-versions-location',
-  'x-history-location',
-  'x-versions-enabled',
-  'x-container-sync-to',
-];
-
-function refuseNotOffered(exchange: Exchange): void {
-  for (const header of notOffered)
-    if (headerOf(exchange, header))
-      throw refusal('precondition-failed', `${header} is not offered`);
-}
-
-function checkPolicy(exchange: Exchange, present: Container | undefined): void {
-  const policy = headerOf(exchange, 'x-storage-policy');
-  if (!policy) return;
-  const known = ['default'];
-  if (!known.includes(policy.toLowerCase()))
-    throw refusal('bad-request', `Invalid X-Storage-Policy '${policy}'`);
-  if (present !== undefined && present.policy !== policy.toLowerCase()) throw refusal('conflict');
+/** The policy that the request asks for; undefined for none. */
+function wantedPolicy(exchange: Exchange, { policies }: SwiftServices): string | undefined {
+  const name = headerOf(exchange, 'x-storage-policy');
+  if (!name) return undefined;
+  const policy = policies.find(name);
+  if (policy === undefined) throw refusal('bad-request', `Invalid X-Storage-Policy '${name}'`);
+  if (policy.deprecated)
+    throw refusal('bad-request', `Storage Policy '${policy.name}' is deprecated`, {
+      'Content-Type': htmlType,
+    });
+  return policy.name;
 }
 
 export const putContainer: Operation<ContainerRequest> = async (request, services) => {
   const { exchange, path, caller } = request;
-  authorize(caller, path.account, undefined, 'owner');
-  refuseNotOffered(exchange);
-  if (Buffer.byteLength(path.container) > 256)
-    throw refusal(
-      'bad-request',
-      `Container name length of ${Buffer.byteLength(path.container)} longer than 256`,
-    );
-  checkPolicy(exchange, undefined);
-  const change = readMetadata(exchange, 'container');
+  authorize(caller, path.account, undefined, 'container');
+  const change = readOwn(request, 'container');
+  const fields = fieldsFor(request, services);
+  const system = fields({});
   const metadata = applyChange({}, change);
-  const system = applyAcls(exchange, {});
-  const { containers } = services.objects;
-  const made = await containers.create({
+  const policy = wantedPolicy(exchange, services);
+  const length = Buffer.byteLength(path.container);
+  if (length > nameBytesMax)
+    throw refusal('bad-request', `Container name length of ${length} longer than ${nameBytesMax}`, {
+      'Content-Type': htmlType,
+    });
+  await checkRoom(request, services);
+  const made = await services.objects.containers.create({
     account: path.account,
     name: path.container,
     metadata,
     system,
+    policy: policy ?? services.policies.byDefault.name,
   });
   if (made.created) return { status: 201, headers: { 'Content-Type': htmlType }, body: '' };
-  checkPolicy(exchange, made.container);
-  await changeContainer(request, services);
+  if (policy !== undefined && policy !== made.container.policy) throw refusal('conflict');
+  await changeContainer(request, services, change);
   return page(202);
 };
 
-async function changeContainer(
-  { exchange, path }: ContainerRequest,
-  services: SwiftServices,
+/** Refuses one container too many, where their number is limited. */
+async function checkRoom(
+  { path }: ContainerRequest,
+  { objects, swift }: SwiftServices,
 ): Promise<void> {
-  const change = readMetadata(exchange, 'container');
-  const aclsNamed = aclHeaders.some(
-    ([header]) =>
-      exchange.headers[header] !== undefined ||
-      exchange.headers[header.replace('x-', 'x-remove-')] !== undefined,
-  );
-  if (change.set.size === 0 && change.removed.size === 0 && !aclsNamed) return;
+  const { containersPerAccountMax: max } = swift;
+  if (max === 0) return;
+  const { containers } = await objects.accounts.usage(path.account);
+  if (containers < max) return;
+  const page = await objects.accounts.listContainers(path.account, {
+    prefix: path.container,
+    limit: 1,
+  });
+  if (page.entries[0]?.name === path.container) return;
+  throw refusal('forbidden', `Reached container limit of ${max}`, { 'Content-Type': htmlType });
+}
+
+/** The metadata of the request, without what only owners may set. */
+function readOwn({ exchange, path, caller }: ContainerRequest, kind: 'container'): MetadataChange {
+  const change = readMetadata(exchange, kind);
+  if (isOwner(caller, path.account)) return change;
+  const open = (name: string) => !ownersHeaders.has(`x-${kind}-meta-${name}`);
+  return {
+    set: new Map([...change.set].filter(([name]) => open(name))),
+    removed: new Set([...change.removed].filter(open)),
+  };
+}
+
+function fieldsFor({ exchange, path, caller }: ContainerRequest, services: SwiftServices) {
+  if (!isOwner(caller, path.account)) return (present: Container['system']) => present;
+  return (present: Container['system']) => applyFields(exchange, present, services);
+}
+
+async function changeContainer(
+  request: ContainerRequest,
+  services: SwiftServices,
+  change: MetadataChange,
+): Promise<void> {
+  const { exchange, path } = request;
+  if (change.set.size === 0 && change.removed.size === 0 && !namesFields(exchange)) return;
+  const fields = fieldsFor(request, services);
   await services.objects.containers.update(path.account, path.container, (present) => ({
     metadata: applyChange(present.metadata, change),
-    system: applyAcls(exchange, present.system),
+    system: fields(present.system),
   }));
 }
 
 export const postContainer: Operation<ContainerRequest> = async (request, services) => {
-  authorize(request.caller, request.path.account, undefined, 'owner');
-  refuseNotOffered(request.exchange);
-  await services.objects.containers.open(request.path.account, request.path.container);
-  await changeContainer(request, services);
-  return { status: 204, headers: {} };
+  const { path } = request;
+  authorize(request.caller, path.account, undefined, 'container');
+  const change = readOwn(request, 'container');
+  await services.objects.containers.open(path.account, path.container);
+  await changeContainer(request, services, change);
+  return { status: 204, headers: { 'Content-Type': htmlType } };
 };
 
 export const deleteContainer: Operation<ContainerRequest> = async (request, services) => {
   const { path, caller } = request;
-  authorize(caller, path.account, undefined, 'owner');
+  authorize(caller, path.account, undefined, 'container');
   await services.objects.containers.delete(path.account, path.container);
-  const reply: Reply = { status: 204, headers: {} };
+  const reply: Reply = { status: 204, headers: { 'Content-Type': htmlType } };
   return reply;
 };

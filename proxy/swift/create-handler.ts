@@ -1,20 +1,25 @@
 /** The Swift dialect: what is addressed and the method lead to an operation; its failures become Swift's answers. */
 import type { Logger } from '#common';
-import type { Identity } from '../authenticator.ts';
 import type { Exchange, Handler, Reply } from '../exchange.ts';
-import { getAccount, postAccount } from './accounts.ts';
-import { bulkDelete } from './bulk-delete.ts';
+import { accessRules, type Caller } from './access.ts';
+import { learnRight } from './account-acl.ts';
+import { deleteAccount, getAccount, postAccount, putAccount } from './accounts.ts';
+import { allowedMethods } from './allowed-methods.ts';
 import { deleteObject, postObject } from './change-object.ts';
 import { deleteContainer, getContainer, postContainer, putContainer } from './containers.ts';
-import { copyObject } from './copy-object.ts';
 import { getObject } from './get-object.ts';
+import { createHostNames } from './host-names.ts';
+import { composeStages, stageNames } from './pipeline.ts';
 import { putObject } from './put-object.ts';
 import { page, refusal, renderFailure, textReply } from './refusal.ts';
-import { serveEndpoint } from './service-endpoints.ts';
-import { parsePath, parseQuery, type SwiftPath } from './swift-path.ts';
+import { createServiceEndpoints } from './service-endpoints.ts';
+import { parsePolicies } from './storage-policies.ts';
+import { parsePath, parseQuery } from './swift-path.ts';
 import {
   type ContainerRequest,
   headerOf,
+  isContainerRequest,
+  isObjectRequest,
   type ObjectRequest,
   type Operation,
   type SwiftRequest,
@@ -26,7 +31,9 @@ type Routes<R extends SwiftRequest> = Readonly<Record<string, Operation<R>>>;
 const accountRoutes: Routes<SwiftRequest> = {
   GET: getAccount,
   HEAD: getAccount,
+  PUT: putAccount,
   POST: postAccount,
+  DELETE: deleteAccount,
 };
 const containerRoutes: Routes<ContainerRequest> = {
   GET: getContainer,
@@ -41,18 +48,26 @@ const objectRoutes: Routes<ObjectRequest> = {
   PUT: putObject,
   POST: postObject,
   DELETE: deleteObject,
-  COPY: copyObject,
 };
 
-export interface SwiftHandlerOptions extends SwiftServices {
-  readonly log: Logger;
-}
+export type SwiftHandlerOptions = Pick<
+  SwiftServices,
+  'objects' | 'authenticator' | 'clock' | 'log' | 'settings' | 'swift'
+> & { readonly log: Logger };
 
 export function createSwiftHandler(options: SwiftHandlerOptions): Handler {
+  const { swift } = options;
+  const services: SwiftServices = {
+    ...options,
+    rules: accessRules(swift),
+    policies: parsePolicies(swift),
+    offers: new Set(stageNames(swift)),
+  };
+  const serve = createServe(services);
   return async (exchange) => {
     let reply: Reply;
     try {
-      reply = await serve(exchange, options);
+      reply = await serve(exchange);
     } catch (error) {
       exchange.failure = error;
       reply = renderFailure(error);
@@ -71,44 +86,47 @@ export function createSwiftHandler(options: SwiftHandlerOptions): Handler {
   };
 }
 
-async function serve(exchange: Exchange, services: SwiftServices): Promise<Reply> {
-  const { url } = exchange;
-  const question = url.indexOf('?');
-  const parsed = parsePath(question < 0 ? url : url.slice(0, question));
-  if (parsed.is === 'undecodable') return textReply(412, 'Invalid UTF8 or contains NULL');
-  if (parsed.is === 'malformed') return textReply(412, 'Bad URL');
-  if (parsed.is === 'other') return await serveEndpoint(parsed.name, exchange, services);
-  const query = parseQuery(question < 0 ? '' : url.slice(question + 1));
-  if (query === undefined) throw refusal('bad-request', 'parameters not valid UTF-8');
-  exchange.account = parsed.path.account;
-  const identity = await identify(exchange, services);
-  const caller = { identity, referer: headerOf(exchange, 'referer') };
-  return await dispatch({ exchange, path: parsed.path, query, caller }, services);
+function createServe(services: SwiftServices): Handler {
+  const handle = composeStages(services, (request) => dispatch(request, services));
+  const byHostName = createHostNames(services);
+  const serveEndpoint = createServiceEndpoints(services);
+  const serve: Handler = async (exchange) => {
+    const { url } = exchange;
+    const question = url.indexOf('?');
+    const parsed = parsePath(question < 0 ? url : url.slice(0, question));
+    if (parsed.is === 'undecodable') return textReply(412, 'Invalid UTF8 or contains NULL');
+    if (parsed.is === 'malformed') return textReply(412, 'Bad URL');
+    const query = parseQuery(question < 0 ? '' : url.slice(question + 1));
+    if (query === undefined) throw refusal('bad-request', 'parameters not valid UTF-8');
+    if (parsed.is === 'other') return await serveEndpoint({ name: parsed.name, exchange, query });
+    const { path } = parsed;
+    exchange.account = path.account;
+    const caller = await identify(exchange, services);
+    if (caller.identity !== undefined) await learnRight(caller, path.account, services);
+    return await handle({ exchange, path, query, caller });
+  };
+  return byHostName === undefined ? serve : (exchange) => byHostName(exchange, serve);
 }
 
 /** Whose token it is. One that is not good makes the caller anonymous: public things stay public. */
 async function identify(
   exchange: Exchange,
-  { authenticator }: SwiftServices,
-): Promise<Identity | undefined> {
+  { authenticator, rules }: SwiftServices,
+): Promise<Caller> {
   const token = headerOf(exchange, 'x-auth-token') ?? headerOf(exchange, 'x-storage-token');
-  return token ? await authenticator.validateToken(token) : undefined;
-}
-
-function isObjectRequest(request: SwiftRequest): request is ObjectRequest {
-  return request.path.object !== undefined;
-}
-
-function isContainerRequest(request: SwiftRequest): request is ContainerRequest {
-  return request.path.container !== undefined;
+  const service = headerOf(exchange, 'x-service-token');
+  return {
+    identity: token ? await authenticator.validateToken(token) : undefined,
+    service: service ? await authenticator.validateToken(service) : undefined,
+    referer: headerOf(exchange, 'referer'),
+    rules,
+    rights: new Map(),
+  };
 }
 
 async function dispatch(request: SwiftRequest, services: SwiftServices): Promise<Reply> {
-  const { method } = request.exchange;
-  if (method === 'OPTIONS') return preflight(request);
-  const bulk = request.query.has('bulk-delete') && request.path.container === undefined;
-  if (bulk && (method === 'POST' || method === 'DELETE'))
-    return await bulkDelete(request, services);
+  if (request.exchange.method === 'OPTIONS')
+    return { status: 200, headers: { Allow: allowedMethods(request, services) }, body: '' };
   if (isObjectRequest(request)) return await run(objectRoutes, request, services);
   if (isContainerRequest(request)) return await run(containerRoutes, request, services);
   return await run(accountRoutes, request, services);
@@ -121,22 +139,6 @@ async function run<R extends SwiftRequest>(
 ): Promise<Reply> {
   const { method } = request.exchange;
   const operation = Object.hasOwn(routes, method) ? routes[method] : undefined;
-  if (operation === undefined) return page(405, { Allow: allowed(routes) });
+  if (operation === undefined) return page(405, { Allow: allowedMethods(request, services) });
   return await operation(request, services);
-}
-
-function allowed(routes: object): string {
-  return [...Object.keys(routes), 'OPTIONS'].join(', ');
-}
-
-/** Browsers of other origins are not let in; without an origin it says what there is. */
-function preflight(request: SwiftRequest): Reply {
-  const { path, exchange } = request;
-  if (headerOf(exchange, 'origin') !== undefined) return page(401);
-  return { status: 200, headers: { Allow: allowed(routesOf(path)) }, body: '' };
-}
-
-function routesOf(path: SwiftPath): object {
-  if (path.object !== undefined) return objectRoutes;
-  return path.container === undefined ? accountRoutes : containerRoutes;
 }

@@ -1,25 +1,30 @@
 /** GET and HEAD of an object. */
 import { Buffer } from 'node:buffer';
+import { hash } from 'node:crypto';
 import type { Reply } from '../exchange.ts';
 import {
   type AssembledObject,
   assemble,
+  isDynamic,
+  linkAccountField,
+  linkBytesField,
+  linkEtagField,
+  linkTargetField,
   type ObjectInfo,
   readSegments,
   type StoredObject,
+  segmentBounds,
 } from '../objects/index.ts';
 import { authorize } from './access.ts';
-import { evaluateConditions, rangeApplies } from './conditional.ts';
-import { openContainer } from './containers.ts';
+import { learnRight } from './account-acl.ts';
+import { findObject } from './find-object.ts';
 import { writeMetadata } from './metadata.ts';
-import { type ByteRange, parseRange } from './range.ts';
-import { page } from './refusal.ts';
+import { locationOf } from './object-path.ts';
+import { page, refusal } from './refusal.ts';
+import { type HeaderMap, type SendOptions, sendObject, sendRange } from './send-object.ts';
 import { rawManifest } from './slo-manifest.ts';
 import type { ObjectRequest, Operation, SwiftServices } from './swift-request.ts';
-import { headerOf } from './swift-request.ts';
-import { httpDate, timestamp, titleCase, toHeader } from './text.ts';
-
-type HeaderMap = Record<string, string | number>;
+import { encodePercent, httpDate, timestamp, titleCase, toHeader } from './text.ts';
 
 export function objectHeaders(info: ObjectInfo): HeaderMap {
   const headers: HeaderMap = {
@@ -35,10 +40,25 @@ export function objectHeaders(info: ObjectInfo): HeaderMap {
   }
   writeMetadata(headers, 'object', info.metadata);
   if (info.deleteAtS !== undefined) headers['X-Delete-At'] = info.deleteAtS;
-  const manifest = info.system['x-object-manifest'];
-  if (manifest !== undefined) headers['X-Object-Manifest'] = toHeader(manifest);
+  if (isDynamic(info))
+    headers['X-Object-Manifest'] = encodePercent(info.system['x-object-manifest'] ?? '');
   if (info.kind === 'slo' || isMultipart(info)) headers['X-Static-Large-Object'] = 'True';
+  if (info.kind === 'symlink') writeLink(headers, info);
   return headers;
+}
+
+const linkHeaders = [
+  ['X-Symlink-Target', linkTargetField],
+  ['X-Symlink-Target-Account', linkAccountField],
+  ['X-Symlink-Target-Etag', linkEtagField],
+  ['X-Symlink-Target-Bytes', linkBytesField],
+] as const;
+
+function writeLink(headers: HeaderMap, { system }: ObjectInfo): void {
+  for (const [header, field] of linkHeaders) {
+    const value = system[field];
+    if (value !== undefined) headers[header] = encodePercent(value);
+  }
 }
 
 /**
@@ -50,27 +70,39 @@ function isMultipart(info: ObjectInfo): boolean {
 }
 
 export const getObject: Operation<ObjectRequest> = async (request, services) => {
-  const { path, query, caller } = request;
-  const container = await openContainer(request, services, path.account, path.container);
-  authorize(caller, path.account, container, 'object');
-  const ref = { container, name: path.object };
-  const asManifest = query.get('multipart-manifest') === 'get';
-  const stored = await services.objects.objects.get(ref);
+  const { exchange, path, query } = request;
+  const { stored, at } = await findObject(request, services);
   const { info } = stored;
   const headers = objectHeaders(info);
+  if (at !== undefined) headers['Content-Location'] = locationOf(at);
+  const asManifest = query.get('multipart-manifest') === 'get';
   if (isMultipart(info) && asManifest) {
     // Its parts are no objects: a client that wants to copy or delete segments has none to look after.
     headers['Content-Type'] = 'application/json; charset=utf-8';
     return { status: 200, headers: { ...headers, 'content-length': 2 }, body: Buffer.from('[]') };
   }
-  if (info.kind === 'plain' || info.kind === 'multipart')
-    return await sendObject(request, headers, info, stored.inline, stored);
+  if (info.kind !== 'slo' && !isDynamic(info))
+    return await sendObject(exchange, own(headers, stored));
   if (asManifest) return await sendManifest(request, headers, stored);
-  const whole = await assembleFor(request, services, stored, path.account);
+  const whole = await assembleFor(request, services, stored, at?.account ?? path.account);
   headers.Etag = `"${whole.etag}"`;
   if (info.kind === 'slo') headers['X-Manifest-Etag'] = info.etag;
-  return await sendObject(request, headers, { ...info, ...whole }, undefined, whole);
+  const object = { ...info, ...whole };
+  const part = query.get('part-number');
+  if (part !== undefined && info.kind === 'slo')
+    return await sendPart(part, headers, stored, whole);
+  return await sendObject(exchange, {
+    headers,
+    object,
+    source: whole,
+    oneRange: info.kind !== 'slo',
+  });
 };
+
+/** What the object itself holds. */
+function own(headers: HeaderMap, stored: StoredObject): SendOptions {
+  return { headers, object: stored.info, source: stored, inline: stored.inline };
+}
 
 export async function assembleFor(
   { caller }: Pick<ObjectRequest, 'caller'>,
@@ -82,7 +114,10 @@ export async function assembleFor(
     {
       service: services.objects,
       account,
-      mayRead: (container) => authorize(caller, container.account, container, 'object'),
+      mayRead: async (container) => {
+        await learnRight(caller, container.account, services);
+        authorize(caller, container.account, container, 'object');
+      },
     },
     stored,
   );
@@ -90,127 +125,40 @@ export async function assembleFor(
 
 /** The manifest itself rather than what it stands for. */
 async function sendManifest(
-  request: ObjectRequest,
+  { exchange, query }: ObjectRequest,
   headers: HeaderMap,
   stored: StoredObject,
 ): Promise<Reply> {
-  const { info } = stored;
-  if (info.kind === 'dlo') return await sendObject(request, headers, info, stored.inline, stored);
-  if (request.query.get('format') === 'raw') {
-    const body = Buffer.from(rawManifest(await readSegments(stored)));
-    return { status: 200, headers: { ...headers, 'content-length': body.length }, body };
+  if (isDynamic(stored.info)) return await sendObject(exchange, own(headers, stored));
+  if (query.get('format') !== 'raw') {
+    headers['Content-Type'] = 'application/json; charset=utf-8';
+    return await sendObject(exchange, own(headers, stored));
   }
-  headers['Content-Type'] = 'application/json; charset=utf-8';
-  return await sendObject(request, headers, info, stored.inline, stored);
+  const body = Buffer.from(rawManifest(await readSegments(stored)));
+  headers.Etag = hash('md5', body, 'hex');
+  return { status: 200, headers: { ...headers, 'Content-Length': body.length }, body };
 }
 
-interface Sendable {
-  readonly size: number;
-  readonly etag: string;
-  readonly modifiedUs: number;
-}
-
-interface Readable {
-  read(offset: number, length: number): AsyncIterable<Buffer>;
-}
-
-async function sendObject(
-  { exchange }: ObjectRequest,
+/** One segment of a static large object, by its number. */
+async function sendPart(
+  text: string,
   headers: HeaderMap,
-  object: Sendable,
-  inline: Buffer | undefined,
-  source: Readable,
+  stored: StoredObject,
+  whole: AssembledObject,
 ): Promise<Reply> {
-  const verdict = evaluateConditions(exchange, object);
-  if (verdict === 304) return { status: 304, headers };
-  if (verdict === 412) return page(412, { Etag: headers.Etag ?? '' });
-  const { size } = object;
-  if (exchange.method === 'HEAD') {
-    headers['Content-Length'] = size;
-    return { status: 200, headers };
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (number < 1 || number > 10_000)
+    throw refusal('bad-request', 'Part number must be an integer between 1 and 10000');
+  const segments = await readSegments(stored);
+  headers['X-Parts-Count'] = segments.length;
+  const segment = segments[number - 1];
+  if (segment === undefined) {
+    const range = `bytes */${whole.size}`;
+    return page(416, { 'Content-Range': range, 'X-Parts-Count': segments.length });
   }
-  const range = headerOf(exchange, 'range');
-  const ranges =
-    range !== undefined && rangeApplies(exchange, object) ? parseRange(range, size) : undefined;
-  if (ranges === undefined) {
-    headers['Content-Length'] = size;
-    const body = inline ?? (size === 0 ? Buffer.alloc(0) : await primed(source.read(0, size)));
-    return { status: 200, headers, body };
-  }
-  if (ranges.length === 0)
-    return page(416, { 'Content-Range': `bytes */${size}`, 'Accept-Ranges': 'bytes' });
-  const [first] = ranges;
-  if (ranges.length === 1 && first !== undefined)
-    return await sendRange(headers, size, first, source);
-  return await sendRanges(headers, size, ranges, source);
-}
-
-async function sendRange(
-  headers: HeaderMap,
-  size: number,
-  range: ByteRange,
-  source: Readable,
-): Promise<Reply> {
-  const length = range.last - range.first + 1;
-  headers['Content-Range'] = `bytes ${range.first}-${range.last}/${size}`;
-  headers['Content-Length'] = length;
-  return { status: 206, headers, body: await primed(source.read(range.first, length)) };
-}
-
-/** Several ranges, as `multipart/byteranges`. */
-async function sendRanges(
-  headers: HeaderMap,
-  size: number,
-  ranges: readonly ByteRange[],
-  source: Readable,
-): Promise<Reply> {
-  const type = headers['Content-Type'] ?? '';
-  // Any string that a part is unlikely to hold does: parts are found by their lengths.
-  const boundary =
-    `pileus-${size.toString(36)}-${ranges.map(({ first }) => first.toString(36)).join('-')}`.slice(
-      0,
-      70,
-    );
-  const heads = ranges.map(({ first, last }) =>
-    Buffer.from(
-      `--${boundary}\r\nContent-Type: ${type}\r\nContent-Range: bytes ${first}-${last}/${size}\r\n\r\n`,
-      'latin1',
-    ),
-  );
-  const end = Buffer.from(`--${boundary}--`);
-  const gap = Buffer.from('\r\n');
-  let length = end.length;
-  for (const [at, { first, last }] of ranges.entries())
-    length += (heads[at]?.length ?? 0) + (last - first + 1) + gap.length;
-  headers['Content-Type'] = `multipart/byteranges;boundary=${boundary}`;
-  headers['Content-Length'] = length;
-  async function* parts(): AsyncIterable<Buffer> {
-    for (const [at, { first, last }] of ranges.entries()) {
-      const head = heads[at];
-      if (head !== undefined) yield head;
-      yield* source.read(first, last - first + 1);
-      yield gap;
-    }
-    yield end;
-  }
-  return { status: 206, headers, body: await primed(parts()) };
-}
-
-/**
- * The stream with its first chunk already read: what cannot be read at all is refused with a status, rather than
- * by cutting a started answer short.
- */
-async function primed(source: AsyncIterable<Buffer>): Promise<AsyncIterable<Buffer>> {
-  const iterator = source[Symbol.asyncIterator]();
-  let next = await iterator.next();
-  return (async function* () {
-    try {
-      while (next.done !== true) {
-        yield next.value;
-        next = await iterator.next();
-      }
-    } finally {
-      await iterator.return?.();
-    }
-  })();
+  const first = segments
+    .slice(0, number - 1)
+    .reduce((sum, before) => sum + segmentBounds(before).length, 0);
+  const last = first + segmentBounds(segment).length - 1;
+  return await sendRange(headers, whole.size, { first, last }, whole);
 }

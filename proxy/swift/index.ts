@@ -1,2 +1,3 @@
 /** The Swift dialect. */
 export * from './create-handler.ts';
+export * from './settings.ts';

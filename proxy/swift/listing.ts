@@ -1,10 +1,19 @@
 /** Listings: parameters in, text, JSON or XML out. */
 import { Buffer } from 'node:buffer';
 import type { Exchange, Reply } from '../exchange.ts';
-import type { ContainerListEntry, ObjectListEntry } from '../objects/index.ts';
+import {
+  type Container,
+  type ContainerListEntry,
+  type Fields,
+  linkBytesField,
+  linkEtagField,
+  linkTarget,
+  type ObjectListEntry,
+} from '../objects/index.ts';
+import { locationOf } from './object-path.ts';
 import { refusal } from './refusal.ts';
 import type { Query } from './swift-path.ts';
-import { isoTime, isTrue } from './text.ts';
+import { isoTime, isTrue, jsonText } from './text.ts';
 
 export const listingMax = 10_000;
 
@@ -96,18 +105,6 @@ export function bestOf<T extends string>(accept: string, offers: readonly T[]): 
   return best;
 }
 
-// Needs no escape: JSON is sent in ASCII, as Swift does.
-const plainJson = /^[ !#-[\]-~]*$/;
-
-/** A JSON string in ASCII. */
-export function jsonText(text: string): string {
-  if (plainJson.test(text)) return `"${text}"`;
-  return JSON.stringify(text).replace(
-    /[\u007f-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
 const entities: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -119,10 +116,22 @@ export function xmlText(text: string): string {
   return text.replace(/[&<>"]/g, (mark) => entities[mark] ?? mark);
 }
 
-function objectJson(entry: ObjectListEntry): string {
+function objectJson(entry: ObjectListEntry, account: string): string {
   if (entry.name === undefined) return `{"subdir": ${jsonText(entry.prefix)}}`;
   const slo = entry.sloEtag === undefined ? '' : `, "slo_etag": "\\"${entry.sloEtag}\\""`;
-  return `{"bytes": ${entry.size}, "hash": "${entry.etag}", "name": ${jsonText(entry.name)}, "content_type": ${jsonText(entry.contentType)}, "last_modified": "${isoTime(entry.modifiedUs)}"${slo}}`;
+  const link = entry.link === undefined ? '' : linkJson(entry.link, account);
+  return `{"bytes": ${entry.size}, "hash": "${entry.etag}", "name": ${jsonText(entry.name)}, "content_type": ${jsonText(entry.contentType)}, "last_modified": "${isoTime(entry.modifiedUs)}"${slo}${link}}`;
+}
+
+function linkJson(system: Fields, account: string): string {
+  const target = linkTarget(system, account);
+  const etag = system[linkEtagField];
+  const path = target === undefined ? '' : locationOf(target);
+  const fixed =
+    etag === undefined
+      ? ''
+      : `, "symlink_etag": ${jsonText(etag)}, "symlink_bytes": ${Number(system[linkBytesField])}`;
+  return `, "symlink_path": ${jsonText(path)}${fixed}`;
 }
 
 function objectXml(entry: ObjectListEntry): string {
@@ -168,12 +177,13 @@ const xmlHead = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
 export function renderObjects(
   format: ListingFormat,
-  container: string,
+  { account, name }: Pick<Container, 'account' | 'name'>,
   entries: readonly ObjectListEntry[],
 ): Buffer {
-  if (format === 'application/json') return renderBytes(entries, objectJson, jsonFrame);
+  if (format === 'application/json')
+    return renderBytes(entries, (entry) => objectJson(entry, account), jsonFrame);
   if (format === 'text/plain') return renderBytes(entries, lineOf, textFrame);
-  const open = `${xmlHead}<container name="${xmlText(container)}">`;
+  const open = `${xmlHead}<container name="${xmlText(name)}">`;
   return renderBytes(entries, objectXml, { open, separator: '', close: '</container>' });
 }
 

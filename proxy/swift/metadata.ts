@@ -23,11 +23,16 @@ export interface MetadataChange {
 const noChange: MetadataChange = { set: new Map(), removed: new Set() };
 
 export function readMetadata(exchange: Exchange, owner: MetadataOwner): MetadataChange {
+  return readMetadataFrom(exchange.rawHeaders, owner);
+}
+
+/** `lines`: name, value, name, value … */
+export function readMetadataFrom(lines: readonly string[], owner: MetadataOwner): MetadataChange {
   const prefix = `x-${owner}-meta-`;
   const removePrefix = `x-remove-${owner}-meta-`;
   let set: Map<string, string> | undefined;
   let removed: Set<string> | undefined;
-  const names = exchange.rawHeaders;
+  const names = lines;
   for (let at = 0; at < names.length; at += 2) {
     const raw = names[at] ?? '';
     const value = names[at + 1] ?? '';

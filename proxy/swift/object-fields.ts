@@ -1,6 +1,6 @@
 /** What requests say about an object beside its bytes, and the answer to one that was stored. */
 import type { Exchange, Reply } from '../exchange.ts';
-import type { ObjectFields, ObjectInfo, ObjectKind, PutObject } from '../objects/index.ts';
+import type { Fields, ObjectFields, ObjectInfo, ObjectKind, PutObject } from '../objects/index.ts';
 import { guessContentType } from './content-types.ts';
 import { isTrue, readMetadata, toFields } from './metadata.ts';
 import { htmlType, refusal } from './refusal.ts';
@@ -69,13 +69,13 @@ export function kindOf(exchange: Exchange): ObjectKind {
 /** Everything that a PUT says about the object beside its bytes. */
 export function readFields(exchange: Exchange, name: string, nowUs: number): ObjectFields {
   const metadata = readMetadata(exchange, 'object');
-  const manifest = headerOf(exchange, 'x-object-manifest');
+  const manifest = readManifest(exchange);
   const deleteAtS = readDeleteAt(exchange, nowUs);
   return {
     contentType: readContentType(exchange, name),
     metadata: toFields(metadata.set),
     headers: readKept(exchange),
-    ...(manifest ? { system: { 'x-object-manifest': checkDynamic(manifest) } } : {}),
+    ...(manifest === undefined ? {} : { system: manifest }),
     ...(deleteAtS === undefined ? {} : { deleteAtS }),
   };
 }
@@ -101,22 +101,31 @@ function readContentType(exchange: Exchange, name: string): string {
   return type;
 }
 
+/** The system field of a dynamic large object. */
+export function readManifest(exchange: Exchange): Fields | undefined {
+  const manifest = headerOf(exchange, 'x-object-manifest');
+  return manifest ? { 'x-object-manifest': checkDynamic(manifest) } : undefined;
+}
+
+// Ten digits: later than that is never.
+const deleteAtMax = 9_999_999_999;
+const integerForm = /^\s*[-+]?\d+\s*$/;
+
 /** Seconds since 1970, from X-Delete-At or X-Delete-After (which comes first). */
 export function readDeleteAt(exchange: Exchange, nowUs: number): number | undefined {
   const nowS = nowUs / 1_000_000;
   const after = headerOf(exchange, 'x-delete-after');
   if (after !== undefined && after !== '') {
-    if (!/^\s*[-+]?\d{1,12}\s*$/.test(after))
-      throw refusal('bad-request', 'Non-integer X-Delete-After');
-    const at = Math.floor(nowS + Number(after));
+    if (!integerForm.test(after)) throw refusal('bad-request', 'Non-integer X-Delete-After');
+    const at = Math.min(deleteAtMax, Math.floor(nowS + Number(after)));
     if (at <= nowS) throw refusal('bad-request', 'X-Delete-After in past');
     return at;
   }
   const at = headerOf(exchange, 'x-delete-at');
   if (at === undefined || at === '') return undefined;
-  if (!/^\s*[-+]?\d{1,12}\s*$/.test(at)) throw refusal('bad-request', 'Non-integer X-Delete-At');
+  if (!integerForm.test(at)) throw refusal('bad-request', 'Non-integer X-Delete-At');
   if (Number(at) <= nowS) throw refusal('bad-request', 'X-Delete-At in past');
-  return Number(at);
+  return Math.min(deleteAtMax, Number(at));
 }
 
 function checkDynamic(manifest: string): string {

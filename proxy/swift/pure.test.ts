@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { skipCollapsed } from '../objects/accounts.ts';
 import { mergePages } from '../objects/object-listing.ts';
-import { cleanAcl } from './access.ts';
-import { bestOf, jsonText } from './listing.ts';
+import { cleanAcl } from './container-acl.ts';
+import { bestOf } from './listing.ts';
 import { parseRange } from './range.ts';
 import { parsePath, parseQuery } from './swift-path.ts';
 import {
@@ -12,6 +12,7 @@ import {
   encodePercent,
   fromHeader,
   isoTime,
+  jsonText,
   timestamp,
   titleCase,
   toHeader,

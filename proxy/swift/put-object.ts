@@ -1,9 +1,9 @@
-/** PUT of an object: its bytes, a manifest, or (with X-Copy-From) a copy. */
-import type { PutObject } from '../objects/index.ts';
+/** PUT of an object: its bytes, a symlink, or a manifest. */
+import type { ObjectFields, PutObject } from '../objects/index.ts';
 import { authorize } from './access.ts';
 import { stripQuotes } from './conditional.ts';
 import { openContainer } from './containers.ts';
-import { copyInto, parseObjectPath } from './copy-object.ts';
+import { readMetadataFrom, toFields } from './metadata.ts';
 import {
   checkObjectName,
   created,
@@ -13,34 +13,21 @@ import {
   requireLength,
 } from './object-fields.ts';
 import { putManifest } from './put-manifest.ts';
+import { putSymlink } from './put-symlink.ts';
 import { refusal } from './refusal.ts';
 import { headerOf, type ObjectRequest, type Operation } from './swift-request.ts';
-import { decodePercent } from './text.ts';
 
 export const putObject: Operation<ObjectRequest> = async (request, services) => {
   const { exchange, path, query, caller } = request;
+  const conditions = readPutConditions(exchange);
   const container = await openContainer(request, services, path.account, path.container);
   authorize(caller, path.account, container, 'write');
-  checkObjectName(path.object);
-  const from = headerOf(exchange, 'x-copy-from');
-  if (query.get('multipart-manifest') === 'put') {
-    if (from)
-      throw refusal('method-not-allowed', 'Multipart Manifest PUTs cannot be COPY requests');
+  if (query.get('multipart-manifest') === 'put')
     return await putManifest(request, services, container);
-  }
-  if (from) {
-    if (exchange.body.length !== 0)
-      throw refusal('bad-request', 'Copy requests require a zero byte body');
-    const source = parseObjectPath('X-Copy-From', from);
-    const account = headerOf(exchange, 'x-copy-from-account');
-    const target = { container, name: path.object };
-    return await copyInto(request, services, target, {
-      ...source,
-      account: account === undefined ? path.account : (decodePercent(account) ?? ''),
-    });
-  }
+  if (headerOf(exchange, 'x-symlink-target') !== undefined)
+    return await putSymlink(request, services, container);
   requireLength(exchange, services.settings.objectBytesMax);
-  const conditions = readPutConditions(exchange);
+  checkObjectName(path.object);
   const etag = headerOf(exchange, 'etag');
   const { length } = exchange.body;
   const small = length !== undefined && length <= services.settings.inlineBytesMax;
@@ -54,7 +41,21 @@ export const putObject: Operation<ObjectRequest> = async (request, services) => 
     ...(length === undefined ? {} : { length }),
     ...(etag ? { expectedMd5: stripQuotes(etag) } : {}),
     ...(conditions === undefined ? {} : { conditions }),
+    ...(headerOf(exchange, 'trailer') === undefined
+      ? {}
+      : { onBodyEnd: ({ md5 }) => readTrailers(request, md5) }),
   };
   const { info } = await services.objects.objects.put(put);
   return created(info, info.etag);
 };
+
+/** Metadata (and an ETag to be checked) that came behind a chunked body. */
+function readTrailers({ exchange }: ObjectRequest, md5: string): ObjectFields | undefined {
+  const trailers = exchange.body.trailers ?? [];
+  const { set } = readMetadataFrom(trailers, 'object');
+  for (let at = 0; at < trailers.length; at += 2) {
+    if (trailers[at]?.toLowerCase() !== 'etag') continue;
+    if (stripQuotes(trailers[at + 1] ?? '').toLowerCase() !== md5) throw refusal('unprocessable');
+  }
+  return set.size === 0 ? undefined : { metadata: toFields(set) };
+}

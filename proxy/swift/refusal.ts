@@ -18,7 +18,8 @@ export type SwiftCode =
   | 'unprocessable'
   | 'conflict'
   | 'not-implemented'
-  | 'bad-url';
+  | 'bad-url'
+  | 'unavailable';
 
 const statuses: Readonly<Record<SwiftCode | ObjectFailureCode | ClusterFailureCode, number>> = {
   'bad-request': 400,
@@ -35,6 +36,7 @@ const statuses: Readonly<Record<SwiftCode | ObjectFailureCode | ClusterFailureCo
   conflict: 409,
   'not-implemented': 501,
   'bad-url': 412,
+  unavailable: 503,
   'container-missing': 404,
   'object-missing': 404,
   'upload-missing': 404,
@@ -62,6 +64,8 @@ const statuses: Readonly<Record<SwiftCode | ObjectFailureCode | ClusterFailureCo
   'part-too-small': 400,
   'too-many-parts': 400,
   'segment-changed': 409,
+  'link-changed': 409,
+  'link-too-long': 409,
   'row-malformed': 500,
   'service-closed': 503,
   'no-quorum': 503,
@@ -154,6 +158,21 @@ export function textReply(status: number, text: string, headers: ReplyHeaders = 
 export function statusLine(status: number): string {
   const known: Readonly<Record<number, string>> = { 200: 'OK', 201: 'Created', 204: 'No Content' };
   return `${status} ${reasons[status]?.[0] ?? known[status] ?? 'Error'}`;
+}
+
+/** What a handler answers, its failures included; those that are nobody's fault but ours go on. */
+export async function settled(answer: () => Promise<Reply>): Promise<Reply> {
+  try {
+    return await answer();
+  } catch (error) {
+    const reply = renderFailure(error);
+    if (reply.status === 500) throw error;
+    return reply;
+  }
+}
+
+export function isSuccess({ status }: Reply): boolean {
+  return status >= 200 && status < 300;
 }
 
 export function renderFailure(error: unknown): Reply {

@@ -1,68 +1,64 @@
-/** What is no account: `/info`, `/healthcheck` and TempAuth's `/auth/v1.0`. */
-import { accountOf } from '../authenticator.ts';
+/** What is no account: `/info`, `/healthcheck`, `/recon/…`, `/crossdomain.xml`, and TempAuth's `/auth/v1.0`. */
 import type { Exchange, Reply } from '../exchange.ts';
-import { deletesMax } from './bulk-delete.ts';
-import { listingMax } from './listing.ts';
-import { metadataMax } from './metadata.ts';
+import { describeCluster, isForAdmins } from './cluster-info.ts';
+import { createRecon } from './recon.ts';
 import { page, refusal } from './refusal.ts';
-import { segmentsMax } from './slo-manifest.ts';
+import type { Query } from './swift-path.ts';
 import { headerOf, type SwiftServices } from './swift-request.ts';
 import { encodePercent, fromHeader } from './text.ts';
 
-function describe({ settings }: SwiftServices): unknown {
-  return {
-    swift: {
-      version: '2.30.0',
-      strict_cors_mode: true,
-      policies: [{ name: 'default', default: true, aliases: 'default' }],
-      allow_account_management: false,
-      account_autocreate: true,
-      max_file_size: settings.objectBytesMax,
-      max_meta_name_length: metadataMax.nameLength,
-      max_meta_value_length: metadataMax.valueLength,
-      max_meta_count: metadataMax.count,
-      max_meta_overall_size: metadataMax.overallSize,
-      max_header_size: metadataMax.headerLength,
-      max_object_name_length: 1024,
-      container_listing_limit: listingMax,
-      account_listing_limit: listingMax,
-      max_account_name_length: 256,
-      max_container_name_length: 256,
-      valid_api_versions: ['v1', 'v1.0'],
-      extra_header_count: 0,
-    },
-    slo: {
-      max_manifest_segments: segmentsMax,
-      max_manifest_size: 8 * 1024 * 1024,
-      min_segment_size: 1,
-      allow_async_delete: false,
-    },
-    dlo: {},
-    bulk_delete: { max_deletes_per_request: deletesMax, max_failed_deletes: 1000 },
-    tempauth: { account_acls: false },
+export interface EndpointRequest {
+  readonly name: string;
+  readonly exchange: Exchange;
+  readonly query: Query;
+}
+
+type Endpoint = (request: EndpointRequest) => Promise<Reply>;
+
+export function createServiceEndpoints(services: SwiftServices): Endpoint {
+  const recon = services.offers.has('recon') ? createRecon(services) : undefined;
+  const policy = services.offers.has('crossdomain') ? services.swift.crossDomainPolicy : '';
+  return async (request) => {
+    const { name, exchange } = request;
+    const reads = exchange.method === 'GET' || exchange.method === 'HEAD';
+    if (name === '/info') return await info(request, services);
+    if (name === '/healthcheck') {
+      if (!reads) return page(405, { Allow: 'GET, HEAD' });
+      return { status: 200, headers: { 'Content-Type': 'text/plain' }, body: 'OK' };
+    }
+    if (name === '/crossdomain.xml' && policy !== '' && reads) return crossDomain(policy);
+    if (recon !== undefined && name.startsWith('/recon/') && reads) return await recon(name);
+    if (/^\/auth\/v1(\.0)?\/?$/.test(name)) {
+      if (!reads) return page(405, { Allow: 'GET, HEAD' });
+      return await issueToken(exchange, services);
+    }
+    throw refusal('not-found');
   };
 }
 
-export async function serveEndpoint(
-  name: string,
-  exchange: Exchange,
-  services: SwiftServices,
-): Promise<Reply> {
-  const reads = exchange.method === 'GET' || exchange.method === 'HEAD';
-  if (name === '/info') {
-    if (!reads && exchange.method !== 'OPTIONS') return page(405, { Allow: 'HEAD, GET, OPTIONS' });
-    const headers = { 'Content-Type': 'application/json; charset=UTF-8' };
-    return { status: 200, headers, body: JSON.stringify(describe(services)) };
-  }
-  if (name === '/healthcheck') {
-    if (!reads) return page(405, { Allow: 'GET, HEAD' });
-    return { status: 200, headers: { 'Content-Type': 'text/plain' }, body: 'OK' };
-  }
-  if (/^\/auth\/v1(\.0)?\/?$/.test(name)) {
-    if (!reads) return page(405, { Allow: 'GET, HEAD' });
-    return await issueToken(exchange, services);
-  }
-  throw refusal('not-found');
+async function info({ exchange, query }: EndpointRequest, services: SwiftServices): Promise<Reply> {
+  const { method } = exchange;
+  if (method === 'OPTIONS')
+    return { status: 200, headers: { Allow: 'HEAD, GET, OPTIONS' }, body: '' };
+  if (method !== 'GET' && method !== 'HEAD') return page(405, { Allow: 'HEAD, GET, OPTIONS' });
+  const headers = { 'Content-Type': 'application/json; charset=UTF-8' };
+  const admin = query.has('swiftinfo_sig') || query.has('swiftinfo_expires');
+  if (admin && !isForAdmins(method, query, services))
+    return page(services.swift.infoAdminKey === '' ? 403 : 401, {
+      'WWW-Authenticate': 'Swift realm="unknown"',
+    });
+  return { status: 200, headers, body: JSON.stringify(describeCluster(services, admin)) };
+}
+
+function crossDomain(policy: string): Reply {
+  const body = [
+    '<?xml version="1.0"?>',
+    '<!DOCTYPE cross-domain-policy SYSTEM "http://www.adobe.com/xml/dtds/cross-domain-policy.dtd" >',
+    '<cross-domain-policy>',
+    policy,
+    '</cross-domain-policy>',
+  ];
+  return { status: 200, headers: { 'Content-Type': 'application/xml' }, body: body.join('\n') };
 }
 
 async function issueToken(exchange: Exchange, services: SwiftServices): Promise<Reply> {
@@ -73,7 +69,7 @@ async function issueToken(exchange: Exchange, services: SwiftServices): Promise<
   if (!projectUser || !secret) return denied;
   const session = await services.authenticator.authenticatePassword(projectUser, secret);
   if (session?.identity.projectId === undefined) return denied;
-  const account = accountOf(session.identity.projectId);
+  const account = `${services.rules.prefixes[0] ?? 'AUTH_'}${session.identity.projectId}`;
   exchange.account = account;
   const { expiresMs } = session.identity;
   const leftS =

@@ -113,3 +113,15 @@ export function isoTime(timeUs: number): string {
 export function isTrue(value: string | undefined): boolean {
   return value !== undefined && ['true', '1', 'yes', 'on', 't', 'y'].includes(value.toLowerCase());
 }
+
+// Needs no escape: JSON is sent in ASCII, as Swift does.
+const plainJson = /^[ !#-[\]-~]*$/;
+
+/** A JSON string in ASCII. */
+export function jsonText(text: string): string {
+  if (plainJson.test(text)) return `"${text}"`;
+  return JSON.stringify(text).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

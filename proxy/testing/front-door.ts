@@ -12,6 +12,7 @@ import { createObjectService, type ObjectService } from '../objects/index.ts';
 import { createMemoryCluster, type MemoryCluster } from '../objects/testing/memory-cluster.ts';
 import { createSwiftServer } from '../server.ts';
 import { type ProxySettings, proxySettings } from '../settings.ts';
+import { type SwiftSettings, swiftSettings } from '../swift/index.ts';
 
 export interface TestUser {
   readonly project: string;
@@ -70,6 +71,7 @@ export interface FrontDoor {
 export async function openFrontDoor(
   changes: Partial<ProxySettings> = {},
   log: Logger = silentLogger,
+  swift: Partial<SwiftSettings> = {},
 ): Promise<FrontDoor> {
   const settings = { ...defaultsOf(proxySettings), ...changes };
   const cluster = createMemoryCluster(seededRandom(7));
@@ -84,6 +86,7 @@ export async function openFrontDoor(
     address: { host: '127.0.0.1', port: 0 },
     objects,
     authenticator: createTestAuthenticator(),
+    swift: { ...defaultsOf(swiftSettings), ...swift },
     metrics: createMetrics(),
   });
   return {

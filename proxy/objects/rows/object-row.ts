@@ -34,7 +34,7 @@ export interface ObjectRow {
 }
 
 const magic = 0x6f;
-const kinds: readonly ObjectKind[] = ['plain', 'multipart', 'slo', 'dlo'];
+const kinds: readonly ObjectKind[] = ['plain', 'multipart', 'slo', 'dlo', 'symlink'];
 
 // Where the fixed fields begin.
 const atVersion = 1;
@@ -191,7 +191,7 @@ function contentTypeOf(meta: Buffer): string {
   return lastType;
 }
 
-/** What a listing shows of a row; never touches the tail. */
+/** What a listing shows of a row; only a symlink's target lies in the tail. */
 export function decodeSummary(row: StoredRow): ObjectSummary {
   const meta = check(row);
   const summary = {
@@ -202,6 +202,7 @@ export function decodeSummary(row: StoredRow): ObjectSummary {
     modifiedUs: meta.readDoubleBE(atModified),
     ...(meta[atStorageClass] === 0 ? {} : { storageClass: storageClassAt(meta[atStorageClass]) }),
   };
+  if (meta[atKind] === 4) return { ...summary, link: decodeObjectRow(row).info.system };
   if (meta[atKind] !== 2) return summary;
   const at = fixedOf(meta) + meta.readUInt16BE(atContentType);
   return {

@@ -1,0 +1,77 @@
+/** Container ACLs: cleaned when they are set, and what their entries say of a caller. Pure. */
+import { type Caller, rulesOf } from './access.ts';
+import { refusal } from './refusal.ts';
+import { decodePercent } from './text.ts';
+
+/** `project:user` (ids; or names of the default domain; `*` for any), or a role's name. */
+export function namesCaller(caller: Caller, entry: string): boolean {
+  const { identity } = caller;
+  if (identity === undefined || entry.startsWith('.')) return false;
+  const grant = decodePercent(entry) ?? entry;
+  const cut = grant.indexOf(':');
+  if (cut < 0) {
+    const role = grant.toLowerCase();
+    return identity.roles.some((held) => held.toLowerCase() === role);
+  }
+  const [project, user] = [grant.slice(0, cut), grant.slice(cut + 1)];
+  const inDefault = identity.domainId === undefined || identity.domainId === 'default';
+  const named = rulesOf(caller).namesInAcls && inDefault;
+  const projects = ['*', identity.projectId, ...(named ? [identity.projectName] : [])];
+  const users = ['*', identity.userId, ...(named ? [identity.userName] : [])];
+  return projects.includes(project) && users.includes(user);
+}
+
+export function isReferrerAllowed(
+  referer: string | undefined,
+  entries: readonly string[],
+): boolean {
+  let host = 'unknown';
+  if (referer !== undefined && URL.canParse(referer)) host = new URL(referer).hostname || host;
+  let allowed = false;
+  for (const entry of entries) {
+    if (!entry.startsWith('.r:')) continue;
+    const rule = entry.slice(3);
+    const denies = rule.startsWith('-');
+    const pattern = denies ? rule.slice(1) : rule;
+    const matches =
+      pattern === '*' || pattern === host || (pattern.startsWith('.') && host.endsWith(pattern));
+    // The last rule that matches decides.
+    if (matches) allowed = !denies;
+  }
+  return allowed;
+}
+
+const designators = new Set(['.r', '.ref', '.referer', '.referrer']);
+
+/** An ACL as it is kept: blanks gone, referrer rules in one form; refuses what means nothing. */
+export function cleanAcl(header: string, value: string): string {
+  const entries: string[] = [];
+  for (const raw of value.split(',')) {
+    const entry = raw.trim();
+    if (entry === '') continue;
+    entries.push(entry.startsWith('.') ? cleanDesignator(header, entry) : entry);
+  }
+  return entries.join(',');
+}
+
+function cleanDesignator(header: string, entry: string): string {
+  const cut = entry.indexOf(':');
+  if (cut < 0) {
+    if (entry === '.rlistings') return entry;
+    throw refusal('bad-request', `Unknown designator in ACL: ${entry}`);
+  }
+  const [designator, rest] = [entry.slice(0, cut).trim(), entry.slice(cut + 1).trim()];
+  if (!designators.has(designator))
+    throw refusal('bad-request', `Unknown designator in ACL: ${designator}`);
+  if (header.includes('write'))
+    throw refusal('bad-request', `Referrers not allowed in write ACL: ${entry}`);
+  const denies = rest.startsWith('-');
+  let host = (denies ? rest.slice(1) : rest).trim();
+  if (host !== '*' && host.startsWith('*')) host = host.slice(1).trim();
+  if (host === '' || host === '.')
+    throw refusal(
+      'bad-request',
+      `No host/domain value after referrer designation in ACL: ${entry}`,
+    );
+  return `.r:${denies ? '-' : ''}${host}`;
+}

@@ -1,0 +1,38 @@
+/** Holds accounts to their quotas, which only resellers may set. */
+import { isReseller } from '../access.ts';
+import { fits, quotaHeaders, quotasOf } from '../account-quotas.ts';
+import { openContainer } from '../containers.ts';
+import { htmlType, page, refusal } from '../refusal.ts';
+import {
+  isObjectRequest,
+  type ObjectRequest,
+  type SwiftServices,
+  type SwiftStage,
+} from '../swift-request.ts';
+
+export function createAccountQuotas(services: SwiftServices): SwiftStage {
+  return async (request, next) => {
+    const { exchange, path, caller } = request;
+    const { method } = exchange;
+    if (method !== 'POST' && method !== 'PUT') return await next(request);
+    if (path.container === undefined) {
+      const given = quotaHeaders(exchange);
+      if (given.length > 0 && !isReseller(caller)) return page(403);
+      if (given.some(({ value }) => value !== '' && !/^\d+$/.test(value))) return page(400);
+    } else if (method === 'PUT' && isObjectRequest(request) && !isReseller(caller))
+      await checkQuotas(request, services);
+    return await next(request);
+  };
+}
+
+async function checkQuotas(request: ObjectRequest, services: SwiftServices): Promise<void> {
+  const { exchange, path } = request;
+  const { accounts } = services.objects;
+  const quotas = quotasOf(await accounts.get(path.account));
+  if (quotas.length === 0) return;
+  const { policy } = await openContainer(request, services, path.account, path.container);
+  const usage = await accounts.usage(path.account);
+  const object = { bytes: exchange.body.length ?? 0, policy };
+  if (quotas.every((quota) => fits(quota, usage, object))) return;
+  throw refusal('too-large', 'Upload exceeds quota.', { 'Content-Type': htmlType });
+}

@@ -1,0 +1,32 @@
+/** The read-only switch: of the whole cloud, or of one account (`X-Account-Sysmeta-Read-Only`, set by a reseller). */
+import { textReply } from '../refusal.ts';
+import {
+  headerOf,
+  type SwiftRequest,
+  type SwiftServices,
+  type SwiftStage,
+} from '../swift-request.ts';
+import { decodePercent, isTrue } from '../text.ts';
+
+/** System field of an account: `true` or `false` says it for this one, whatever holds for the cloud. */
+export const readOnlyField = 'read-only';
+
+export function createReadOnly(services: SwiftServices): SwiftStage {
+  const { readOnly, readOnlyDeletes } = services.swift;
+  const writes = new Set(['COPY', 'POST', 'PUT', ...(readOnlyDeletes ? [] : ['DELETE'])]);
+  const isReadOnly = async (account: string) => {
+    const { system } = await services.objects.accounts.get(account);
+    const own = system[readOnlyField];
+    return own === undefined || own === '' ? readOnly : isTrue(own);
+  };
+  const accountOf = ({ exchange, path }: SwiftRequest) => {
+    const given =
+      exchange.method === 'COPY' ? headerOf(exchange, 'destination-account') : undefined;
+    return given === undefined ? path.account : (decodePercent(given) ?? path.account);
+  };
+  return async (request, next) => {
+    if (!writes.has(request.exchange.method)) return await next(request);
+    if (!(await isReadOnly(accountOf(request)))) return await next(request);
+    return textReply(405, 'Writes are disabled for this account.');
+  };
+}
