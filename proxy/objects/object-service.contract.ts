@@ -297,6 +297,7 @@ export function objectServiceContract(name: string, open: () => Promise<Contract
         containers: 2,
         objects: 2,
         bytes: 10,
+        policies: new Map([['default', { containers: 2, objects: 2, bytes: 10 }]]),
       });
       const page = await service.accounts.listContainers('AUTH_a', { limit: 1, usage: true });
       expect(page.more).toBe(true);

@@ -30,6 +30,8 @@ export interface FollowOptions {
   readonly hopsMax: number;
   /** The ETag that the object at the end must have. */
   readonly etag?: string;
+  /** Told of each target before it is looked at. */
+  readonly onHop?: (target: ObjectPlace) => void;
   /** Only static links are followed: what they stand for is known. */
   readonly staticOnly?: boolean;
 }
@@ -75,6 +77,7 @@ export async function followLinks(
         facts: { max: options.hopsMax },
       });
     wanted = linkEtag;
+    options.onHop?.(target);
     at = target;
     found = await openTarget(options, target);
   }

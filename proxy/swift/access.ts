@@ -48,6 +48,7 @@ export interface AccessRules {
   readonly readers: ReadonlySet<string>;
   readonly resellers: ReadonlySet<string>;
   readonly namesInAcls: boolean;
+  readonly projectsInAcls: boolean;
 }
 
 export const readAclField = 'read-acl';
@@ -75,6 +76,7 @@ export function accessRules(settings: SwiftSettings): AccessRules {
     readers: rolesOf(settings.readerRoles),
     resellers: rolesOf(settings.resellerRoles),
     namesInAcls: settings.namesInAcls,
+    projectsInAcls: settings.projectsInAcls,
   };
 }
 

@@ -30,7 +30,7 @@ export function renderReport(
   const entries = Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1));
   if (format === 'text/plain') {
     const lines = entries.map(([name, value]) => `${name}: ${value}\n`).join('');
-    return `${lines}Errors:\n${errors.map(([name, status]) => `${name}, ${status}`).join('\n')}`;
+    return `${lines}Errors:\n${errors.map(([name, status]) => `${name}, ${status}\n`).join('')}`;
   }
   const tag = (name: string) => name.replaceAll(' ', '_').toLowerCase();
   const values = entries.map(

@@ -1,15 +1,20 @@
 /** Container ACLs: cleaned when they are set, and what their entries say of a caller. Pure. */
-import { type Caller, rulesOf } from './access.ts';
+import { type Caller, isOwnAccount, isOwner, rulesOf } from './access.ts';
 import { refusal } from './refusal.ts';
-import { decodePercent } from './text.ts';
+import { decodePercent, toHeader } from './text.ts';
 
-/** `project:user` (ids; or names of the default domain; `*` for any), or a role's name. */
+/**
+ * `project:user` (ids; or names of the default domain; `*` for any), a role's name, an account for those who own it, or (as TempAuth
+ * has it) the name of a project for all its users.
+ */
 export function namesCaller(caller: Caller, entry: string): boolean {
   const { identity } = caller;
   if (identity === undefined || entry.startsWith('.')) return false;
-  const grant = decodePercent(entry) ?? entry;
+  const grant = decodePercent(toHeader(entry)) ?? entry;
   const cut = grant.indexOf(':');
   if (cut < 0) {
+    if (isOwnAccount(caller, grant)) return isOwner(caller, grant);
+    if (isOwnProject(caller, grant)) return true;
     const role = grant.toLowerCase();
     return identity.roles.some((held) => held.toLowerCase() === role);
   }
@@ -19,6 +24,16 @@ export function namesCaller(caller: Caller, entry: string): boolean {
   const projects = ['*', identity.projectId, ...(named ? [identity.projectName] : [])];
   const users = ['*', identity.userId, ...(named ? [identity.userName] : [])];
   return projects.includes(project) && users.includes(user);
+}
+
+/** A project's name, which must not be that of a role that ACLs are likely to mean. */
+function isOwnProject(caller: Caller, entry: string): boolean {
+  const { identity } = caller;
+  const rules = rulesOf(caller);
+  if (!rules.projectsInAcls || identity?.projectName !== entry) return false;
+  if (identity.domainId !== undefined && identity.domainId !== 'default') return false;
+  const role = entry.toLowerCase();
+  return ![rules.operators, rules.readers, rules.resellers].some((roles) => roles.has(role));
 }
 
 export function isReferrerAllowed(

@@ -1,12 +1,17 @@
 /** The object that a request names, once symlinks are followed. */
 
-import { isFailure } from '#common';
-import { type FollowedObject, followLinks, type StoredObject } from '../objects/index.ts';
+import { type Failure, isFailure } from '#common';
+import {
+  type FollowedObject,
+  followLinks,
+  type ObjectPlace,
+  type StoredObject,
+} from '../objects/index.ts';
 import { authorize } from './access.ts';
 import { learnRight } from './account-acl.ts';
 import { openContainer } from './containers.ts';
 import { locationOf } from './object-path.ts';
-import { refusal } from './refusal.ts';
+import { RenderedFailure, refusal, renderFailure } from './refusal.ts';
 import type { ObjectRequest, SwiftServices } from './swift-request.ts';
 
 export async function findObject(
@@ -22,13 +27,14 @@ export async function findObject(
   return await follow(request, services, stored);
 }
 
-/** What `stored`, found in the request's account, stands for. */
+/** What `stored`, found in the request's account, stands for. Failures tell where the links led. */
 export async function follow(
   { caller, path }: Pick<ObjectRequest, 'caller' | 'path'>,
   services: SwiftServices,
   stored: StoredObject,
-  only: { readonly etag?: string; readonly staticOnly?: boolean } = {},
+  only: { readonly etag?: string; readonly staticOnly?: boolean; readonly from?: ObjectPlace } = {},
 ): Promise<FollowedObject> {
+  let last = only.from;
   try {
     return await followLinks(
       {
@@ -38,36 +44,32 @@ export async function follow(
           authorize(caller, container.account, container, 'object');
         },
         hopsMax: services.swift.symlinkHopsMax,
+        onHop: (target) => {
+          last = target;
+        },
         ...only,
       },
       stored,
       path.account,
     );
   } catch (error) {
-    throw worded(error, services);
+    if (!isFailure(error) || last === undefined) throw error;
+    const reply = renderFailure(worded(error, services));
+    if (reply.status === 500) throw error;
+    const headers = { ...reply.headers, 'Content-Location': locationOf(last) };
+    throw new RenderedFailure(error, { ...reply, headers });
   }
 }
 
 /** Failures of links in Swift's words. */
-function worded(error: unknown, { swift }: SwiftServices): unknown {
-  if (!isFailure(error)) return error;
+function worded(error: Failure, { swift }: SwiftServices): Failure {
+  const { etag, wanted } = error.facts;
   if (error.code === 'link-too-long')
     return refusal(
       'conflict',
       `Too many levels of symbolic links, maximum allowed is ${swift.symlinkHopsMax}`,
     );
   if (error.code !== 'link-changed') return error;
-  const { etag, wanted, account, container, object } = error.facts;
-  const headers =
-    account === undefined
-      ? {}
-      : {
-          'Content-Location': locationOf({
-            account: String(account),
-            container: String(container),
-            object: String(object),
-          }),
-        };
   const text = `Object Etag '${etag}' does not match X-Symlink-Target-Etag header '${wanted}'`;
-  return refusal('conflict', text, headers);
+  return refusal('conflict', text);
 }

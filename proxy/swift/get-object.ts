@@ -5,6 +5,7 @@ import type { Reply } from '../exchange.ts';
 import {
   type AssembledObject,
   assemble,
+  type FollowedObject,
   isDynamic,
   linkAccountField,
   linkBytesField,
@@ -41,7 +42,7 @@ export function objectHeaders(info: ObjectInfo): HeaderMap {
   writeMetadata(headers, 'object', info.metadata);
   if (info.deleteAtS !== undefined) headers['X-Delete-At'] = info.deleteAtS;
   if (isDynamic(info))
-    headers['X-Object-Manifest'] = encodePercent(info.system['x-object-manifest'] ?? '');
+    headers['X-Object-Manifest'] = toHeader(info.system['x-object-manifest'] ?? '');
   if (info.kind === 'slo' || isMultipart(info)) headers['X-Static-Large-Object'] = 'True';
   if (info.kind === 'symlink') writeLink(headers, info);
   return headers;
@@ -70,11 +71,20 @@ function isMultipart(info: ObjectInfo): boolean {
 }
 
 export const getObject: Operation<ObjectRequest> = async (request, services) => {
+  const found = await findObject(request, services);
+  const reply = await answer(request, services, found);
+  if (found.at === undefined) return reply;
+  return { ...reply, headers: { ...reply.headers, 'Content-Location': locationOf(found.at) } };
+};
+
+async function answer(
+  request: ObjectRequest,
+  services: SwiftServices,
+  { stored, at }: FollowedObject,
+): Promise<Reply> {
   const { exchange, path, query } = request;
-  const { stored, at } = await findObject(request, services);
   const { info } = stored;
   const headers = objectHeaders(info);
-  if (at !== undefined) headers['Content-Location'] = locationOf(at);
   const asManifest = query.get('multipart-manifest') === 'get';
   if (isMultipart(info) && asManifest) {
     // Its parts are no objects: a client that wants to copy or delete segments has none to look after.
@@ -97,7 +107,7 @@ export const getObject: Operation<ObjectRequest> = async (request, services) => 
     source: whole,
     oneRange: info.kind !== 'slo',
   });
-};
+}
 
 /** What the object itself holds. */
 function own(headers: HeaderMap, stored: StoredObject): SendOptions {

@@ -126,12 +126,14 @@ function objectJson(entry: ObjectListEntry, account: string): string {
 function linkJson(system: Fields, account: string): string {
   const target = linkTarget(system, account);
   const etag = system[linkEtagField];
+  const sloEtag = system['slo-etag'];
+  const slo = sloEtag === undefined ? '' : `, "slo_etag": "\\"${sloEtag}\\""`;
   const path = target === undefined ? '' : locationOf(target);
   const fixed =
     etag === undefined
       ? ''
       : `, "symlink_etag": ${jsonText(etag)}, "symlink_bytes": ${Number(system[linkBytesField])}`;
-  return `, "symlink_path": ${jsonText(path)}${fixed}`;
+  return `${slo}, "symlink_path": ${jsonText(path)}${fixed}`;
 }
 
 function objectXml(entry: ObjectListEntry): string {

@@ -11,13 +11,22 @@ import {
   publicEtag,
 } from '../objects/index.ts';
 import { authorize } from './access.ts';
-import { renderReport, reportFormat } from './bulk-report.ts';
+import { type ReportErrors, type ReportFormat, renderReport, reportFormat } from './bulk-report.ts';
 import { stripQuotes } from './conditional.ts';
-import { created, readFields, readPutConditions, requireLength } from './object-fields.ts';
-import { refusal, statusLine, statusOf } from './refusal.ts';
+import { openContainer } from './containers.ts';
+import { follow } from './find-object.ts';
+import { withHeartbeat } from './heartbeat.ts';
+import {
+  checkObjectName,
+  created,
+  readFields,
+  readPutConditions,
+  requireLength,
+} from './object-fields.ts';
+import { reasonOf, refusal, SwiftRefusal, statusLine, statusOf } from './refusal.ts';
 import { parseManifest, segmentRangeForm, type WantedSegment } from './slo-manifest.ts';
 import { headerOf, type ObjectRequest, type SwiftServices } from './swift-request.ts';
-import { encodePercent, isoTime } from './text.ts';
+import { encodePercent, isoTime, isTrue } from './text.ts';
 
 const headsInFlightMax = 16;
 
@@ -26,16 +35,35 @@ export async function putManifest(
   services: SwiftServices,
   container: Container,
 ): Promise<Reply> {
-  const { exchange, path } = request;
+  const { exchange, path, query } = request;
   requireLength(exchange, manifestBytesMax);
+  checkObjectName(path.object);
   const body = await exchange.body.whole(manifestBytesMax);
   const wanted = parseManifest(body, `${path.container}/${path.object}`);
+  const store = () => storeManifest(request, services, { container, wanted });
+  if (!isTrue(query.get('heartbeat'))) return await store();
+  const format = reportFormat(exchange);
+  return {
+    status: 202,
+    headers: { 'Content-Type': format },
+    body: withHeartbeat(services.clock, () => outcomeOf(store, format)),
+  };
+}
+
+interface CheckedManifest {
+  readonly container: Container;
+  readonly wanted: readonly WantedSegment[];
+}
+
+async function storeManifest(
+  request: ObjectRequest,
+  services: SwiftServices,
+  { container, wanted }: CheckedManifest,
+): Promise<Reply> {
+  const { exchange, path } = request;
   const found = await findSegments(request, services, wanted);
   const problems = found.flatMap(({ problems: each }) => each);
-  if (problems.length > 0)
-    throw refusal('bad-request', renderReport(reportFormat(exchange), {}, problems, 'upload'), {
-      'Content-Type': reportFormat(exchange),
-    });
+  if (problems.length > 0) throw new ManifestProblems(problems, reportFormat(exchange));
   const segments = found.map(({ segment }) => segment);
   const size = found.reduce((sum, { length }) => sum + length, 0);
   const etag = manifestEtag(segments);
@@ -54,6 +82,36 @@ export async function putManifest(
     ...(conditions === undefined ? {} : { conditions }),
   });
   return created(info, `"${etag}"`);
+}
+
+/** What came of it, as the end of an answer whose status was sent long before. */
+async function outcomeOf(store: () => Promise<Reply>, format: ReportFormat): Promise<string> {
+  try {
+    const { headers, status } = await store();
+    const fields = {
+      'Response Status': statusLine(status),
+      Etag: String(headers.Etag ?? ''),
+      'Last Modified': String(headers['Last-Modified'] ?? ''),
+      'Response Body': '',
+    };
+    return renderReport(format, fields, [], 'upload');
+  } catch (error) {
+    const status = statusOf(error);
+    const problems = error instanceof ManifestProblems ? error.problems : [];
+    const fields = { 'Response Status': statusLine(status), 'Response Body': reasonOf(status) };
+    return renderReport(format, fields, problems, 'upload');
+  }
+}
+
+/** A manifest whose segments are not what it says. */
+class ManifestProblems extends SwiftRefusal {
+  readonly problems: ReportErrors;
+
+  constructor(problems: ReportErrors, format: ReportFormat) {
+    const text = renderReport(format, {}, problems, 'upload');
+    super('bad-request', text, { 'Content-Type': format });
+    this.problems = problems;
+  }
 }
 
 interface FoundSegment {
@@ -100,14 +158,18 @@ async function findSegment(
 }
 
 async function headSegment(
-  { path, caller }: ObjectRequest,
+  request: ObjectRequest,
   services: SwiftServices,
   name: string,
 ): Promise<ObjectInfo> {
+  const { path, caller } = request;
   const cut = name.indexOf('/');
-  const container = await services.objects.containers.open(path.account, name.slice(0, cut));
+  const container = await openContainer(request, services, path.account, name.slice(0, cut));
   authorize(caller, path.account, container, 'object');
-  return await services.objects.objects.head({ container, name: name.slice(cut + 1) });
+  const ref = { container, name: name.slice(cut + 1) };
+  const info = await services.objects.objects.head(ref);
+  if (info.kind !== 'symlink') return info;
+  return (await follow(request, services, await services.objects.objects.get(ref))).stored.info;
 }
 
 function checkSegment(

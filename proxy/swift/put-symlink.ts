@@ -52,7 +52,7 @@ export async function putSymlink(
       ...(account === undefined ? {} : { [linkAccountField]: account }),
       ...(etag === undefined || found === undefined
         ? {}
-        : { [linkEtagField]: etag, [linkBytesField]: String(found.size) }),
+        : { [linkEtagField]: etag, [linkBytesField]: String(found.size), ...found.slo }),
     },
     kind: 'symlink',
     mode: 'available',
@@ -91,13 +91,20 @@ export function checkAccount(name: string | undefined): string {
   return name;
 }
 
+interface FoundTarget {
+  readonly size: number;
+  readonly contentType: string;
+  /** For listings: the ETag of a static large object. */
+  readonly slo: Readonly<Record<string, string>>;
+}
+
 /** The target of a static link, which must be there and be what the link says. */
 async function findTarget(
   request: ObjectRequest,
   services: SwiftServices,
   at: ObjectPlace,
   etag: string,
-): Promise<{ readonly size: number; readonly contentType: string }> {
+): Promise<FoundTarget> {
   const { caller } = request;
   let found: FollowedObject;
   try {
@@ -105,7 +112,8 @@ async function findTarget(
     const container = await openContainer(request, services, at.account, at.container);
     authorize(caller, at.account, container, 'object');
     const stored = await services.objects.objects.get({ container, name: at.object });
-    found = await follow({ caller, path: { ...at } }, services, stored, { etag, staticOnly: true });
+    const only = { etag, staticOnly: true, from: at };
+    found = await follow({ caller, path: { ...at } }, services, stored, only);
   } catch (error) {
     if (isFailure(error, 'missing'))
       throw refusal('conflict', 'X-Symlink-Target does not exist', {
@@ -115,5 +123,7 @@ async function findTarget(
   }
   const { info } = found.stored;
   const size = info.kind === 'slo' ? Number(info.system['slo-size']) : info.size;
-  return { size, contentType: info.contentType };
+  const sloEtag = info.system['slo-etag'];
+  const slo = sloEtag === undefined ? {} : { 'slo-etag': sloEtag };
+  return { size, contentType: info.contentType, slo };
 }

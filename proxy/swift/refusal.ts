@@ -117,6 +117,11 @@ const reasons: Readonly<Record<number, readonly [string, string]>> = {
   ],
 };
 
+/** The usual words for a status: its name, and a sentence. */
+export function reasonOf(status: number): string {
+  return (reasons[status] ?? [statusLine(status)]).join('\n');
+}
+
 /** A refusal with a text of its own, or (empty) the usual page for its status. */
 export function refusal(code: SwiftCode, text = '', headers: ReplyHeaders = {}): SwiftRefusal {
   return new SwiftRefusal(code, text, headers);
@@ -134,7 +139,18 @@ export class SwiftRefusal extends Failure {
   }
 }
 
+/** A failure whose answer is already made. */
+export class RenderedFailure extends Failure {
+  readonly reply: Reply;
+
+  constructor(cause: Failure, reply: Reply) {
+    super(cause.kind, cause.code, cause.message, { cause });
+    this.reply = reply;
+  }
+}
+
 export function statusOf(error: unknown): number {
+  if (error instanceof RenderedFailure) return error.reply.status;
   if (!isFailure(error)) return 500;
   if (isKnown(error.code)) return statuses[error.code];
   return error.kind === 'busy' || error.kind === 'unreachable' || error.kind === 'closed'
@@ -176,6 +192,7 @@ export function isSuccess({ status }: Reply): boolean {
 }
 
 export function renderFailure(error: unknown): Reply {
+  if (error instanceof RenderedFailure) return error.reply;
   if (error instanceof SwiftRefusal && error.text !== '')
     return {
       status: statusOf(error),

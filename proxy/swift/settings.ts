@@ -50,6 +50,12 @@ export const swiftSettings = declareSettings({
     default: true,
     about: 'Whether ACLs may name projects and users of the default domain, besides their ids.',
   },
+  projectsInAcls: {
+    type: 'switch',
+    default: true,
+    about:
+      'Whether an ACL entry that is a project’s name (of the default domain, and no role’s) lets all its users in.',
+  },
   accountManagement: {
     type: 'switch',
     default: false,

@@ -45,7 +45,7 @@ export function versionsLocation({
 }: Container): { readonly container: string; readonly mode: LocationMode } | undefined {
   const location = system[locationField];
   if (location === undefined) return undefined;
-  const container = (decodePercent(location) ?? location).split('/')[0] ?? '';
+  const container = (decodePercent(toHeader(location)) ?? location).split('/')[0] ?? '';
   return { container, mode: system[modeField] === 'history' ? 'history' : 'stack' };
 }
 

@@ -77,16 +77,17 @@ interface CopyContext {
 async function copy(context: CopyContext, source: Place, target: Place): Promise<Reply> {
   const { request, next, services } = context;
   for (const { account } of [source, target]) await learnRight(request.caller, account, services);
-  const found = await readSource(context, source);
+  const read = await readSource(context, source);
+  const { reply: found } = read;
   if (found.status >= 300) return found;
   const length = Number(found.headers['Content-Length'] ?? found.headers['content-length']);
   if (!(length <= services.settings.objectBytesMax)) return page(413);
-  const headers = sinkHeaders(request, found);
+  const headers = sinkHeaders(request, read);
   const body = found.body ?? Buffer.alloc(0);
   const sink = subRequest(request, {
     method: 'PUT',
     path: target,
-    query: sinkQuery(request, found),
+    query: sinkQuery(request, read),
     headers,
     body: typeof body === 'string' ? Buffer.from(body) : body,
     length,
@@ -96,38 +97,37 @@ async function copy(context: CopyContext, source: Place, target: Place): Promise
   return { ...stored, headers: { ...stored.headers, ...told(source, found, headers) } };
 }
 
-async function readSource({ request, next }: CopyContext, source: Place): Promise<Reply> {
-  const { exchange } = request;
-  const headers = headersOf(exchange);
-  for (const name of ['x-copy-from', 'x-copy-from-account', 'destination', 'destination-account'])
-    delete headers[name];
+/** What a GET of the source answers, and whether it is a manifest. */
+interface Source {
+  readonly reply: Reply;
+  readonly isManifest: boolean;
+}
+
+async function readSource({ request, next }: CopyContext, source: Place): Promise<Source> {
+  const headers = headersOf(request.exchange);
+  for (const name of copyHeaders) delete headers[name];
   const read = (query: SwiftRequest['query']) =>
     settled(() => next(subRequest(request, { method: 'GET', path: source, query, headers })));
-  const asManifest = request.query.get('multipart-manifest') === 'get';
-  if (!asManifest) return await read(request.query);
+  if (request.query.get('multipart-manifest') !== 'get')
+    return { reply: await read(request.query), isManifest: false };
   const reply = await read(new Map([...request.query, ['format', 'raw']]));
-  // Parts that S3 put together have no manifest to copy: its bytes are copied instead.
   const isHollow = Buffer.isBuffer(reply.body) && reply.body.equals(Buffer.from('[]'));
-  return isHollow ? await read(without(request.query, 'multipart-manifest')) : reply;
+  if (!isHollow) return { reply, isManifest: true };
+  // Parts that S3 put together have no manifest to copy: its bytes are copied instead.
+  const whole = await read(without(request.query, 'multipart-manifest'));
+  return { reply: whole, isManifest: false };
 }
+
+const copyHeaders = ['x-copy-from', 'x-copy-from-account', 'destination', 'destination-account'];
 
 function without(query: SwiftRequest['query'], ...names: readonly string[]): SwiftRequest['query'] {
   return new Map([...query].filter(([name]) => !names.includes(name)));
 }
 
-function isManifestCopy({ query }: ObjectRequest, found: Reply): boolean {
-  return (
-    query.get('multipart-manifest') === 'get' &&
-    (found.headers['X-Static-Large-Object'] === undefined ||
-      String(found.headers['Content-Type']).startsWith('application/json'))
-  );
-}
-
-function sinkQuery(request: ObjectRequest, found: Reply): SwiftRequest['query'] {
-  const query = without(request.query, 'multipart-manifest', 'version-id');
-  if (!isManifestCopy(request, found)) return query;
-  if (found.headers['X-Static-Large-Object'] === undefined) return query;
-  return new Map([...query, ['multipart-manifest', 'put']]);
+function sinkQuery({ query }: ObjectRequest, { reply, isManifest }: Source): SwiftRequest['query'] {
+  const rest = without(query, 'multipart-manifest', 'version-id');
+  const isStatic = reply.headers['X-Static-Large-Object'] !== undefined;
+  return isManifest && isStatic ? new Map([...rest, ['multipart-manifest', 'put']]) : rest;
 }
 
 /** Never from the source: they tell of how it is stored or was sent. */
@@ -142,9 +142,14 @@ const sourceOnly = new Set([
   'last-modified',
 ]);
 
+/** Of the request, what was for the reading. */
+const readOnly = ['range', 'if-match', 'if-none-match', 'trailer', 'expect'];
+
 /** The source's headers with the request's over them, or (X-Fresh-Metadata) the request's alone. */
-function sinkHeaders(request: ObjectRequest, found: Reply): Record<string, string> {
-  const { exchange } = request;
+function sinkHeaders(
+  { exchange }: ObjectRequest,
+  { reply: found, isManifest }: Source,
+): Record<string, string> {
   const own = headersOf(exchange);
   const kept: Record<string, string> = {};
   const isFresh = isTrue(own['x-fresh-metadata']);
@@ -154,16 +159,11 @@ function sinkHeaders(request: ObjectRequest, found: Reply): Record<string, strin
       kept[lower] = String(value);
   }
   const headers = { ...kept, ...own };
-  for (const name of ['x-copy-from', 'x-copy-from-account', 'destination', 'destination-account'])
-    delete headers[name];
-  for (const name of ['range', 'if-match', 'if-none-match', 'trailer', 'expect'])
-    delete headers[name];
+  for (const name of [...copyHeaders, ...readOnly]) delete headers[name];
   const isLarge = found.headers['X-Static-Large-Object'] !== undefined;
   const manifest = found.headers['X-Object-Manifest'];
-  const isDynamic = manifest !== undefined;
-  const asManifest = request.query.get('multipart-manifest') === 'get';
-  if (isDynamic && asManifest) headers['x-object-manifest'] = String(manifest);
-  if (found.status === 200 && !isLarge && (!isDynamic || asManifest))
+  if (manifest !== undefined && isManifest) headers['x-object-manifest'] = String(manifest);
+  if (found.status === 200 && !isLarge && (manifest === undefined || isManifest))
     headers.etag = String(found.headers.Etag ?? '');
   else delete headers.etag;
   if (!own['content-type']) headers['content-type'] = String(found.headers['Content-Type'] ?? '');

@@ -5,7 +5,7 @@
 import { createHmac } from 'node:crypto';
 import type { Reply } from '../../exchange.ts';
 import type { Grant } from '../access.ts';
-import { type FormFile, readForm } from '../form-data.ts';
+import type { FormFile } from '../form-data.ts';
 import { isSuccess, refusal, settled, statusLine } from '../refusal.ts';
 import { isSignature, readSignature } from '../signatures.ts';
 import { type SigningKey, signingKeys } from '../signing-keys.ts';
@@ -40,6 +40,8 @@ async function postForm(
 ): Promise<Reply> {
   const { account, container } = request.path;
   const keys = container === undefined ? [] : await signingKeys(services, account, container);
+  // The parser is loaded when the first form comes.
+  const { readForm } = await import('../form-data.ts');
   const poster = new Poster(request, next, services, keys);
   const fields: Map<string, string> = new Map();
   let outcome: Outcome | undefined;

@@ -75,20 +75,14 @@ export function createRateLimit(services: SwiftServices): SwiftStage | undefined
     const { account } = request.path;
     if (exempt.has(account)) return await next(request);
     if (blocked.has(account)) {
-      await sleep(clock, blockedSleepMs);
+      await clock.sleep(blockedSleepMs);
       return textReply(497, 'Your account has been blacklisted');
     }
     const [key, rate] = await limitOf(request);
     if (!rate) return await next(request);
     const waitMs = book.take(key, rate);
     if (waitMs === undefined) return textReply(498, 'Slow down');
-    if (waitMs > 0) await sleep(clock, waitMs);
+    if (waitMs > 0) await clock.sleep(waitMs);
     return await next(request);
   };
-}
-
-function sleep(clock: SwiftServices['clock'], ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(ms, resolve);
-  });
 }
