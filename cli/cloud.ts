@@ -14,6 +14,7 @@ import {
 import type { RoleContext } from './roles/context.ts';
 import { closeDevices, ensureRing, openDevices } from './roles/devices.ts';
 import { openFront } from './roles/front.ts';
+import { registerGuest } from './roles/guest-image.ts';
 import { readSettings } from './settings.ts';
 import { type Place, placeOf, type StartChoice } from './start-check.ts';
 import { renderCloudsYaml, renderOpenrc } from './welcome.ts';
@@ -66,6 +67,7 @@ export async function openCloud(
     const front = await openFront(parts, context, opened);
     remember(folder, cluster, place);
     writeClientFiles(folder, front.info);
+    if (settings.image.guest) await registerGuest(front);
     log.info({ cluster: cluster.clusterId, place }, 'up');
     return {
       ...front,

@@ -4,6 +4,7 @@ import { type FailureKind, isFailure, messageOf } from '#common';
 import { benchCommand } from './commands/bench.ts';
 import { demoCommand } from './commands/demo.ts';
 import { downCommand } from './commands/down.ts';
+import { imageCommand } from './commands/image.ts';
 import { ringCommand } from './commands/ring.ts';
 import { prepareCommand, runCommand } from './commands/run.ts';
 import { settingsCommand } from './commands/settings.ts';
@@ -45,6 +46,7 @@ function program(): Command {
     ringCommand(),
     userCommand(),
     volumeCommand(),
+    imageCommand(),
     settingsCommand(),
   ];
   for (const command of commands) root.addCommand(command.exitOverride());

@@ -5,6 +5,8 @@
  *  2. Sockets, last: whoever connects finds everything ready.
  *  Closing is the same in reverse.
  */
+import type { Images } from '#cloud/image';
+import type { Operations } from '#cloud/operations';
 import { createCluster } from '#cluster';
 import { systemClock, type Undo } from '#common';
 import { createObjectService, createS3Server, createSwiftServer } from '#proxy';
@@ -22,6 +24,7 @@ import type { RoleContext } from './context.ts';
 import { openController } from './controller.ts';
 import { openGateway } from './gateway.ts';
 import { openImages } from './image.ts';
+import { imageCalls } from './image-calls.ts';
 import { userCalls } from './user-calls.ts';
 import { volumeCalls } from './volume-calls.ts';
 
@@ -37,6 +40,8 @@ export interface FrontParts {
 }
 
 export interface Front {
+  readonly images: Images;
+  readonly operations: Operations;
   readonly info: CloudInfo;
   status(): Promise<CloudStatus>;
 }
@@ -100,6 +105,7 @@ export async function openFront(
           info: async () => info,
           status: () => status(),
           ...userCalls(controller.identity),
+          ...imageCalls(images.local, controller),
           ...volumeCalls({
             gateway,
             objects,
@@ -116,7 +122,7 @@ export async function openFront(
     const listener = await listen();
     opened.add(() => listener.close());
   }
-  return { info, status };
+  return { info, status, images, operations: controller.operations };
 }
 
 function pick(admin: {

@@ -7,6 +7,7 @@ import type { DataFolder } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
 import type { Gateway } from './gateway.ts';
+import { guestWorkflow } from './guest-image.ts';
 
 const containerName = 'images';
 
@@ -43,6 +44,7 @@ export async function openImages(
     },
   });
   opened.add(() => images.close());
+  operations.add([guestWorkflow(images.local)]);
   return images;
 }
 

@@ -4,6 +4,7 @@ import { clearScratch, qemuImgConverter } from './content/qemu-img.ts';
 import { Sweeper } from './content/sweeper.ts';
 import { type CoreOptions, ImageCore } from './core.ts';
 import { declareQuotas } from './images/quotas.ts';
+import { type LocalImages, localImages } from './local.ts';
 import { type Authenticate, imageService } from './service.ts';
 import { importWorkflow } from './tasks/import.ts';
 import { volumeWorkflow } from './tasks/volume-operation.ts';
@@ -19,6 +20,7 @@ export interface ImagesOptions extends CoreOptions {
 export interface Images {
   /** The HTTP API, to be mounted on an API server. */
   readonly service: MountableService;
+  readonly local: LocalImages;
   close(): Promise<void>;
 }
 
@@ -31,5 +33,5 @@ export async function createImages(options: ImagesOptions): Promise<Images> {
   const service = imageService(core, options.authenticate, options.policy ?? {});
   const sweeper = new Sweeper(core);
   await sweeper.open();
-  return { service, close: () => sweeper.close() };
+  return { service, local: localImages(core), close: () => sweeper.close() };
 }

@@ -128,6 +128,12 @@ export const imageSettings = declareSettings({
     max: 86_400_000,
     about: 'How long one download may take.',
   },
+  guest: {
+    type: 'switch',
+    default: true,
+    about:
+      '`pileus up` builds the small guest image from Debian packages once and registers it as `pileus-guest`.',
+  },
   volumes: {
     type: 'switch',
     default: true,

@@ -24,6 +24,7 @@ export const imageOperations: readonly ImageOperation[] = [
       'limit, marker, sort, sort_key, sort_dir; name, id, status, container_format, disk_format (also in:), owner, visibility (all too), member_status, tag, size_min, size_max, min_disk, min_ram, created_at and updated_at (gt, gte, lt, lte, eq, neq), protected, os_hidden, checksum, os_hash_value, any property',
     state: 'works',
   },
+  { operation: 'DELETE /v2/images', state: 'refused', note: '405, as upstream' },
   ...list('works', [
     'GET /v2/images/:image_id',
     'DELETE /v2/images/:image_id',

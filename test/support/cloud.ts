@@ -137,6 +137,9 @@ export function scratchFolder(name: string): string {
   return fs.mkdtempSync(join(tmpdir(), `pileus-${name}-`));
 }
 
+/** Building and registering the guest image is work that tests of other things should not wait beside. */
+const withoutGuest = 'image:\n  guest: false\n';
+
 export class TestCloud {
   readonly data: string;
   readonly portBase: number;
@@ -151,10 +154,8 @@ export class TestCloud {
   static async start(name: string, settings?: string): Promise<TestCloud> {
     const data = join(scratchFolder(name), 'data');
     const portBase = await freePortBase();
-    if (settings !== undefined) {
-      fs.mkdirSync(data, { recursive: true });
-      fs.writeFileSync(join(data, 'settings.yaml'), settings);
-    }
+    fs.mkdirSync(data, { recursive: true });
+    fs.writeFileSync(join(data, 'settings.yaml'), settings ?? withoutGuest);
     const info = await up(data, ['--port-base', String(portBase)]);
     const cloud = new TestCloud(data, portBase, info);
     clouds.add(cloud);

@@ -7,6 +7,8 @@ export type Status = ImageRow['state'] | 'saving' | 'uploading' | 'importing';
 
 export interface ImageRecord extends ImageRow {
   readonly status: Status;
+  /** Whether an import of its data was ever asked for. */
+  readonly wasImported: boolean;
   /** Whether the caller's project is a member of the (shared) image. */
   readonly isMember: boolean;
   readonly tags: readonly string[];
@@ -35,11 +37,18 @@ export function memberOf(projectId: string | undefined): RawBuilder<number> {
     then 1 else 0 end`;
 }
 
+const importedOf = sql<number>`case when exists (select 1 from image_task
+  where image_task.image_id = image_image.id) then 1 else 0 end`;
+
 export function selectImages(core: ImageCore, db: Db, projectId: string | undefined) {
   return db
     .selectFrom('image_image')
     .selectAll('image_image')
-    .select([statusOf(core.nowUs()).as('status'), memberOf(projectId).as('member')]);
+    .select([
+      statusOf(core.nowUs()).as('status'),
+      memberOf(projectId).as('member'),
+      importedOf.as('imported'),
+    ]);
 }
 
 export async function findImage(
@@ -56,7 +65,11 @@ export async function findImage(
   return image;
 }
 
-type SelectedRow = ImageRow & { readonly status: Status; readonly member: number };
+type SelectedRow = ImageRow & {
+  readonly status: Status;
+  readonly member: number;
+  readonly imported: number;
+};
 
 /** Adds tags and properties, in two questions for all of them. */
 export async function withParts(db: Db, rows: readonly SelectedRow[]): Promise<ImageRecord[]> {
@@ -74,8 +87,9 @@ export async function withParts(db: Db, rows: readonly SelectedRow[]): Promise<I
     .where('image_id', 'in', ids)
     .orderBy('value')
     .execute();
-  return rows.map(({ member, ...row }) => ({
+  return rows.map(({ member, imported, ...row }) => ({
     ...row,
+    wasImported: Number(imported) === 1,
     isMember: Number(member) === 1,
     tags: tags.filter((tag) => tag.image_id === row.id).map(({ value }) => value),
     properties: new Map(

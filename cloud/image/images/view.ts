@@ -9,10 +9,17 @@ export const hashAlgorithm = 'sha512';
 
 export type View = Readonly<Record<string, unknown>>;
 
+/** How an import goes, store by store, in the words that clients wait for. */
+const importView = ({ status, reason }: ImageRecord): View => ({
+  os_glance_importing_to_stores: status === 'importing' ? storeId : '',
+  os_glance_failed_import: reason === '' ? '' : storeId,
+});
+
 export function imageView(image: ImageRecord): View {
   const self = `/v2/images/${image.id}`;
   return {
     ...Object.fromEntries(image.properties),
+    ...(image.wasImported ? importView(image) : {}),
     // Why the last attempt to give it data failed; users of other clouds would have to ask an operator.
     ...(image.reason === '' ? {} : { os_glance_failed_reason: image.reason }),
     name: image.name,

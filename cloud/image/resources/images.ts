@@ -41,8 +41,18 @@ export function imageRoutes(core: ImageCore): Route<ImageCaller>[] {
       policy: 'get_images',
       target: (request) => ({ project_id: callerOf(request).projectId }),
       handle: async (request) => {
+        refuseNoId(request);
         const { images, next } = await listImages(core, request);
         return { body: listBody(request, images, next) };
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/v2/images',
+      policy: 'any-token',
+      handle: (request) => {
+        refuseNoId(request);
+        throw imageFailure('method-not-allowed');
       },
     }),
     route({
@@ -71,6 +81,11 @@ export function imageRoutes(core: ImageCore): Route<ImageCaller>[] {
       },
     }),
   ];
+}
+
+/** The router takes `/v2/images/` for `/v2/images`; to this API the first is an image whose id is empty. */
+function refuseNoId(request: Request): void {
+  if (request.url.split('?', 1)[0]?.endsWith('/') === true) throw imageMissing('');
 }
 
 function listBody(request: Request, images: readonly ImageRecord[], next: string | undefined) {

@@ -50,10 +50,9 @@ export function importRoutes(core: ImageCore): Route<ImageCaller>[] {
         checkState(image, asked);
         checkStores(request, asked);
         if (asked.method === 'web-download') checkUri(core.settings, asked.uri ?? '');
-        if (asked.method === 'copy-image') return { status: 202 };
-        await roomFor(core, image.owner, 'size_total');
+        if (asked.method !== 'copy-image') await roomFor(core, image.owner, 'size_total');
         await core.change(async (tx) => {
-          const now = await getImage(core, request, 'modify_image', tx);
+          const now = await getImage(core, request, 'get_image', tx);
           checkState(now, asked);
           await startTask(core, tx, {
             type: 'api_image_import',
