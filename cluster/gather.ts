@@ -72,8 +72,8 @@ export interface HedgedRequest<T> {
   readonly candidates: readonly Replica[];
   /** Answers wanted. */
   readonly needed: number;
-  /** `answered`: how many have answered so far, so that only one is asked for a body. */
-  readonly send: (replica: Replica, answered: number) => Promise<T>;
+  /** `whole`: one is asked for everything, a body included, and whoever is asked in its stead; the others for the rest. */
+  readonly send: (replica: Replica, whole: boolean) => Promise<T>;
   /** Settle for what has come after so long, even if it is nothing. */
   readonly patienceMs?: number;
 }
@@ -124,7 +124,8 @@ class HedgedRound<T> {
   private readonly resolve: (outcome: HedgedOutcome<T>) => void;
   private readonly answers: Answer<T>[] = [];
   private readonly failures: ReplicaFailure[] = [];
-  private readonly waiting = new Set<Replica>();
+  /** Who has not answered yet, and whether it was asked for the whole. */
+  private readonly waiting = new Map<Replica, boolean>();
   private next = 0;
   private hedge: Deadline | undefined;
   private patience: Deadline | undefined;
@@ -136,19 +137,19 @@ class HedgedRound<T> {
   }
 
   start(): void {
-    for (let count = 0; count < this.request.needed; count++) this.askNext();
+    for (let count = 0; count < this.request.needed; count++) this.askNext(count === 0);
     this.armHedge();
     const { wheel, patienceMs } = this.request;
     if (patienceMs !== undefined) this.patience = wheel.add(patienceMs, () => this.finish());
     this.decide();
   }
 
-  private askNext(): void {
+  private askNext(whole: boolean): void {
     const replica = this.request.candidates[this.next];
     if (replica === undefined) return;
     this.next += 1;
-    this.waiting.add(replica);
-    this.request.send(replica, this.answers.length).then(
+    this.waiting.set(replica, whole);
+    this.request.send(replica, whole).then(
       (value) => {
         this.waiting.delete(replica);
         if (this.done) return;
@@ -159,7 +160,7 @@ class HedgedRound<T> {
         this.waiting.delete(replica);
         if (this.done) return;
         this.failures.push({ device: replica.device, error });
-        this.askNext();
+        this.askNext(whole);
         this.decide();
       },
     );
@@ -169,9 +170,9 @@ class HedgedRound<T> {
     if (this.next >= this.request.candidates.length) return;
     const limitMs = shortestLimitMs(this.request.candidates, this.request.kind);
     this.hedge = this.request.wheel.add(limitMs, () => {
-      for (const replica of [...this.waiting]) {
+      for (const [replica, whole] of [...this.waiting]) {
         replica.overtaken();
-        this.askNext();
+        this.askNext(whole);
       }
       this.armHedge();
     });

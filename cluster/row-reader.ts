@@ -62,7 +62,7 @@ export class RowReader {
       kind: 'row',
       candidates: readOrder(primaries, spreadOf(key.sort), 'row'),
       needed: majority,
-      send: (replica, answered) => readFrom(replica, key, body && answered === 0),
+      send: (replica, whole) => readFrom(replica, key, body && whole),
     });
     if (!first.enough) throw quorumFailure('read', first.failures);
     let seen = lookAt(first.answers, first.failures);

@@ -31,7 +31,21 @@ describe('rows over three devices', () => {
       world.devices.reduce((sum, { calls }) => sum + (calls.get(method) ?? 0), 0);
     expect(count('acceptRow')).toBe(3);
     expect(count('readRow')).toBe(2);
+    // Two agree on the version; only one of them sends the body.
+    expect(world.devices.reduce((sum, { service }) => sum + service.bodiesRead, 0)).toBe(1);
     expect(count('prepareRow')).toBe(0);
+  });
+
+  it('gets the body from another when the one that was asked for it is away or hangs', async () => {
+    for (const fault of ['down', 'hanging'] as const)
+      for (let bad = 0; bad < 3; bad++) {
+        const world = new World();
+        const { tables } = world.cluster();
+        await tables.put(ref('a'), value('whole'));
+        world.device(bad).faults[fault] = true;
+        const row = await world.run(tables.get(ref('a'), { body: true }));
+        expect(bodyOf(row)).toBe('whole');
+      }
   });
 
   it('refuses what is too large before it is sent', async () => {

@@ -1,4 +1,4 @@
-/** What every `DeviceService` must do: the disk store, its memory twin and the gRPC client all pass this. */
+/** What every `DeviceService` must do: the disk store, its memory twin and the clients all pass this. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Failure, type FailureKind } from '#common';
 import type { BlobKey, DeviceService, RowKey, RowWrite } from './device-service.ts';

@@ -1,5 +1,5 @@
 /**
- * What one storage device does for a cluster: rows and blobs. The disk store, its memory twin and the gRPC client
+ * What one storage device does for a cluster: rows and blobs. The disk store, its memory twin and the client
  * all are a `DeviceService`, and pass the same contract (`device-service.contract.ts`).
  *
  * Common to all methods: they throw `Failure`s of these kinds and codes:

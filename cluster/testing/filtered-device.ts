@@ -22,6 +22,8 @@ import type {
 export type Filter = <T>(method: string, run: () => Promise<T>) => Promise<T>;
 
 export class FilteredDevice implements DeviceService {
+  /** Rows read with their bodies, for tests about cost. */
+  bodiesRead = 0;
   private readonly inner: DeviceService;
   private readonly through: Filter;
 
@@ -31,6 +33,7 @@ export class FilteredDevice implements DeviceService {
   }
 
   readRow(key: RowKey, want: { readonly body: boolean }): Promise<Row | undefined> {
+    if (want.body) this.bodiesRead += 1;
     return this.through('readRow', () => this.inner.readRow(key, want));
   }
   acceptRow(write: RowWrite): Promise<AcceptOutcome> {
