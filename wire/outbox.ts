@@ -35,11 +35,11 @@ export class Outbox {
   }
 
   /** A frame in a message of its own; `left` when all its bytes have, and never if that is not certain. */
-  sendAlone(id: number, write: (to: Encoder) => void, left: () => void): void {
+  sendAlone(id: number, device: number, write: (to: Encoder) => void, left?: () => void): void {
     if (this.closed) return;
     this.flush();
     this.encoder = new Encoder(spareBytes, this.parts.link.headBytes);
-    writeFrame(this.encoder, id, 0, write);
+    writeFrame(this.encoder, id, device, write);
     this.flush(left);
   }
 

@@ -78,16 +78,18 @@ export class Exchange {
     return this.lost === undefined;
   }
 
-  /** Sends a request; returns its id. Throws when it cannot be sent, and then nothing was. */
+  /** Sends a request, on demand in a message of its own; returns its id. Throws when it cannot be sent, and then nothing was. */
   request(
     device: number,
     write: (to: Encoder) => void,
     take: TakeReply,
     fail: (error: unknown) => void,
+    alone = false,
   ): number {
     this.checkRoom();
     const id = this.takeId();
-    this.outbox.send(id, device, write);
+    if (alone) this.outbox.sendAlone(id, device, write);
+    else this.outbox.send(id, device, write);
     const dueMs = this.parts.clock.monotonicMs() + this.parts.settings.callTimeoutMs;
     this.pending.set(id, { take, fail, dueMs });
     this.sweeper ??= this.sweepLater();

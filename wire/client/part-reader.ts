@@ -1,10 +1,8 @@
 /** Puts the parts of a blob read together: one copy when there are several, none when there is one. */
 import { giveBack } from '#common';
 import { badMessage, type Decoder } from '../codec/decoder.ts';
+import { lentView } from '../lent-view.ts';
 import type { ReplyMemory } from './exchange.ts';
-
-/** Smaller messages may lie in a pool. */
-const lentBytesMin = 65_536;
 
 export class PartReader {
   private readonly lengthMax: number;
@@ -25,7 +23,7 @@ export class PartReader {
       else if (field === 2) more = content.bool();
       else content.skip();
     }
-    if (data !== undefined) this.add(lentOn(data, memory), more);
+    if (data !== undefined) this.add(lentView(data, memory.buffers), more);
     return !more;
   }
 
@@ -45,11 +43,4 @@ export class PartReader {
     this.length += data.length;
     giveBack(data);
   }
-}
-
-/** The same bytes, such that whoever looks at them last may give their memory back. */
-function lentOn(data: Buffer, { buffers }: ReplyMemory): Buffer {
-  if (buffers === undefined || data.length < lentBytesMin) return data;
-  const { buffer, byteOffset, length } = data;
-  return buffers.lend(Buffer.from(buffer), byteOffset, byteOffset + length);
 }

@@ -4,6 +4,7 @@ import type { Encoder } from '../codec/encoder.ts';
 import { frameKind } from '../codec/frames.ts';
 import { type BlobOpening, writeOpening } from '../codec/messages.ts';
 import type { BlobWriter } from '../device-service.ts';
+import { lentBytesMin } from '../lent-view.ts';
 import type { WireSettings } from '../settings.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -69,7 +70,7 @@ export class RemoteBlobWriter implements BlobWriter {
       this.unansweredBytes -= data.length;
       this.wake?.();
     };
-    this.step(write).then(settled, (error: unknown) => {
+    this.step(write, undefined, data.length >= lentBytesMin).then(settled, (error: unknown) => {
       this.failure ??= { error };
       settled();
     });
@@ -95,14 +96,18 @@ export class RemoteBlobWriter implements BlobWriter {
     to.end(start);
   }
 
-  private step(write: (to: Encoder) => void, sent?: (id: number) => void): Promise<void> {
+  private step(
+    write: (to: Encoder) => void,
+    sent?: (id: number) => void,
+    alone = false,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       const take = (kind: number, _content: Decoder) => {
         if (kind !== frameKind.done) throw badMessage('an unexpected reply');
         resolve();
         return true;
       };
-      const id = this.exchange.request(this.device, write, take, reject);
+      const id = this.exchange.request(this.device, write, take, reject, alone);
       sent?.(id);
     });
   }

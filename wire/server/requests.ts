@@ -1,5 +1,5 @@
 /** From a request's frame to the device's method and the reply's frame. */
-import { Failure } from '#common';
+import { Failure, type LentBuffers } from '#common';
 import { badMessage, type Decoder } from '../codec/decoder.ts';
 import type { Encoder } from '../codec/encoder.ts';
 import { type Frame, frameKind, writeEmpty } from '../codec/frames.ts';
@@ -17,26 +17,32 @@ import {
 } from '../codec/messages.ts';
 import { readPrepare, readReadRow, writeRowReply } from '../codec/replies.ts';
 import type { BlobInfo, BlobKey, DeviceService, ScanPage } from '../device-service.ts';
+import { lentView } from '../lent-view.ts';
 import type { OpenWriters } from './open-writers.ts';
 
 /** Writes the reply's frame, or is a blob's data, which goes out in parts. */
 export type Reply = ((to: Encoder) => void) | { readonly data: Buffer };
 
+export interface Asked {
+  readonly frame: Frame;
+  readonly device: DeviceService | undefined;
+  readonly writers: OpenWriters;
+  /** What the frame's memory came from, when nothing else lies in it. */
+  readonly buffers: LentBuffers | undefined;
+}
+
 /** Reads the request at once (throws when it is garbled), and answers when the device has. */
-export function answer(
-  frame: Frame,
-  device: DeviceService | undefined,
-  writers: OpenWriters,
-): Promise<Reply> {
+export function answer({ frame, device, writers, buffers }: Asked): Promise<Reply> {
   const handle = handlers[frame.kind];
   if (handle === undefined) throw badMessage('an unknown request');
   if (device === undefined) return Promise.reject(noDevice(frame.device));
-  return handle({ device, writers, id: frame.id, content: frame.content });
+  return handle({ device, writers, buffers, id: frame.id, content: frame.content });
 }
 
 interface Request {
   readonly device: DeviceService;
   readonly writers: OpenWriters;
+  readonly buffers: LentBuffers | undefined;
   readonly id: number;
   readonly content: Decoder;
 }
@@ -81,9 +87,9 @@ const handlers: Readonly<Record<number, Handler>> = {
   },
   [frameKind.openBlob]: ({ device, content, id, writers }) =>
     writers.open(id, device, readOpening(content)).then(() => done),
-  [frameKind.appendBlob]: ({ content, writers }) => {
+  [frameKind.appendBlob]: ({ content, writers, buffers }) => {
     const { writer, data } = readAppend(content);
-    return chained(() => writers.append(writer, data));
+    return chained(() => writers.append(writer, lentView(data, buffers)));
   },
   [frameKind.commitBlob]: ({ content, writers }) => {
     const { writer } = readAppend(content);

@@ -19,6 +19,7 @@ import type { Encoder } from '../codec/encoder.ts';
 import { type Frame, frameKind, protocolVersion, readFrames } from '../codec/frames.ts';
 import { type Greeting, readGreeting, writeFailed, writeWelcome } from '../codec/replies.ts';
 import type { DeviceService } from '../device-service.ts';
+import { lentBytesMin } from '../lent-view.ts';
 import type { Link } from '../link.ts';
 import { Outbox } from '../outbox.ts';
 import type { WireSettings } from '../settings.ts';
@@ -36,7 +37,6 @@ export interface SessionParts {
 }
 
 const fewInFlight = 2;
-const aloneBytesMin = 64 * 1024;
 
 export class Session {
   private readonly parts: SessionParts;
@@ -54,7 +54,7 @@ export class Session {
   constructor(parts: SessionParts) {
     const { link, settings, clock } = parts;
     this.parts = parts;
-    this.writers = new OpenWriters(settings.blobWritersMax);
+    this.writers = new OpenWriters(settings.blobWritersMax, settings.blobWindowBytes);
     this.outbox = new Outbox({
       link,
       batchBytesMax: settings.batchBytesMax,
@@ -110,7 +110,7 @@ export class Session {
     const { length } = frame.content;
     this.ids.set(frame.id, length);
     this.heldBytes += length;
-    this.start(frame, answer(frame, this.deviceOf(frame), this.writers));
+    this.start(frame, this.answer(frame));
   }
 
   private takeHello({ kind, content }: Frame): void {
@@ -132,6 +132,11 @@ export class Session {
 
   private deviceOf(frame: Frame): DeviceService | undefined {
     return this.parts.devices.get(frame.device);
+  }
+
+  private answer(frame: Frame): Promise<Reply> {
+    const buffers = frame.alone ? this.parts.link.buffers : undefined;
+    return answer({ frame, device: this.deviceOf(frame), writers: this.writers, buffers });
   }
 
   private start(frame: Frame, work: Promise<Reply>): void {
@@ -178,8 +183,8 @@ export class Session {
         to.end(start);
       };
       // Alone in its message, so that the receiver can use the message's memory again.
-      if (part.length < aloneBytesMin) this.outbox.send(id, 0, write);
-      else this.outbox.sendAlone(id, write, () => giveBack(part));
+      if (part.length < lentBytesMin) this.outbox.send(id, 0, write);
+      else this.outbox.sendAlone(id, 0, write, () => giveBack(part));
     } while (at < data.length);
   }
 
