@@ -5,6 +5,8 @@ import { benchCommand } from './commands/bench.ts';
 import { demoCommand } from './commands/demo.ts';
 import { downCommand } from './commands/down.ts';
 import { imageCommand } from './commands/image.ts';
+import { auditCommand, eventsCommand } from './commands/journal.ts';
+import { operationCommand } from './commands/operation.ts';
 import { ringCommand } from './commands/ring.ts';
 import { prepareCommand, runCommand } from './commands/run.ts';
 import { settingsCommand } from './commands/settings.ts';
@@ -47,6 +49,9 @@ function program(): Command {
     userCommand(),
     volumeCommand(),
     imageCommand(),
+    operationCommand(),
+    eventsCommand(),
+    auditCommand(),
     settingsCommand(),
   ];
   for (const command of commands) root.addCommand(command.exitOverride());

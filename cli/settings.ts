@@ -5,6 +5,7 @@ import { blockGatewaySettings } from '#block-gateway';
 import { apiSettings } from '#cloud/api';
 import { identitySettings } from '#cloud/identity';
 import { imageSettings } from '#cloud/image';
+import { journalSettings } from '#cloud/journal';
 import { operationSettings } from '#cloud/operations';
 import { stateSettings } from '#cloud/state';
 import { clusterSettings } from '#cluster';
@@ -56,6 +57,7 @@ export const settingsRooms = {
   state: stateSettings,
   operations: operationSettings,
   api: apiSettings,
+  journal: journalSettings,
   identity: identitySettings,
   image: imageSettings,
 } as const;

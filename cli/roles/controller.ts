@@ -1,9 +1,13 @@
 /** The controller: the control plane's state, identity, and its HTTP API. */
+
+import type { Caller } from '#cloud/api';
+import { controlService } from '#cloud/control';
 import {
   type AdminCredentials,
   type ApiServer,
   type CatalogEntry,
   createIdentity,
+  credentialsOf,
   ensureAdminCredentials,
   ensureSealingKey,
   type Identity,
@@ -12,7 +16,13 @@ import {
   startApiServer,
 } from '#cloud/identity';
 import { imageMigrations } from '#cloud/image';
-import { createOperations, type Operations, operationMigrations } from '#cloud/operations';
+import { AuditTrail, Events, journalMigrations, keepJournal, type NewEvent } from '#cloud/journal';
+import {
+  createOperations,
+  type Operation,
+  type Operations,
+  operationMigrations,
+} from '#cloud/operations';
 import { createQuotas, type Quotas, quotaMigrations } from '#cloud/quotas';
 import { openState, type State } from '#cloud/state';
 import { systemClock, systemDisk, type Undo } from '#common';
@@ -24,6 +34,10 @@ export interface Controller {
   readonly state: State;
   readonly operations: Operations;
   readonly quotas: Quotas;
+  readonly events: Events;
+  readonly audit: AuditTrail;
+  /** The caller behind a token, as every service but identity knows callers. */
+  authenticate(token: string): Promise<Caller | undefined>;
   readonly identity: Identity;
   readonly admin: AdminCredentials;
   /** Starts answering for identity and the other services by prefix; the rest of the program must be ready. */
@@ -47,7 +61,13 @@ export async function openController(
   const state = await openState({
     path,
     settings: settings.state,
-    migrations: [identityMigrations, imageMigrations, operationMigrations, quotaMigrations],
+    migrations: [
+      identityMigrations,
+      imageMigrations,
+      operationMigrations,
+      quotaMigrations,
+      journalMigrations,
+    ],
     ...common,
   });
   opened.add(() => state.close());
@@ -72,6 +92,17 @@ export async function openController(
   );
   await identity.bootstrap(admin, catalog);
   const quotas = createQuotas(state);
+  const events = new Events(state, systemClock, random);
+  const audit = new AuditTrail({
+    state,
+    settings: settings.journal,
+    clock: systemClock,
+    random,
+    log,
+  });
+  opened.add(() => audit.close());
+  const keeping = keepJournal({ state, settings: settings.journal, clock: systemClock, log });
+  opened.add(() => keeping.stop());
   const operations = createOperations({
     state,
     settings: settings.operations,
@@ -80,19 +111,31 @@ export async function openController(
     random,
     log,
     metrics,
+    observe: (transaction, operation) => events.emit(transaction, eventOf(operation)),
   });
   opened.add(() => operations.close());
+  const authenticate = callerBehind(identity);
+  const control = controlService({ operations, events, audit, authenticate });
   return {
     state,
     operations,
     quotas,
+    events,
+    audit,
+    authenticate,
     identity,
     admin,
     listen: async ({ host, port }, services) => {
       // Every service has been made and has added its workflows: work can begin.
       await operations.open();
       return startApiServer({
-        services: { '': identity.service, '/identity': identity.service, ...services },
+        services: {
+          '': identity.service,
+          '/identity': identity.service,
+          '/control': control,
+          ...services,
+        },
+        audit: (record) => audit.record(record),
         host,
         port,
         clock: systemClock,
@@ -103,5 +146,24 @@ export async function openController(
         policies,
       });
     },
+  };
+}
+
+/** What followers of the feed hear of an operation. */
+function eventOf(operation: Operation): NewEvent {
+  const { id, workflow, state, resource, projectId, userId, requestId, error } = operation;
+  const what = { succeeded: 'end', failed: 'error', cancelled: 'cancel' } as const;
+  const ending = state in what ? what[state as keyof typeof what] : 'start';
+  const payload = { operation_id: id, ...(error === undefined ? {} : { error: error.message }) };
+  return { type: `${workflow}.${ending}`, resource, projectId, userId, requestId, payload };
+}
+
+/** A token stands for a user in a scope; what policies ask of it is the same in every service. */
+function callerBehind(identity: Identity): (token: string) => Promise<Caller | undefined> {
+  return async (token) => {
+    const info = await identity.validateToken(token);
+    if (info === undefined) return undefined;
+    const projectId = info.scope.kind === 'project' ? info.scope.id : undefined;
+    return { userId: info.user.id, projectId, credentials: credentialsOf(info) };
   };
 }

@@ -25,6 +25,7 @@ import { openController } from './controller.ts';
 import { openGateway } from './gateway.ts';
 import { openImages } from './image.ts';
 import { imageCalls } from './image-calls.ts';
+import { operationCalls } from './operation-calls.ts';
 import { userCalls } from './user-calls.ts';
 import { volumeCalls } from './volume-calls.ts';
 
@@ -106,6 +107,7 @@ export async function openFront(
           status: () => status(),
           ...userCalls(controller.identity),
           ...imageCalls(images.local, controller),
+          ...operationCalls(controller),
           ...volumeCalls({
             gateway,
             objects,

@@ -346,7 +346,7 @@ export class Edge<C extends Caller> {
     const record: AuditRecord = {
       atUs: this.parts.clock.nowUs(),
       service: this.service.name,
-      action: route.policy,
+      action: actionOf(route),
       method: request.method,
       path: request.url.split('?', 1)[0] ?? '',
       status,
@@ -360,6 +360,12 @@ export class Edge<C extends Caller> {
     if (route.method === 'GET') this.parts.log.debug(record, 'request');
     else this.parts.audit(record);
   }
+}
+
+/** A rule names what is done; where there is none, the route does. */
+function actionOf(route: Route<never>): string {
+  const ruled = route.policy !== 'public' && route.policy !== 'any-token';
+  return ruled ? route.policy : `${route.method} ${route.path}`;
 }
 
 const streams = (routes: readonly Route<never>[]) => routes[0]?.streams === true;

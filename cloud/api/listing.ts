@@ -13,6 +13,8 @@ export interface ListingRules {
   /** Filters also take `in:`, `eq:`, `neq:`, `gt:`, `gte:`, `lt:`, `lte:` before their value. */
   readonly operators?: boolean;
   readonly sortKeys: readonly string[];
+  /** Columns of sort keys that are called otherwise. */
+  readonly columns?: Readonly<Record<string, string>>;
   /** Those of the sort keys that are numbers. */
   readonly numericKeys?: readonly string[];
   readonly defaultSort: string;
@@ -21,6 +23,7 @@ export interface ListingRules {
 }
 
 export interface Sort {
+  /** The column. */
   readonly key: string;
   readonly descending: boolean;
   readonly numeric: boolean;
@@ -41,9 +44,12 @@ const sortsMax = 8;
 export function parseListing(
   query: URLSearchParams,
   rules: ListingRules,
-  failures: FailureTable,
+  failures: FailureTable | ((detail: string) => Error),
 ): Listing {
-  const refuse = (detail: string) => failureOf(failures, 'page-invalid', { detail });
+  const refuse = (detail: string) =>
+    typeof failures === 'function'
+      ? failures(detail)
+      : failureOf(failures, 'page-invalid', { detail });
   const conditions: RawBuilder<boolean>[] = [];
   for (const [parameter, value] of query) {
     const [name = '', comparator = 'eq'] = parameter.split('__');
@@ -85,7 +91,7 @@ function sortsOf(
     if (!rules.sortKeys.includes(key)) throw refuse(`Cannot sort by ${key.slice(0, 64)}.`);
     if (direction !== 'asc' && direction !== 'desc') throw refuse('Sort direction is asc or desc.');
     const numeric = rules.numericKeys?.includes(key) === true;
-    return { key, descending: direction === 'desc', numeric };
+    return { key: rules.columns?.[key] ?? key, descending: direction === 'desc', numeric };
   });
   return sorts.filter((sort, at) => sorts.findIndex((other) => other.key === sort.key) === at);
 }

@@ -1,9 +1,11 @@
 /** Operations as the rest of the program sees them. */
 import { Value } from 'typebox/value';
+import type { Page } from '#cloud/api';
 import { type AnyTransaction, roomOf, type State } from '#cloud/state';
 import { type Clock, Failure, type Logger, type Metrics, type Random, randomUuid } from '#common';
 import { childStarter } from './children.ts';
 import { Executor } from './executor.ts';
+import { listOperations } from './listing.ts';
 import { operationMeters } from './meters.ts';
 import {
   hasEnded,
@@ -28,9 +30,13 @@ export interface OperationsOptions {
   readonly metrics: Metrics;
   /** Tells other controllers that something is due. */
   readonly announce?: () => void;
+  /** In the transaction of a beginning and of an end: for the feed of events. */
+  readonly observe?: Observe;
   /** Called at every point where a crash could leave a difference; for tests. */
   readonly reached?: (point: string) => void;
 }
+
+export type Observe = (transaction: AnyTransaction, operation: Operation) => Promise<void>;
 
 export interface NewOperation {
   readonly workflow: string;
@@ -57,6 +63,11 @@ export interface Operations {
     readonly type: string;
     readonly id: string;
   }): Promise<Operation | undefined>;
+  /** A page of them, newest first unless sorted otherwise. */
+  list(
+    query: URLSearchParams,
+    only: { readonly projectId: string | undefined },
+  ): Promise<Page<Operation>>;
   /** Asks for the undoing of what was done; fails `conflict` when it has ended or gone too far. */
   cancel(id: string): Promise<Operation>;
   /** Resolves when it has ended. */
@@ -99,6 +110,7 @@ class OperationRoom implements Operations {
         (start) => this.rowOf(start),
         () => this.wakeAll(),
       ),
+      observe: options.observe ?? (async () => {}),
       reached: options.reached ?? (() => {}),
       stepEnded: this.meters.stepEnded,
     });
@@ -117,14 +129,15 @@ class OperationRoom implements Operations {
   async start(operation: NewOperation, transaction?: AnyTransaction): Promise<Operation> {
     const row = this.rowOf({ ...operation, id: randomUuid(this.options.random) });
     const { state } = this.options;
-    if (transaction === undefined) {
-      await this.store.db.insertInto('operation').values(row).execute();
-      this.wakeAll();
-    } else {
-      await roomOf<OperationTables>(transaction).insertInto('operation').values(row).execute();
-      state.afterCommit(transaction, () => this.wakeAll());
-    }
+    if (transaction === undefined) await state.transaction((own) => this.write(own, row));
+    else await this.write(transaction, row);
     return operationOf(row);
+  }
+
+  private async write(transaction: AnyTransaction, row: OperationRow): Promise<void> {
+    await roomOf<OperationTables>(transaction).insertInto('operation').values(row).execute();
+    await this.options.observe?.(transaction, operationOf(row));
+    this.options.state.afterCommit(transaction, () => this.wakeAll());
   }
 
   private rowOf(
@@ -199,6 +212,10 @@ class OperationRoom implements Operations {
       .orderBy('id')
       .executeTakeFirst();
     return row && operationOf(row);
+  }
+
+  list(query: URLSearchParams, only: { projectId: string | undefined }): Promise<Page<Operation>> {
+    return listOperations(this.store.db, query, only.projectId);
   }
 
   async cancel(id: string): Promise<Operation> {

@@ -13,6 +13,7 @@
 import { Value } from 'typebox/value';
 import { type Clock, Failure, isFailure, type Logger, messageOf } from '#common';
 import type { ChildStarter } from './children.ts';
+import type { Observe } from './operations.ts';
 import { Progress } from './progress.ts';
 import { hasEnded, type OperationError, type OperationRow, operationOf } from './record.ts';
 import type { OperationSettings } from './settings.ts';
@@ -27,6 +28,7 @@ export interface RunnerParts {
   readonly children: ChildStarter;
   /** A test stops here to see what a crash at this very point does. */
   readonly reached: (point: string) => void;
+  readonly observe: Observe;
   /** What runs here of this operation's children is to stop. */
   childrenCancelled(parentId: string): void;
   stepEnded(workflow: string, step: string, seconds: number, worked: boolean): void;
@@ -368,6 +370,7 @@ export class Runner {
         lease_until_us: 0,
       });
       await this.workflow.ended(untyped, operationOf(ended), this.input());
+      await this.parts.observe(untyped, operationOf(ended));
       if (ended.parent_id !== null)
         await tx
           .updateTable('operation')

@@ -3,6 +3,7 @@ export type { Migration, RoomMigrations } from './migrations.ts';
 export { type StateSettings, stateSettings } from './settings.ts';
 export {
   type AnyTransaction,
+  isPostgres,
   openState,
   roomOf,
   type State,

@@ -1,5 +1,5 @@
 /** The control plane's state: SQL through Kysely, on SQLite in the data folder or on PostgreSQL. */
-import { type Kysely, Transaction } from 'kysely';
+import { type Kysely, PostgresAdapter, Transaction } from 'kysely';
 import { type Clock, type Disk, Failure, type Logger, type Random, systemRandom } from '#common';
 import { CommitListeners } from './commit-listeners.ts';
 import type { Engine } from './engine.ts';
@@ -38,6 +38,11 @@ export function roomOf<Tables extends Record<string, Record<string, unknown>>>(
 ): Transaction<Tables> {
   if (transaction instanceof Transaction) return transaction.$extendTables<Tables>();
   throw new Failure('bug', 'foreign-transaction', 'Transactions are begun by the state');
+}
+
+/** Whether this is PostgreSQL, for the few statements that cannot be the same everywhere. */
+export function isPostgres(db: Kysely<unknown>): boolean {
+  return db.getExecutor().adapter instanceof PostgresAdapter;
 }
 
 export interface State {
