@@ -1,4 +1,5 @@
 /** The network as a component: where servers listen and clients connect. */
+import * as fs from 'node:fs';
 import * as nodeNet from 'node:net';
 import { Failure, systemCodeOf } from './failure.ts';
 
@@ -35,6 +36,18 @@ export const systemNet: Net = {
       );
     }),
 };
+
+const ownerOnly = 0o600;
+
+/**
+ * Listens on a unix socket that only this user may connect to. Removes what lies there: a file that a killed process left, which
+ * the caller knows because it alone may use this folder.
+ */
+export async function listenPrivately(server: nodeNet.Server, path: string): Promise<void> {
+  fs.rmSync(path, { force: true });
+  await systemNet.listen(server, { path });
+  fs.chmodSync(path, ownerOnly);
+}
 
 export function listenFailure(error: unknown, address: Address): Failure {
   const options = { facts: { address: renderAddress(address) }, cause: error };

@@ -1,11 +1,11 @@
 /** The serving end of socket links: listens, and gives each connection to whoever serves it. */
-import * as fs from 'node:fs';
 import * as nodeNet from 'node:net';
 import * as nodeTls from 'node:tls';
 import {
   type Address,
   type Clock,
   type Logger,
+  listenPrivately,
   type Random,
   receiveInto,
   renderAddress,
@@ -32,17 +32,13 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-const ownerOnly = 0o600;
-
 export async function listenSockets(parts: ListenParts): Promise<Listener> {
   const { address, log } = parts;
   const links = new Set<SocketLink>();
   const server = createServer(parts, links);
   server.maxConnections = parts.settings.connectionsMax;
-  // A socket file that a killed process left; whoever still serves on it holds the data folder's lock.
-  if ('path' in address) fs.rmSync(address.path, { force: true });
-  await systemNet.listen(server, address);
-  if ('path' in address) fs.chmodSync(address.path, ownerOnly);
+  if ('path' in address) await listenPrivately(server, address.path);
+  else await systemNet.listen(server, address);
   server.on('error', (error) => log.error({ err: error }, 'a listener for nodes failed'));
   server.on('drop', () => log.warn('a connection of a node is one too many'));
   const bound = server.address();

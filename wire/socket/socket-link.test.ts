@@ -1,4 +1,5 @@
 /** What hostile, silent and departing ends do to a real unix socket. */
+import { statSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { defaultsOf, giveBack, systemClock } from '#common';
@@ -157,6 +158,11 @@ describe('a framed socket', () => {
       while (!client.connected) await systemClock.sleep(5);
       expect((await client.device(deviceNumber).status()).state).toBe('ok');
       await client.close();
+    }));
+
+  it('is open to its user alone', () =>
+    within(nodePair(), async (pair) => {
+      expect(statSync(pathOf(pair)).mode & 0o777).toBe(0o600);
     }));
 
   it('refuses one connection too many', () =>
