@@ -30,7 +30,7 @@ export function readOvf(bytes: Buffer, format: ContentFormat, limits: Inspection
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw refuse(format, 'its description defines entities');
   if (depthOf(text) > 64 || XMLValidator.validate(text) !== true)
     throw refuse(format, 'its description is no XML');
-  const root: unknown = parser.parse(text);
+  const root = parse(text, format);
   const envelope = child(root, 'Envelope');
   if (envelope === undefined) throw refuse(format, 'its description is no OVF');
   const files = filesOf(envelope, format);
@@ -45,6 +45,16 @@ export function readOvf(bytes: Buffer, format: ContentFormat, limits: Inspection
   const kept = disks.reduce((sum, { virtualBytes }) => sum + virtualBytes, 0);
   checkedSize(format, BigInt(Math.max(kept, 1)), limits);
   return disks;
+}
+
+/** The validator lets a little through that the parser then stumbles on. */
+function parse(text: string, format: ContentFormat): unknown {
+  try {
+    return parser.parse(text);
+  } catch (error) {
+    if (error instanceof Error) throw refuse(format, 'its description is no XML');
+    throw error;
+  }
 }
 
 /** An OVF alone: the description without its disks. */
