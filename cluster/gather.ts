@@ -14,7 +14,7 @@ export interface Gathering<T> {
   /** Sorts one reply into the quorum. */
   readonly sort: (replica: Replica, reply: T) => void;
   /** Gives another device for one that failed, as long as there is one. */
-  readonly spare?: () => Replica | undefined;
+  readonly spare?: (error: unknown) => Replica | undefined;
 }
 
 /** Whom to ask for a write, and whom to ask when one of those fails. */
@@ -53,7 +53,7 @@ export function gather<T>(gathering: Gathering<T>): Promise<Verdict> {
           decide();
         },
         (error: unknown) => {
-          const other = spare?.();
+          const other = spare?.(error);
           quorum.failed(replica.device, error, other !== undefined);
           if (other !== undefined) ask(other);
           decide();

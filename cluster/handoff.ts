@@ -1,5 +1,10 @@
-/** Stand-ins for primaries that fail: the ring's handoffs in order, each asked once, those put aside left out. */
-import { Failure } from '#common';
+/**
+ * Stand-ins for primaries that fail: the ring's handoffs in order, each asked once, those put aside left out.
+ *
+ * A row has none for a primary that is `busy` (full, read-only): such a one goes on answering readers, and would outvote the
+ * stand-in, so that an acknowledged row was not to be seen. Blobs are looked for on stand-ins as well.
+ */
+import { Failure, isFailure } from '#common';
 import type { Core } from './core.ts';
 import type { Replica } from './replica.ts';
 
@@ -7,9 +12,10 @@ export function handoffSpare(
   core: Core,
   hash: number,
   what: 'row' | 'blob',
-): () => Replica | undefined {
+): (error?: unknown) => Replica | undefined {
   let handoffs: Iterator<Replica, void, undefined> | undefined;
-  return () => {
+  return (error) => {
+    if (what === 'row' && isFailure(error, 'busy')) return undefined;
     handoffs ??= core.handoffsOf(hash);
     for (let step = handoffs.next(); step.done !== true; step = handoffs.next()) {
       if (step.value.aside) continue;

@@ -6,6 +6,7 @@
  * 3. Otherwise the remaining primaries are asked: a write in flight has mostly reached them by then.
  * 4. When it still is on a minority only, it is written to the others, same version and same content, until a majority
  *    holds it. Only then is it returned: else a later reader might ask others and see the past.
+ *    Where it cannot be written, because devices are full: what a majority agrees on, when there is such a thing.
  * 5. A replica that refuses has met something newer: start over. When that does not end (somebody promised a ballot and
  *    died), the row is settled with a ballot of our own.
  *
@@ -72,7 +73,7 @@ export class RowReader {
     // So that a write that follows this read is newer, however far behind this process's clock is.
     if (seen.newest !== undefined) this.core.versions.observe(seen.newest.version);
     if (seen.holders >= majority) return this.complete(key, body, seen);
-    return this.writeBack(key, seen, primaries);
+    return this.writeBack(key, body, { seen, primaries });
   }
 
   private async widen(key: RowKey, seen: Seen, unasked: readonly Replica[]): Promise<Seen> {
@@ -119,8 +120,8 @@ export class RowReader {
 
   private async writeBack(
     key: RowKey,
-    seen: Seen,
-    primaries: readonly Replica[],
+    body: boolean,
+    { seen, primaries }: { readonly seen: Seen; readonly primaries: readonly Replica[] },
   ): Promise<Row | undefined | 'again'> {
     const row = await this.fetchBody(key, seen);
     if (row === undefined) return 'again';
@@ -146,8 +147,10 @@ export class RowReader {
     });
     this.core.counters.repairs.inc({ what: 'row-written-back', outcome: verdict });
     if (verdict === 'enough') return row;
-    if (verdict === 'hopeless') throw quorumFailure('read', quorum.failures.concat(seen.failures));
-    return 'again';
+    if (verdict !== 'hopeless') return 'again';
+    const agreed = agreedOf(seen, quorum.thresholds.majority);
+    if (agreed !== undefined) return this.complete(key, body, agreed);
+    throw quorumFailure('read', quorum.failures.concat(seen.failures));
   }
 
   private mendLater(key: RowKey, seen: Seen): void {
@@ -179,6 +182,18 @@ function lookAt(
     if (isWhole(value)) best = value;
   }
   return { newest: best, answers, failures, holders };
+}
+
+/**
+ * What a majority of the answers agrees on, although another has something newer that cannot be spread (full devices refused it).
+ * Had that been acknowledged, or shown to a reader, before this read began, one of this majority would have it.
+ */
+function agreedOf(seen: Seen, majority: number): Seen | undefined {
+  for (const { value } of seen.answers) {
+    const same = seen.answers.filter((other) => sameVersion(other.value?.version, value?.version));
+    if (same.length >= majority) return lookAt(same, seen.failures);
+  }
+  return undefined;
 }
 
 function isWhole(row: Row | undefined): boolean {

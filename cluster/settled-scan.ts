@@ -145,14 +145,23 @@ export class SettledScan {
       const batch = merge.unsettled.slice(at, at + readsAtOnceMax);
       await Promise.all(
         batch.map(async (index) => {
-          const sort = merge.rows[index]?.sort ?? '';
+          const met = merge.rows[index];
+          if (met === undefined) return;
+          const { sort } = met;
           const row = await this.reader.read({ table, partition, sort, hash }, false);
-          if (row !== undefined) merge.rows[index] = row;
+          merge.rows[index] = row ?? absent(met);
         }),
       );
     }
   }
 }
+
+/** A majority has no such row: what one replica met was refused by the others. */
+function absent({ sort, version }: Row): Row {
+  return { sort, version, deleted: true, meta: noMeta, bytes: 0, bodyLength: 0 };
+}
+
+const noMeta = Buffer.alloc(0);
 
 function nameOf({ table, partition }: ScanRequest): string {
   return `${table}\0${partition}`;

@@ -115,6 +115,37 @@ describe('rows over three devices', () => {
   });
 });
 
+describe('full devices', () => {
+  it('get no stand-in for rows: what is acknowledged is read and listed, what is refused says why', async () => {
+    const world = new World({ devices: 4 });
+    const { tables } = world.cluster();
+    await tables.put(ref('c'), value('all have it'));
+    world.device(0).memory.setState('full');
+    await tables.put(ref('a'), value('two have it'), { mode: 'available' });
+    expect(bodyOf(await tables.get(ref('a'), { body: true }))).toBe('two have it');
+    world.device(1).memory.setState('full');
+    for (const mode of ['available', 'strict'] as const)
+      expect(await thrownBy(tables.put(ref('b'), value('x'), { mode }))).toMatchObject({
+        kind: 'busy',
+        code: 'device-full',
+      });
+    const { entries } = await tables.list({ table: 'objects', partition: 'c', limit: 10 });
+    expect(entries.map(({ row }) => row?.sort)).toContain('a');
+    // One device took what the others refused; before and after, readers agree on what was acknowledged.
+    expect(await tables.get(ref('b'))).toBeUndefined();
+    expect(await thrownBy(tables.put(ref('c'), value('refused')))).toMatchObject({
+      code: 'device-full',
+    });
+    for (let round = 0; round < 4; round++)
+      expect(bodyOf(await tables.get(ref('c'), { body: true }))).toBe('all have it');
+    const again = await tables.list({ table: 'objects', partition: 'c', limit: 10 });
+    expect(again.entries.map(({ row }) => row?.sort)).toEqual(['a', 'c']);
+    world.device(0).memory.setState('ok');
+    await tables.put(ref('b'), value('room again'), { mode: 'available' });
+    expect(bodyOf(await tables.get(ref('b'), { body: true }))).toBe('room again');
+  });
+});
+
 describe('a bad copy', () => {
   it('is never served, counts as a failure, and is mended in the background', async () => {
     const world = new World();
