@@ -79,6 +79,8 @@ export interface ObjectSummary {
   readonly etag: string;
   readonly contentType: string;
   readonly modifiedUs: number;
+  /** There where versions are kept, but for the version called `null`. */
+  readonly versionId?: string;
   /** There for a symlink: what `linkTarget` reads. */
   readonly link?: Fields;
   /** There for a Swift static large object: the ETag that its GET shows. */

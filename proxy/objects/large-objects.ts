@@ -184,11 +184,20 @@ async function* readSegment(
   else yield* stored.read(at, length);
 }
 
+/** As clients send it: percent-encoded, or plain where that is the same. */
+function decodeManifest(manifest: string): string {
+  try {
+    return decodeURIComponent(manifest);
+  } catch {
+    return manifest;
+  }
+}
+
 async function assembleDynamic(
   options: AssembleOptions,
   stored: StoredObject,
 ): Promise<AssembledObject> {
-  const manifest = stored.info.system['x-object-manifest'] ?? '';
+  const manifest = decodeManifest(stored.info.system['x-object-manifest'] ?? '');
   const { container: name, object: prefix } = splitName(manifest);
   const container = await options.service.containers.open(options.account, name);
   await options.mayRead(container);

@@ -276,8 +276,10 @@ async function manifestOf(
   const container = await openContainer(request, services, account, path.slice(0, cut));
   authorize(request.caller, account, container, 'write');
   const ref = { container, name: path.slice(cut + 1) };
-  const stored = await services.objects.objects.get(ref);
-  if (versionId !== undefined) throw refusal('bad-request', 'Versions are not kept here');
+  const stored = await services.objects.objects.get(
+    ref,
+    versionId === undefined ? undefined : { versionId },
+  );
   if (stored.info.kind === 'multipart') return [];
   if (stored.info.kind !== 'slo') throw refusal('bad-request', 'Not an SLO manifest');
   return await readSegments(stored);

@@ -1,19 +1,27 @@
 /** POST (metadata) and DELETE of an object. */
-import { linkEtagField, linkTarget } from '../objects/index.ts';
+import { isFailure } from '#common';
+import { linkEtagField, linkTarget, type ObjectRef } from '../objects/index.ts';
 import { authorize } from './access.ts';
 import { openContainer } from './containers.ts';
 import { readMetadata, toFields } from './metadata.ts';
 import { readDeleteAt, readKept, readManifest } from './object-fields.ts';
 import { locationOf } from './object-path.ts';
 import { htmlType, page, refusal, textReply } from './refusal.ts';
-import { headerOf, type ObjectRequest, type Operation } from './swift-request.ts';
+import {
+  headerOf,
+  type ObjectRequest,
+  type Operation,
+  type SwiftServices,
+} from './swift-request.ts';
 import { encodePercent, fromHeader } from './text.ts';
+import { readVersionId, refuseVersion } from './version-id.ts';
 
 /** Replaces all metadata of the object; what is not named is gone, except the content type. */
 export const postObject: Operation<ObjectRequest> = async (request, services) => {
   const { exchange, path, caller } = request;
   const container = await openContainer(request, services, path.account, path.container);
   authorize(caller, path.account, container, 'write');
+  refuseVersion(request);
   if (headerOf(exchange, 'x-symlink-target') !== undefined)
     throw refusal('bad-request', 'A PUT request is required to set a symlink target');
   const metadata = toFields(readMetadata(exchange, 'object').set);
@@ -62,7 +70,23 @@ export const deleteObject: Operation<ObjectRequest> = async (request, services) 
     if (deleteAtS !== Number(dueAt))
       throw refusal('precondition-failed', 'X-If-Delete-At and X-Delete-At do not match');
   }
-  const { existed } = await services.objects.objects.delete(ref, { mode: 'available' });
-  if (!existed) throw refusal('not-found');
-  return { status: 204, headers: { 'Content-Type': htmlType } };
+  const versionId = readVersionId(request, container, 'container');
+  const outcome = await services.objects.objects.delete(ref, {
+    mode: 'available',
+    ...(versionId === undefined ? {} : { versionId }),
+  });
+  const headers: Record<string, string> = { 'Content-Type': htmlType };
+  if (outcome.versionId !== undefined) headers['X-Object-Version-Id'] = outcome.versionId;
+  if (versionId !== undefined && outcome.existed)
+    headers['X-Object-Current-Version-Id'] = await currentVersion(ref, services);
+  return outcome.existed ? { status: 204, headers } : page(404, headers);
 };
+
+async function currentVersion(ref: ObjectRef, { objects }: SwiftServices): Promise<string> {
+  try {
+    return (await objects.objects.head(ref)).versionId ?? 'null';
+  } catch (error) {
+    if (isFailure(error, 'missing')) return 'null';
+    throw error;
+  }
+}

@@ -86,6 +86,7 @@ function offered({ swift }: SwiftServices): Readonly<Record<string, object>> {
     'account-quotas': { account_quotas: {} },
     'versioned-writes': {
       versioned_writes: { allowed_flags: ['x-versions-location', 'x-history-location'] },
+      object_versioning: {},
     },
   };
 }

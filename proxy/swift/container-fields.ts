@@ -7,7 +7,8 @@ import { toFields } from './metadata.ts';
 import { refusal } from './refusal.ts';
 import { headerOf, type SwiftServices } from './swift-request.ts';
 import { checkSyncTo } from './sync-realms.ts';
-import { fromHeader, isTrue, toHeader } from './text.ts';
+import { fromHeader, toHeader } from './text.ts';
+import { applyVersioning } from './versions-enabled.ts';
 import { locationHeaders, readVersionsLocation, versioningFields } from './versions-location.ts';
 
 export const syncToField = 'sync-to';
@@ -53,8 +54,6 @@ const rules: readonly Rule[] = [
 
 /** The system fields after the request's headers. */
 export function applyFields(exchange: Exchange, present: Fields, services: SwiftServices): Fields {
-  if (isTrue(headerOf(exchange, 'x-versions-enabled')))
-    throw refusal('precondition-failed', 'X-Versions-Enabled is not offered');
   const next = new Map(Object.entries(present));
   for (const { header, field, clean, stage } of rules) {
     const removal = header.replace('x-', 'x-remove-');
@@ -74,14 +73,18 @@ export function applyFields(exchange: Exchange, present: Fields, services: Swift
     for (const field of versioningFields) next.delete(field);
     for (const [field, value] of Object.entries(location)) next.set(field, value);
   }
-  return toFields(next);
+  return toFields(applyVersioning(exchange, next, services));
 }
 
 /** Whether the request says anything about system fields. */
 export function namesFields({ headers }: Exchange): boolean {
   const named = (header: string) =>
     headers[header] !== undefined || headers[header.replace('x-', 'x-remove-')] !== undefined;
-  return rules.some(({ header }) => named(header)) || locationHeaders.some(named);
+  return (
+    rules.some(({ header }) => named(header)) ||
+    locationHeaders.some(named) ||
+    named('x-versions-enabled')
+  );
 }
 
 /** The headers of a container for its owner. */

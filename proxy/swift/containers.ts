@@ -1,8 +1,10 @@
 /** Containers: GET, HEAD, PUT, POST, DELETE. */
+import { isFailure } from '#common';
 import type { Exchange, Reply } from '../exchange.ts';
 import type { Container, ObjectListEntry } from '../objects/index.ts';
 import { authorize, denial, isOwnAccount, isOwner, ownersHeaders } from './access.ts';
 import { applyFields, namesFields, writeFields } from './container-fields.ts';
+import { versionsReply } from './list-versions.ts';
 import { listingReply, readFormat, readRange, renderObjects } from './listing.ts';
 import { applyChange, type MetadataChange, readMetadata, writeMetadata } from './metadata.ts';
 import { htmlType, page, refusal } from './refusal.ts';
@@ -14,6 +16,7 @@ import {
   type SwiftServices,
 } from './swift-request.ts';
 import { httpDate, timestamp } from './text.ts';
+import { writeVersioning } from './versions-enabled.ts';
 import { writeLocation } from './versions-location.ts';
 
 const nameBytesMax = 256;
@@ -49,7 +52,7 @@ async function containerHeaders(
   const usage = await services.objects.containers.usage(container);
   const headers: Record<string, string | number> = {
     'X-Container-Object-Count': usage.objects,
-    'X-Container-Bytes-Used': usage.bytes,
+    'X-Container-Bytes-Used': usage.bytes + (usage.versionBytes ?? 0),
     'X-Timestamp': timestamp(container.createdUs),
     'Last-Modified': httpDate(container.modifiedUs),
     'X-Storage-Policy': container.policy,
@@ -57,6 +60,7 @@ async function containerHeaders(
   };
   writeMetadata(headers, 'container', container.metadata);
   writeLocation(headers, container);
+  writeVersioning(headers, container);
   if (isOwner(request.caller, container.account)) writeFields(headers, container);
   else dropOwners(headers);
   return headers;
@@ -80,6 +84,8 @@ export const getContainer: Operation<ContainerRequest> = async (request, service
       status: 204,
       headers: { ...headers, 'Content-Type': `${format}; charset=utf-8`, Vary: 'Accept' },
     };
+  if (query.has('versions'))
+    return await versionsReply(request, services, { container, range, headers });
   const { entries }: { entries: readonly ObjectListEntry[] } =
     range.limit === 0 ? { entries: [] } : await services.objects.containers.list(container, range);
   return listingReply(format, renderObjects(format, container, entries), headers);
@@ -184,7 +190,23 @@ export const postContainer: Operation<ContainerRequest> = async (request, servic
 export const deleteContainer: Operation<ContainerRequest> = async (request, services) => {
   const { path, caller } = request;
   authorize(caller, path.account, undefined, 'container');
-  await services.objects.containers.delete(path.account, path.container);
+  try {
+    await services.objects.containers.delete(path.account, path.container);
+  } catch (error) {
+    throw isFailure(error) && error.code === 'container-not-empty'
+      ? await notEmpty(request, services)
+      : error;
+  }
   const reply: Reply = { status: 204, headers: { 'Content-Type': htmlType } };
   return reply;
 };
+
+/** What is still in it: objects, or only what was in it once. */
+async function notEmpty({ path }: ContainerRequest, { objects }: SwiftServices): Promise<Error> {
+  const container = await objects.containers.open(path.account, path.container);
+  const usage = await objects.containers.usage(container);
+  if (usage.objects > 0) return refusal('conflict');
+  return refusal('conflict', 'Delete all versions before deleting container.', {
+    'Content-Type': htmlType,
+  });
+}

@@ -2,6 +2,7 @@
 
 import { type Failure, isFailure } from '#common';
 import {
+  type Container,
   type FollowedObject,
   followLinks,
   type ObjectPlace,
@@ -13,18 +14,39 @@ import { openContainer } from './containers.ts';
 import { locationOf } from './object-path.ts';
 import { RenderedFailure, refusal, renderFailure } from './refusal.ts';
 import type { ObjectRequest, SwiftServices } from './swift-request.ts';
+import { asDeleteMarker, readVersionId } from './version-id.ts';
+
+export interface FoundObject extends FollowedObject {
+  /** Of the object that was asked for. */
+  readonly container: Container;
+}
 
 export async function findObject(
   request: ObjectRequest,
   services: SwiftServices,
-): Promise<FollowedObject> {
+): Promise<FoundObject> {
   const { path, caller, query } = request;
   const container = await openContainer(request, services, path.account, path.container);
   authorize(caller, path.account, container, 'object');
-  const stored = await services.objects.objects.get({ container, name: path.object });
+  const stored = await getVersion(request, services, container);
   if (stored.info.kind !== 'symlink' || query.get('symlink') === 'get')
-    return { stored, at: undefined };
-  return await follow(request, services, stored);
+    return { stored, at: undefined, container };
+  return { ...(await follow(request, services, stored)), container };
+}
+
+async function getVersion(
+  request: ObjectRequest,
+  { objects }: SwiftServices,
+  container: Container,
+): Promise<StoredObject> {
+  const ref = { container, name: request.path.object };
+  const versionId = readVersionId(request, container, 'look');
+  if (versionId === undefined) return await objects.objects.get(ref);
+  try {
+    return await objects.objects.get(ref, { versionId });
+  } catch (error) {
+    throw asDeleteMarker(error, versionId);
+  }
 }
 
 /** What `stored`, found in the request's account, stands for. Failures tell where the links led. */

@@ -5,7 +5,6 @@ import type { Reply } from '../exchange.ts';
 import {
   type AssembledObject,
   assemble,
-  type FollowedObject,
   isDynamic,
   linkAccountField,
   linkBytesField,
@@ -18,7 +17,7 @@ import {
 } from '../objects/index.ts';
 import { authorize } from './access.ts';
 import { learnRight } from './account-acl.ts';
-import { findObject } from './find-object.ts';
+import { type FoundObject, findObject } from './find-object.ts';
 import { writeMetadata } from './metadata.ts';
 import { locationOf } from './object-path.ts';
 import { page, refusal } from './refusal.ts';
@@ -26,6 +25,7 @@ import { type HeaderMap, type SendOptions, sendObject, sendRange } from './send-
 import { rawManifest } from './slo-manifest.ts';
 import type { ObjectRequest, Operation, SwiftServices } from './swift-request.ts';
 import { encodePercent, httpDate, timestamp, titleCase, toHeader } from './text.ts';
+import { writeVersion } from './version-id.ts';
 
 export function objectHeaders(info: ObjectInfo): HeaderMap {
   const headers: HeaderMap = {
@@ -80,11 +80,13 @@ export const getObject: Operation<ObjectRequest> = async (request, services) => 
 async function answer(
   request: ObjectRequest,
   services: SwiftServices,
-  { stored, at }: FollowedObject,
+  { stored, at, container }: FoundObject,
 ): Promise<Reply> {
   const { exchange, path, query } = request;
   const { info } = stored;
   const headers = objectHeaders(info);
+  if (at === undefined) writeVersion(headers, request, container, info);
+  else if (info.versionId !== undefined) headers['X-Object-Version-Id'] = info.versionId;
   const asManifest = query.get('multipart-manifest') === 'get';
   if (isMultipart(info) && asManifest) {
     // Its parts are no objects: a client that wants to copy or delete segments has none to look after.

@@ -9,6 +9,7 @@ import {
   linkEtagField,
   linkTarget,
   type ObjectListEntry,
+  type ObjectSummary,
 } from '../objects/index.ts';
 import { locationOf } from './object-path.ts';
 import { refusal } from './refusal.ts';
@@ -116,11 +117,24 @@ export function xmlText(text: string): string {
   return text.replace(/[&<>"]/g, (mark) => entities[mark] ?? mark);
 }
 
-function objectJson(entry: ObjectListEntry, account: string): string {
+function objectJson(
+  entry: ObjectListEntry,
+  container: Pick<Container, 'account' | 'name'>,
+): string {
   if (entry.name === undefined) return `{"subdir": ${jsonText(entry.prefix)}}`;
   const slo = entry.sloEtag === undefined ? '' : `, "slo_etag": "\\"${entry.sloEtag}\\""`;
-  const link = entry.link === undefined ? '' : linkJson(entry.link, account);
-  return `{"bytes": ${entry.size}, "hash": "${entry.etag}", "name": ${jsonText(entry.name)}, "content_type": ${jsonText(entry.contentType)}, "last_modified": "${isoTime(entry.modifiedUs)}"${slo}${link}}`;
+  const link = entry.link === undefined ? '' : linkJson(entry.link, container.account);
+  const version = entry.versionId === undefined ? '' : versionJson(entry, container);
+  return `{"bytes": ${entry.size}, "hash": "${entry.etag}", "name": ${jsonText(entry.name)}, "content_type": ${jsonText(entry.contentType)}, "last_modified": "${isoTime(entry.modifiedUs)}"${slo}${link}${version}}`;
+}
+
+/** Where versions are kept, a name stands for its newest one. */
+function versionJson(
+  { name, versionId }: Pick<ObjectSummary, 'name' | 'versionId'>,
+  container: Pick<Container, 'account' | 'name'>,
+): string {
+  const place = locationOf({ account: container.account, container: container.name, object: name });
+  return `, "symlink_path": ${jsonText(`${place}?version-id=${versionId}`)}, "version_symlink": true`;
 }
 
 function linkJson(system: Fields, account: string): string {
@@ -179,13 +193,13 @@ const xmlHead = '<?xml version="1.0" encoding="UTF-8"?>\n';
 
 export function renderObjects(
   format: ListingFormat,
-  { account, name }: Pick<Container, 'account' | 'name'>,
+  container: Pick<Container, 'account' | 'name'>,
   entries: readonly ObjectListEntry[],
 ): Buffer {
   if (format === 'application/json')
-    return renderBytes(entries, (entry) => objectJson(entry, account), jsonFrame);
+    return renderBytes(entries, (entry) => objectJson(entry, container), jsonFrame);
   if (format === 'text/plain') return renderBytes(entries, lineOf, textFrame);
-  const open = `${xmlHead}<container name="${xmlText(name)}">`;
+  const open = `${xmlHead}<container name="${xmlText(container.name)}">`;
   return renderBytes(entries, objectXml, { open, separator: '', close: '</container>' });
 }
 

@@ -28,6 +28,9 @@ export function created(
       'Content-Type': htmlType,
       Etag: etag,
       'Last-Modified': httpDate(info.modifiedUs),
+      ...(info.versionId === undefined || info.versionId === 'null'
+        ? {}
+        : { 'X-Object-Version-Id': info.versionId }),
       ...more,
     },
     body: '',
@@ -133,5 +136,5 @@ function checkDynamic(manifest: string): string {
   const cut = text.replace(/^\/+/, '').indexOf('/');
   if (cut <= 0 || /[?&]/.test(text))
     throw refusal('bad-request', 'X-Object-Manifest must be in the format container/prefix');
-  return text.replace(/^\/+/, '');
+  return (fromHeader(manifest) ?? text).replace(/^\/+/, '');
 }

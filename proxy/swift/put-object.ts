@@ -1,5 +1,7 @@
 /** PUT of an object: its bytes, a symlink, or a manifest. */
-import type { ObjectFields, PutObject } from '../objects/index.ts';
+import { isFailure } from '#common';
+import type { Reply } from '../exchange.ts';
+import type { Container, ObjectFields, PutObject } from '../objects/index.ts';
 import { authorize } from './access.ts';
 import { stripQuotes } from './conditional.ts';
 import { openContainer } from './containers.ts';
@@ -15,13 +17,25 @@ import {
 import { putManifest } from './put-manifest.ts';
 import { putSymlink } from './put-symlink.ts';
 import { refusal } from './refusal.ts';
-import { headerOf, type ObjectRequest, type Operation } from './swift-request.ts';
+import {
+  headerOf,
+  type ObjectRequest,
+  type Operation,
+  type SwiftServices,
+} from './swift-request.ts';
+import { html, readVersionId } from './version-id.ts';
+
+const reservedHeader =
+  'X-Static-Large-Object is a reserved header. To create a static large object add query param multipart-manifest=put.';
 
 export const putObject: Operation<ObjectRequest> = async (request, services) => {
   const { exchange, path, query, caller } = request;
   const conditions = readPutConditions(exchange);
   const container = await openContainer(request, services, path.account, path.container);
   authorize(caller, path.account, container, 'write');
+  if (headerOf(exchange, 'x-static-large-object') !== undefined)
+    throw refusal('bad-request', reservedHeader, html);
+  if (query.has('version-id')) return await restore(request, services, container);
   if (query.get('multipart-manifest') === 'put')
     return await putManifest(request, services, container);
   if (headerOf(exchange, 'x-symlink-target') !== undefined)
@@ -48,6 +62,27 @@ export const putObject: Operation<ObjectRequest> = async (request, services) => 
   const { info } = await services.objects.objects.put(put);
   return created(info, info.etag);
 };
+
+/** `PUT …?version-id=`: an older version becomes the newest once more. */
+async function restore(
+  request: ObjectRequest,
+  services: SwiftServices,
+  container: Container,
+): Promise<Reply> {
+  const { exchange, path } = request;
+  const versionId = readVersionId(request, container, 'container') ?? 'null';
+  if (exchange.body.length !== 0)
+    throw refusal('bad-request', 'PUT version-id requests require a zero byte body');
+  const target = { container, name: path.object };
+  const { objects } = services.objects;
+  const source = await objects.get(target, { versionId }).catch((error: unknown) => {
+    throw isFailure(error, 'missing')
+      ? refusal('not-found', 'The specified version does not exist')
+      : error;
+  });
+  const { info } = await objects.copy({ source, target, mode: 'available' });
+  return created(info, info.etag);
+}
 
 /** Metadata (and an ETag to be checked) that came behind a chunked body. */
 function readTrailers({ exchange }: ObjectRequest, md5: string): ObjectFields | undefined {

@@ -201,6 +201,7 @@ export function decodeSummary(row: StoredRow): ObjectSummary {
     contentType: contentTypeOf(meta),
     modifiedUs: meta.readDoubleBE(atModified),
     ...(meta[atStorageClass] === 0 ? {} : { storageClass: storageClassAt(meta[atStorageClass]) }),
+    ...(meta[atVersion] === 1 ? {} : keptVersion(meta)),
   };
   if (meta[atKind] === 4) return { ...summary, link: decodeObjectRow(row).info.system };
   if (meta[atKind] !== 2) return summary;
@@ -210,6 +211,11 @@ export function decodeSummary(row: StoredRow): ObjectSummary {
     size: meta.readUIntBE(at, 6),
     sloEtag: meta.toString('hex', at + 6, at + sloBytes),
   };
+}
+
+function keptVersion(meta: Buffer): { readonly versionId?: string } {
+  const version = versionOfMeta(meta);
+  return version === undefined || version.isNull ? {} : { versionId: version.order };
 }
 
 /** Only the version of a row, without decoding the rest. */

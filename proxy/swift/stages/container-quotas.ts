@@ -43,7 +43,7 @@ async function checkQuota(request: ObjectRequest, services: SwiftServices): Prom
   if (bytes === undefined && count === undefined) return;
   const usage = await services.objects.containers.usage(container);
   const used: readonly (readonly [string | undefined, number])[] = [
-    [bytes, usage.bytes + (exchange.body.length ?? 0)],
+    [bytes, usage.bytes + (usage.versionBytes ?? 0) + (exchange.body.length ?? 0)],
     [count, usage.objects + 1],
   ];
   for (const [limit, after] of used)

@@ -19,9 +19,8 @@ import {
   type SwiftStage,
 } from '../swift-request.ts';
 import { timestamp } from '../text.ts';
+import { deleteMarkerType } from '../version-id.ts';
 import { versionsLocation } from '../versions-location.ts';
-
-export const deleteMarkerType = 'application/x-deleted;swift_versions_deleted=1';
 
 const listed = 1_000;
 
