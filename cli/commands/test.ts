@@ -17,6 +17,8 @@ const testPackages = [
   'python3-swiftclient',
   'python3-openstackclient',
   'python3-keystoneclient',
+  'python3-openstacksdk',
+  'tempest',
   'python3-boto3',
   'awscli',
   's3cmd',

@@ -23,14 +23,20 @@ import type { ApiRequest, Caller, Method, Route } from './routes.ts';
 import { type BodyCheck, nestsDeeper } from './schema.ts';
 import { acceptStreams, bytesOf, drain, sendStream } from './streams.ts';
 
+/** What a token may be confined to: the method, and the path after the prefix. */
+export interface RequestLine {
+  readonly method: string;
+  readonly path: string;
+}
+
 export interface ApiService<C extends Caller> {
   /** `identity`, `image` …: the name in metrics and logs. */
   readonly name: string;
   readonly dialect: Dialect;
   readonly policy: Policy;
   readonly routes: readonly Route<C>[];
-  /** The caller behind a token, or nothing; never throws for a bad token. */
-  authenticate(token: string): Promise<C | undefined>;
+  /** The caller behind a token, or nothing, also when the token is not for such a request; never throws for a bad one. */
+  authenticate(token: string, request: RequestLine): Promise<C | undefined>;
   /** Headers on every reply of the service. */
   readonly headers: Readonly<Record<string, string>>;
   /** For a service whose API has microversions. */
@@ -225,7 +231,8 @@ export class Edge<C extends Caller> {
   private async callerOf(request: FastifyRequest): Promise<C | undefined> {
     const token = request.headers['x-auth-token'];
     if (typeof token !== 'string' || token === '') return undefined;
-    return this.service.authenticate(token);
+    const path = request.url.slice(this.prefix.length).split('?', 1)[0] ?? '';
+    return this.service.authenticate(token, { method: request.method, path });
   }
 
   private bodyOf(route: Route<C>, request: FastifyRequest): unknown {

@@ -96,19 +96,21 @@ function sortsOf(
   return sorts.filter((sort, at) => sorts.findIndex((other) => other.key === sort.key) === at);
 }
 
-/** Adds filters, order and page to a query over `table`, whose rows have a unique `id`. */
+/** Adds filters, order and page to a query over `table`, known as `alias` in it, whose rows have a unique `id`. */
 export function applyListing<DB, TB extends keyof DB, O>(
   query: SelectQueryBuilder<DB, TB, O>,
   listing: Listing,
   table: string,
+  alias: string = table,
 ): SelectQueryBuilder<DB, TB, O> {
   let paged = query;
   for (const condition of listing.conditions) paged = paged.where(condition);
   const last = listing.sorts.at(-1)?.descending ?? false;
   const sorts = [...listing.sorts, { key: 'id', descending: last, numeric: false }];
-  if (listing.marker !== undefined) paged = paged.where(after(sorts, table, listing.marker));
+  if (listing.marker !== undefined) 
+    paged = paged.where(after(sorts, { table, alias }, listing.marker));
   for (const sort of sorts)
-    paged = paged.orderBy(keyOf(sort, table), sort.descending ? 'desc' : 'asc');
+    paged = paged.orderBy(keyOf(sort, alias), sort.descending ? 'desc' : 'asc');
   return paged.limit(listing.limit + 1);
 }
 
@@ -120,13 +122,17 @@ function keyOf(sort: Sort, table: string): RawBuilder<unknown> {
 }
 
 /** Rows behind the marker: further by the first key, or equal in it and further by the next, and so on. */
-function after(sorts: readonly Sort[], table: string, marker: string): RawBuilder<boolean> {
+function after(
+  sorts: readonly Sort[],
+  { table, alias }: { readonly table: string; readonly alias: string },
+  marker: string,
+): RawBuilder<boolean> {
   const atMarker = (sort: Sort) =>
     sql`(select ${keyOf(sort, table)} from ${sql.table(table)} where ${sql.ref(`${table}.id`)} = ${marker})`;
   const choices = sorts.map((sort, at) => {
-    const equal = sorts.slice(0, at).map((one) => sql`${keyOf(one, table)} = ${atMarker(one)}`);
+    const equal = sorts.slice(0, at).map((one) => sql`${keyOf(one, alias)} = ${atMarker(one)}`);
     const beyond = sql.raw(sort.descending ? '<' : '>');
-    return sql`(${sql.join([...equal, sql`${keyOf(sort, table)} ${beyond} ${atMarker(sort)}`], sql` and `)})`;
+    return sql`(${sql.join([...equal, sql`${keyOf(sort, alias)} ${beyond} ${atMarker(sort)}`], sql` and `)})`;
   });
   return sql<boolean>`(${sql.join(choices, sql` or `)})`;
 }

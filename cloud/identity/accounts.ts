@@ -2,12 +2,12 @@
 
 import { LRUCache } from 'lru-cache';
 import { isFailure } from '#common';
-import type { Authenticator, Issued } from './authenticate.ts';
+import type { Authenticator, Issued } from './authenticate/authenticator.ts';
 import type { Context, Contexts } from './contexts.ts';
 import type { Db, IdentityCore, Tx } from './core.ts';
 import { identityFailure, notFound } from './failures.ts';
 import {
-  credentialIdOf,
+  findByAccessKey,
   insertKeyPair,
   type KeyPair,
   keyPairOf,
@@ -16,7 +16,8 @@ import {
 import { defaultDomainId } from './resources/domains.ts';
 import { insertProject } from './resources/projects.ts';
 import { removeActor } from './resources/removal.ts';
-import { insertUser, setPassword } from './resources/users.ts';
+import { setPassword } from './resources/user-passwords.ts';
+import { insertUser, users } from './resources/users.ts';
 
 export interface NewAccount {
   /** Made when it is not there. */
@@ -71,7 +72,7 @@ export class Accounts {
     // Without a project the password is checked all the same: a refusal takes one time, whatever was wrong.
     const project = { name: colon < 0 ? '' : projectUser.slice(0, colon), domain };
     try {
-      return await this.authenticator.authenticate(
+      return await this.authenticator.logIn(
         [{ method: 'password', user: { name, domain }, password }],
         { kind: 'project', project },
       );
@@ -86,12 +87,7 @@ export class Accounts {
     const { epoch } = this.core;
     const remembered = this.keys.get(accessKey);
     if (remembered?.epoch === epoch) return remembered.access;
-    const row = await this.core.db
-      .selectFrom('identity_credential')
-      .selectAll()
-      .where('id', '=', credentialIdOf(accessKey))
-      .where('type', '=', 'ec2')
-      .executeTakeFirst();
+    const row = await findByAccessKey(this.core.db, accessKey);
     const pair = row === undefined ? undefined : keyPairOf(this.core, row);
     if (row?.project_id == null || pair === undefined) return undefined;
     const context = await this.contexts.resolve({
@@ -102,6 +98,8 @@ export class Accounts {
         : { applicationCredentialId: pair.applicationCredentialId }),
     });
     if (context === undefined) return undefined;
+    // S3 requests are not what access rules speak of: a key of a credential that has some opens nothing.
+    if (context.applicationCredential?.accessRules !== undefined) return undefined;
     const access = { ...context, secretKey: pair.secretKey };
     // An application credential ends by the clock, which raises no epoch.
     if (pair.applicationCredentialId === undefined) this.keys.set(accessKey, { epoch, access });
@@ -203,9 +201,9 @@ export class Accounts {
   async setPassword(userName: string, password: string): Promise<void> {
     const hash = await this.core.passwords.hash(password);
     await this.core.change(async (transaction) => {
-      const userId = await userNamed(transaction, userName);
-      await setPassword(this.core, transaction, userId, hash);
-      await this.core.revokeUser(transaction, userId);
+      const user = await users.get(transaction, await userNamed(transaction, userName));
+      await setPassword(this.core, transaction, user, hash);
+      await this.core.revokeUser(transaction, user.id);
     });
   }
 

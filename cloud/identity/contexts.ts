@@ -1,10 +1,13 @@
 /** A user in a scope, as it stands now: names, whether all of it is enabled, and the roles. Remembered until anything changes. */
 import { LRUCache } from 'lru-cache';
 import type { IdentityCore } from './core.ts';
+import { rulesOf } from './resources/access-rules.ts';
+import { findUsableTrust, trustRoles } from './resources/trust-rows.ts';
+import { expiriesOf } from './resources/user-passwords.ts';
 import { effectiveRoles, lineageOf, type RoleRef } from './roles.ts';
 import type { ProjectRow } from './tables.ts';
 import { isoTime } from './times.ts';
-import type { TokenScope } from './tokens/claims.ts';
+import type { FederatedClaims, TokenScope } from './tokens/claims.ts';
 
 export interface DomainRef {
   readonly id: string;
@@ -35,14 +38,41 @@ export interface Context {
   readonly scope: ScopeInfo;
   readonly roles: readonly RoleRef[];
   readonly applicationCredential:
-    | { readonly id: string; readonly name: string; readonly unrestricted: boolean }
+    | {
+        readonly id: string;
+        readonly name: string;
+        readonly unrestricted: boolean;
+        /** The only requests it is good for; nothing for all. */
+        readonly accessRules: readonly AccessRule[] | undefined;
+      }
     | undefined;
+  /** The delegation it is of; the user is the trustor when that one impersonates. */
+  readonly trust: TrustRef | undefined;
+  /** When it ends by itself, whatever a token says. */
+  readonly expiresAtUs: number | undefined;
+}
+
+export interface TrustRef {
+  readonly id: string;
+  readonly trustorUserId: string;
+  readonly trusteeUserId: string;
+  readonly impersonation: boolean;
+  readonly redelegationCount: number;
+}
+
+export interface AccessRule {
+  readonly id: string;
+  readonly service: string;
+  readonly method: string;
+  readonly path: string;
 }
 
 export interface ContextQuestion {
   readonly userId: string;
   readonly scope: TokenScope;
   readonly applicationCredentialId?: string;
+  readonly trustId?: string;
+  readonly federated?: FederatedClaims;
 }
 
 export class Contexts {
@@ -59,12 +89,13 @@ export class Contexts {
     const key = keyOf(question);
     const remembered = this.known.get(key);
     const { epoch } = this.core;
-    // Expiry of an application credential is a matter of time, not of change.
-    if (remembered?.epoch === epoch) return remembered.context;
+    const nowUs = this.core.clock.nowUs();
+    if (remembered?.epoch === epoch && nowUs < (remembered.context.expiresAtUs ?? Infinity))
+      return remembered.context;
     const context = await this.load(question);
     if (context === undefined) this.known.delete(key);
-    else if (question.applicationCredentialId === undefined)
-      this.known.set(key, { epoch, context });
+    // Membership that a provider vouched for ends by the clock too, and says not when.
+    else if (question.federated === undefined) this.known.set(key, { epoch, context });
     return context;
   }
 
@@ -72,17 +103,50 @@ export class Contexts {
     const user = await this.loadUser(question.userId);
     const scope = user === undefined ? undefined : await this.loadScope(question.scope);
     if (user === undefined || scope === undefined) return undefined;
-    if (scope.kind === 'unscoped')
-      return { user, scope, roles: [], applicationCredential: undefined };
+    const bare = { user, scope, roles: [], ...unlimited };
+    if (question.trustId !== undefined) return this.narrowToTrust(bare, question.trustId);
+    if (scope.kind === 'unscoped') return bare;
     const target =
       scope.kind === 'system' ? { type: 'system' as const } : { type: scope.kind, id: scope.id };
-    const roles = await effectiveRoles(this.core.db, user.id, target);
-    const context = { user, scope, roles, applicationCredential: undefined };
+    const { federated } = question;
+    const roles = await effectiveRoles(this.core.db, user.id, target, {
+      nowUs: this.core.clock.nowUs(),
+      ...(federated === undefined ? {} : { groupIds: federated.groupIds }),
+    });
+    const context = { ...bare, roles };
     const narrowed =
       question.applicationCredentialId === undefined
         ? context
         : await this.narrow(context, question.applicationCredentialId);
     return narrowed === undefined || narrowed.roles.length === 0 ? undefined : narrowed;
+  }
+
+  /** A trust is good as long as both its users are, and the trustor still holds every role it gives. */
+  private async narrowToTrust(context: Context, trustId: string): Promise<Context | undefined> {
+    const { db } = this.core;
+    const trust = await findUsableTrust(this.core, db, trustId);
+    if (trust === undefined) return undefined;
+    const impersonation = trust.impersonation === 1;
+    const { trustor_user_id: trustorId, trustee_user_id: trusteeId } = trust;
+    if (context.user.id !== (impersonation ? trustorId : trusteeId)) return undefined;
+    const other = await this.loadUser(impersonation ? trusteeId : trustorId);
+    const { scope } = context;
+    const projectId = scope.kind === 'project' ? scope.id : null;
+    if (other === undefined || trust.project_id !== projectId) return undefined;
+    const roles = await trustRoles(this.core, trust);
+    if (roles === undefined) return undefined;
+    return {
+      ...context,
+      roles,
+      expiresAtUs: trust.expires_at_us ?? undefined,
+      trust: {
+        id: trust.id,
+        trustorUserId: trustorId,
+        trusteeUserId: trusteeId,
+        impersonation,
+        redelegationCount: trust.redelegation_count,
+      },
+    };
   }
 
   /** An application credential carries no role that its user has lost. */
@@ -103,10 +167,12 @@ export class Contexts {
       (role) => Array.isArray(allowed) && allowed.includes(role.id),
     );
     const { id, name, unrestricted } = credential;
+    const accessRules = await rulesOf(this.core.db, credential);
     return {
       ...context,
       roles,
-      applicationCredential: { id, name, unrestricted: unrestricted === 1 },
+      expiresAtUs: credential.expires_at_us ?? undefined,
+      applicationCredential: { id, name, unrestricted: unrestricted === 1, accessRules },
     };
   }
 
@@ -120,18 +186,12 @@ export class Contexts {
     if (user === undefined || user.enabled === 0) return undefined;
     const domain = await this.loadProject(user.domain_id);
     if (domain === undefined) return undefined;
-    const password = await db
-      .selectFrom('identity_password')
-      .select('expires_at_us')
-      .where('user_id', '=', userId)
-      .orderBy('created_at_us', 'desc')
-      .executeTakeFirst();
-    const expiresUs = password?.expires_at_us ?? null;
+    const expiresUs = (await expiriesOf(db, [userId])).get(userId);
     return {
       id: user.id,
       name: user.name,
       domain: { id: domain.id, name: domain.name },
-      passwordExpiresAt: expiresUs === null ? null : isoTime(expiresUs),
+      passwordExpiresAt: expiresUs === undefined ? null : isoTime(expiresUs),
     };
   }
 
@@ -166,6 +226,12 @@ export class Contexts {
   }
 }
 
+const unlimited = {
+  applicationCredential: undefined,
+  trust: undefined,
+  expiresAtUs: undefined,
+} as const;
+
 function keyOf(question: ContextQuestion): string {
   const { scope } = question;
   const where =
@@ -175,5 +241,6 @@ function keyOf(question: ContextQuestion): string {
     scope.kind,
     where,
     question.applicationCredentialId ?? '',
+    question.trustId ?? '',
   ]);
 }

@@ -58,7 +58,8 @@ export class IdentityCore {
       clock: options.clock,
       random: options.random,
       keyLifetimeS: options.settings.tokenKeyLifetimeS,
-      tokenLifetimeS: options.settings.tokenLifetimeS,
+      // An expired token may be asked about for a while yet: its key and its revocation are kept as long.
+      tokenLifetimeS: options.settings.tokenLifetimeS + options.settings.allowExpiredS,
     });
   }
 
@@ -116,7 +117,7 @@ export class IdentityCore {
   async revoke(transaction: Tx, revocation: Revocation): Promise<void> {
     await this.revocations.add(transaction, revocation, {
       nowUs: this.clock.nowUs(),
-      tokenLifetimeS: this.settings.tokenLifetimeS,
+      tokenLifetimeS: this.settings.tokenLifetimeS + this.settings.allowExpiredS,
       random: this.random,
     });
   }

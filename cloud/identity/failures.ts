@@ -35,6 +35,29 @@ export const identityFailures = {
     say: (facts) => `Malformed request body: ${facts.detail}.`,
   },
   'page-invalid': { kind: 'invalid', status: 400, say: (facts) => String(facts.detail) },
+  'password-weak': {
+    kind: 'invalid',
+    status: 400,
+    say: (facts) => `The password does not match the requirements: ${facts.detail}.`,
+  },
+  'password-used': {
+    kind: 'invalid',
+    status: 400,
+    say: (facts) =>
+      `The new password cannot be identical to a previous password. The total number which includes the new password must be unique is ${facts.count}.`,
+  },
+  'password-young': {
+    kind: 'invalid',
+    status: 400,
+    say: (facts) =>
+      `You cannot change your password at this time due to the minimum password age. Once you change your password, it must be used for ${facts.days} day(s) before it can be changed. Please try again in ${facts.left} day(s) or contact your administrator to reset your password.`,
+  },
+  'password-locked': {
+    kind: 'invalid',
+    status: 400,
+    say: () =>
+      'You cannot change your password at this time due to password policy disallowing password changes. Please contact your administrator to reset your password.',
+  },
   'password-too-long': {
     kind: 'invalid',
     status: 400,
@@ -57,6 +80,22 @@ export const identityFailures = {
     status: 404,
     say: (facts) => `Could not find ${facts.what}: ${facts.id}.`,
   },
+  'config-missing': {
+    kind: 'missing',
+    status: 404,
+    say: (facts) =>
+      `Could not find ${facts.what} in domain configuration for domain ${facts.domain}.`,
+  },
+  'limit-missing': {
+    kind: 'missing',
+    status: 404,
+    say: (facts) => `Could not find ${facts.what} for ${facts.id}.`,
+  },
+  'receipt-missing': {
+    kind: 'missing',
+    status: 404,
+    say: () => 'Could not find auth receipt.',
+  },
   'token-missing': { kind: 'missing', status: 404, say: () => 'Could not find token.' },
   duplicate: {
     kind: 'conflict',
@@ -68,6 +107,12 @@ export const identityFailures = {
     kind: 'invalid',
     status: 501,
     say: (facts) => `${facts.what} is not implemented.`,
+  },
+  immutable: {
+    kind: 'denied',
+    status: 403,
+    say: (facts) =>
+      `Unable to ${facts.verb} immutable ${facts.what} resource: \`${facts.id}. Set resource option "immutable" to false first.`,
   },
   conflict: { kind: 'conflict', status: 409, say: (facts) => String(facts.why) },
 } as const satisfies FailureTable;

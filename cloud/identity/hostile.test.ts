@@ -344,7 +344,7 @@ describe('bad input', () => {
     expect(await user({ name: 5 })).toBe(400);
     expect(await user({ name: 'n', enabled: 'yes' })).toBe(400);
     expect(await user({ name: 'n', domain_id: '../x' })).toBe(400);
-    expect(await user({ name: 'n', domain_id: 'nowhere' })).toBe(400);
+    expect(await user({ name: 'n', domain_id: 'nowhere' })).toBe(404);
     expect(await user({ name: 'n', password: 'x'.repeat(1025) })).toBe(400);
     expect(await user({ name: 'n', options: { ignore_lockout: true } })).toBe(400);
     expect(await user({ name: 'zoë 🐢', extra_field: { a: [1] } })).toBe(201);

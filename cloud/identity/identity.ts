@@ -8,7 +8,7 @@ import {
   projectIdOf,
   type S3Access,
 } from './accounts.ts';
-import { Authenticator, type Issued } from './authenticate.ts';
+import { Authenticator, type Issued } from './authenticate/authenticator.ts';
 import {
   type AdminCredentials,
   bootstrap,

@@ -6,7 +6,7 @@ export {
   startApiServer,
 } from '../api/index.ts';
 export type { Account, AccountSummary, NewAccount, S3Access } from './accounts.ts';
-export type { Issued } from './authenticate.ts';
+export type { Issued } from './authenticate/authenticator.ts';
 export { type AdminCredentials, type CatalogEntry, ensureAdminCredentials } from './bootstrap.ts';
 export { credentialsOf } from './caller.ts';
 export type { Context, DomainRef, ScopeInfo, UserRef } from './contexts.ts';

@@ -28,8 +28,19 @@ const grantChange = `${admin} or (role:manager and ${actorInDomain} and ${target
 const projectUser = ' or project_id:%(target.project.id)s';
 const projectAdmin = `${manageIn('target.project.domain_id')} or (role:admin and project_id:%(target.project.id)s)`;
 
+const trustor = 'user_id:%(target.trust.trustor_user_id)s';
+const trustee = 'user_id:%(target.trust.trustee_user_id)s';
+
 const named = (names: readonly string[], rule: string): PolicyRules =>
   Object.fromEntries(names.map((name) => [`identity:${name}`, rule]));
+
+const associations = (verb: string, rule: string): PolicyRules =>
+  named(
+    ['endpoint', 'service', 'region_and_service'].map(
+      (place) => `${verb}_policy_association_for_${place}`,
+    ),
+    rule,
+  );
 
 export const identityRules: PolicyRules = {
   admin_required: 'role:admin or is_admin:1',
@@ -92,7 +103,10 @@ export const identityRules: PolicyRules = {
   ...named(['create_role', 'update_role', 'delete_role'], admin),
   ...named(['get_domain_role', 'list_domain_roles'], adminOrReader),
   ...named(['create_domain_role', 'update_domain_role', 'delete_domain_role'], admin),
-  ...named(['get_implied_role', 'list_implied_roles', 'list_role_inference_rules'], adminOrReader),
+  ...named(
+    ['get_implied_role', 'list_implied_roles', 'list_role_inference_rules'],
+    adminOrReader,
+  ),
   ...named(['create_implied_role', 'delete_implied_role'], admin),
 
   ...named(['check_grant', 'list_grants'], grantRead),
@@ -128,4 +142,96 @@ export const identityRules: PolicyRules = {
   ),
   ...named(['create_application_credential'], owner),
   ...named(['delete_application_credential'], `${admin} or ${owner}`),
+  ...named(['get_access_rule', 'list_access_rules'], `${adminOrReader} or ${owner}`),
+  ...named(['delete_access_rule'], `${admin} or ${owner}`),
+
+  ...named(['create_trust'], trustor),
+  ...named(['list_trusts'], adminOrReader),
+  ...named(['list_trusts_for_trustor'], `${adminOrReader} or ${trustor}`),
+  ...named(['list_trusts_for_trustee'], `${adminOrReader} or ${trustee}`),
+  ...named(
+    ['get_trust', 'list_roles_for_trust', 'get_role_for_trust'],
+    `${adminOrReader} or ${trustor} or ${trustee}`,
+  ),
+  ...named(['delete_trust'], `${admin} or ${trustor}`),
+
+  ...named(
+    ['get_registered_limit', 'list_registered_limits', 'get_limit_model', 'list_limits'],
+    '',
+  ),
+  ...named(
+    [
+      'create_registered_limits',
+      'update_registered_limit',
+      'delete_registered_limit',
+      'create_limits',
+      'update_limit',
+      'delete_limit',
+    ],
+    admin,
+  ),
+  ...named(
+    ['get_limit'],
+    `${adminOrReader} or domain_id:%(target.limit.domain.id)s or project_id:%(target.limit.project_id)s`,
+  ),
+
+  ...named(['get_policy', 'list_policies', 'list_endpoints_for_policy'], adminOrReader),
+  ...named(['get_policy_for_endpoint'], adminOrReader),
+  ...named(['create_policy', 'update_policy', 'delete_policy'], admin),
+  ...associations('check', adminOrReader),
+  ...associations('create', admin),
+  ...associations('delete', admin),
+
+  ...named(
+    [
+      'get_endpoint_group',
+      'list_endpoint_groups',
+      'list_projects_for_endpoint',
+      'check_endpoint_in_project',
+      'list_endpoints_for_project',
+      'list_endpoint_groups_for_project',
+      'list_projects_associated_with_endpoint_group',
+      'list_endpoints_associated_with_endpoint_group',
+      'get_endpoint_group_in_project',
+    ],
+    adminOrReader,
+  ),
+  ...named(
+    [
+      'create_endpoint_group',
+      'update_endpoint_group',
+      'delete_endpoint_group',
+      'add_endpoint_to_project',
+      'remove_endpoint_from_project',
+      'add_endpoint_group_to_project',
+      'remove_endpoint_group_from_project',
+    ],
+    admin,
+  ),
+
+  ...named(['get_domain_config', 'get_domain_config_default'], adminOrReader),
+  ...named(['get_security_compliance_domain_config'], ''),
+  ...named(['create_domain_config', 'update_domain_config', 'delete_domain_config'], admin),
+
+  ...named(
+    [
+      'get_service_provider',
+      'list_service_providers',
+      'get_identity_provider',
+      'list_identity_providers',
+      'get_protocol',
+      'list_protocols',
+      'get_mapping',
+      'list_mappings',
+    ],
+    adminOrReader,
+  ),
+  ...named(
+    ['service_provider', 'identity_provider', 'protocol', 'mapping'].flatMap((what) =>
+      ['create', 'update', 'delete'].map((verb) => `${verb}_${what}`),
+    ),
+    admin,
+  ),
+  ...named(['get_consumer', 'list_consumers'], adminOrReader),
+  ...named(['create_consumer', 'update_consumer', 'delete_consumer'], admin),
 };

@@ -17,17 +17,40 @@ export async function effectiveRoles(
   db: Db,
   userId: string,
   target: RoleTarget,
+  also: ActorsBeside,
 ): Promise<RoleRef[]> {
   const lineage = target.type === 'project' ? await lineageOf(db, target.id) : [];
-  const assignments = await assignmentsOfUser(db, userId);
+  const assignments = await assignmentsOfUser(db, userId, also);
   const direct = assignments
     .filter((row) => applies(row, target, lineage))
     .map((row) => row.role_id);
-  return expandImplied(db, direct);
+  return expandImplied(db, direct, also.withDomainRoles);
+}
+
+/** Groups beside those that a user is in for good: given by a token, or by a mapping for a while. */
+export interface ActorsBeside {
+  readonly groupIds?: readonly string[];
+  readonly nowUs?: number;
+  /** Roles of domains as well, which only imply others and are in no token. */
+  readonly withDomainRoles?: boolean;
 }
 
 /** Every assignment that names the user or one of the user's groups. */
-export async function assignmentsOfUser(db: Db, userId: string): Promise<AssignmentRow[]> {
+export async function assignmentsOfUser(
+  db: Db,
+  userId: string,
+  also: ActorsBeside = {},
+): Promise<AssignmentRow[]> {
+  const lasting = db
+    .selectFrom('identity_membership')
+    .select('group_id')
+    .where('user_id', '=', userId);
+  const passing = db
+    .selectFrom('identity_expiring_membership')
+    .select('group_id')
+    .where('user_id', '=', userId)
+    .where('expires_at_us', '>', also.nowUs ?? 0);
+  const given = also.groupIds ?? [];
   return db
     .selectFrom('identity_assignment')
     .selectAll()
@@ -36,14 +59,11 @@ export async function assignmentsOfUser(db: Db, userId: string): Promise<Assignm
         where.and([where('actor_type', '=', 'user'), where('actor_id', '=', userId)]),
         where.and([
           where('actor_type', '=', 'group'),
-          where(
-            'actor_id',
-            'in',
-            where
-              .selectFrom('identity_membership')
-              .select('group_id')
-              .where('user_id', '=', userId),
-          ),
+          where.or([
+            where('actor_id', 'in', lasting),
+            where('actor_id', 'in', passing),
+            ...(given.length === 0 ? [] : [where('actor_id', 'in', [...given])]),
+          ]),
         ]),
       ]),
     )
@@ -84,7 +104,11 @@ export function applies(
 }
 
 /** Follows implications to the end. Roles of a domain only imply others; no token carries one. */
-export async function expandImplied(db: Db, roleIds: readonly string[]): Promise<RoleRef[]> {
+export async function expandImplied(
+  db: Db,
+  roleIds: readonly string[],
+  withDomainRoles = false,
+): Promise<RoleRef[]> {
   if (roleIds.length === 0) return [];
   const implications = await db.selectFrom('identity_implied_role').selectAll().execute();
   const held = new Set(roleIds);
@@ -96,13 +120,12 @@ export async function expandImplied(db: Db, roleIds: readonly string[]): Promise
       pending.push(implied_role_id);
     }
   }
-  return db
+  const query = db
     .selectFrom('identity_role')
     .select(['id', 'name'])
     .where('id', 'in', [...held])
-    .where('domain_id', '=', '')
-    .orderBy('name')
-    .execute();
+    .orderBy('name');
+  return (withDomainRoles ? query : query.where('domain_id', '=', '')).execute();
 }
 
 /** The projects, or domains, on which the user holds any role. */
@@ -110,8 +133,9 @@ export async function targetsOfUser(
   db: Db,
   userId: string,
   type: 'project' | 'domain',
+  also: ActorsBeside = {},
 ): Promise<ProjectRow[]> {
-  const assignments = await assignmentsOfUser(db, userId);
+  const assignments = await assignmentsOfUser(db, userId, also);
   const direct = assignments
     .filter((row) => row.target_type === type && row.inherited === 0)
     .map((row) => row.target_id);

@@ -8,25 +8,36 @@ import {
   type Route,
 } from '../api/index.ts';
 import type { Accounts } from './accounts.ts';
-import type { Authenticator } from './authenticate.ts';
+import type { Authenticator } from './authenticate/authenticator.ts';
 import { callerFrom, type IdentityCaller } from './caller.ts';
 import type { IdentityCore } from './core.ts';
 import { identityFailures } from './failures.ts';
 import { identityRules } from './policies.ts';
+import { accessRuleRoutes, mayRequest } from './resources/access-rules.ts';
 import { applicationCredentialRoutes } from './resources/application-credentials.ts';
 import { credentialRoutes, ec2Routes } from './resources/credentials.ts';
 import { discoveryRoutes } from './resources/discovery.ts';
+import { domainConfigRoutes } from './resources/domain-config.ts';
 import { domainRoutes } from './resources/domains.ts';
+import { endpointFilterRoutes } from './resources/endpoint-filters.ts';
 import { endpointRoutes } from './resources/endpoints.ts';
 import { grantRoutes } from './resources/grants.ts';
 import { groupRoutes } from './resources/groups.ts';
+import { impliedRoleRoutes } from './resources/implied-roles.ts';
+import { limitRoutes } from './resources/limits.ts';
+import { consumerRoutes } from './resources/oauth1-consumers.ts';
+import { policyRoutes } from './resources/policy-documents.ts';
+import { projectTagRoutes } from './resources/project-tags.ts';
 import { projectRoutes } from './resources/projects.ts';
 import { regionRoutes } from './resources/regions.ts';
+import { registeredLimitRoutes } from './resources/registered-limits.ts';
 import { roleAssignmentRoutes } from './resources/role-assignments.ts';
 import { roleRoutes } from './resources/roles.ts';
+import { serviceProviderRoutes } from './resources/service-providers.ts';
 import { serviceRoutes } from './resources/services.ts';
 import { signatureTokenRoutes } from './resources/signature-tokens.ts';
 import { tokenRoutes } from './resources/tokens.ts';
+import { trustRoutes } from './resources/trusts.ts';
 import { userRoutes } from './resources/users.ts';
 import type { Tokens } from './tokens/tokens.ts';
 
@@ -56,6 +67,17 @@ export function identityRoutes(parts: IdentityParts): Route<IdentityCaller>[] {
     ...credentialRoutes(core),
     ...ec2Routes(core),
     ...applicationCredentialRoutes(core),
+    ...accessRuleRoutes(core),
+    ...impliedRoleRoutes(core),
+    ...projectTagRoutes(core),
+    ...trustRoutes(core),
+    ...registeredLimitRoutes(core),
+    ...limitRoutes(core),
+    ...policyRoutes(core),
+    ...endpointFilterRoutes(core),
+    ...domainConfigRoutes(core),
+    ...serviceProviderRoutes(core),
+    ...consumerRoutes(core),
   ];
 }
 
@@ -74,9 +96,11 @@ export function identityService(parts: IdentityParts, overrides: PolicyRules): M
     policy: new Policy({ ...identityRules, ...overrides }),
     routes: identityRoutes(parts),
     headers: { Vary: 'X-Auth-Token' },
-    authenticate: async (token) => {
+    authenticate: async (token, line) => {
       const info = await parts.tokens.validate(token);
-      return info === undefined ? undefined : callerFrom(token, info);
+      if (info === undefined || !mayRequest(info, { service: 'identity', ...line }))
+        return undefined;
+      return callerFrom(token, info);
     },
   });
 }

@@ -14,6 +14,7 @@ export type ProjectRow = {
   is_domain: number;
   /** JSON array of text. */
   tags: string;
+  options: string;
   extra: string;
 };
 
@@ -29,6 +30,7 @@ export type UserRow = {
   extra: string;
   failed_count: number;
   failed_at_us: number | null;
+  last_active_at_us: number | null;
 };
 
 export type PasswordRow = {
@@ -37,6 +39,8 @@ export type PasswordRow = {
   hash: string;
   created_at_us: number;
   expires_at_us: number | null;
+  /** 1: the user chose it, rather than an administrator. */
+  self_service: number;
 };
 
 export type GroupRow = {
@@ -99,13 +103,15 @@ export type EndpointRow = {
 };
 
 export type CredentialRow = {
-  /** For EC2 keys SHA-256 of the access key in hexadecimal, so that looking one up is by primary key. */
+  /** For EC2 keys SHA-256 of the access key in hexadecimal, as it was when the key was made. */
   id: string;
   user_id: string;
   project_id: string | null;
   type: string;
   sealed_blob: string;
   extra: string;
+  /** Of EC2 keys: SHA-256 of the access key, by which they are found. */
+  access_hash: string | null;
 };
 
 export type ApplicationCredentialRow = {
@@ -119,7 +125,7 @@ export type ApplicationCredentialRow = {
   unrestricted: number;
   /** JSON array of role ids. */
   role_ids: string;
-  /** JSON array of access rules, or null for none. */
+  /** JSON array of ids of access rules, or null for no restriction. */
   access_rules: string | null;
 };
 
@@ -145,6 +151,131 @@ export type RevocationRow = {
   forget_at_us: number;
 };
 
+/** What one user may do as, or for, another in a project. */
+export type TrustRow = {
+  id: string;
+  trustor_user_id: string;
+  trustee_user_id: string;
+  project_id: string | null;
+  redelegated_trust_id: string | null;
+  /** JSON array. */
+  role_ids: string;
+  extra: string;
+  impersonation: number;
+  expires_at_us: number | null;
+  remaining_uses: number | null;
+  redelegation_count: number;
+};
+
+export type AccessRuleRow = {
+  id: string;
+  user_id: string;
+  service: string;
+  method: string;
+  path: string;
+};
+
+export type RegisteredLimitRow = {
+  id: string;
+  service_id: string;
+  /** `` for every region. */
+  region_id: string;
+  resource_name: string;
+  description: string | null;
+  default_limit: number;
+};
+
+export type LimitRow = {
+  id: string;
+  registered_limit_id: string;
+  target_type: 'project' | 'domain';
+  target_id: string;
+  description: string | null;
+  resource_limit: number;
+};
+
+export type PolicyRow = { id: string; type: string; blob: string; extra: string };
+
+/** `` where an association names no endpoint, service or region. */
+export type PolicyAssociationRow = {
+  policy_id: string;
+  endpoint_id: string;
+  service_id: string;
+  region_id: string;
+};
+
+export type EndpointGroupRow = {
+  id: string;
+  name: string;
+  description: string | null;
+  /** JSON object. */
+  filters: string;
+};
+
+export type ProjectEndpointRow = { endpoint_id: string; project_id: string };
+export type ProjectEndpointGroupRow = { endpoint_group_id: string; project_id: string };
+
+export type DomainConfigRow = {
+  domain_id: string;
+  group_name: string;
+  option_name: string;
+  /** JSON; sealed when `sensitive`. */
+  value: string;
+  sensitive: number;
+};
+
+export type ConsumerRow = {
+  id: string;
+  description: string | null;
+  sealed_secret: string;
+  extra: string;
+};
+
+export type ProviderRow = {
+  id: string;
+  domain_id: string;
+  description: string | null;
+  /** JSON array of issuers. */
+  remote_ids: string;
+  enabled: number;
+  /** Minutes that memberships given by a mapping last after a log-in. */
+  authorization_ttl: number | null;
+};
+
+export type MappingRow = { id: string; rules: string; schema_version: string };
+
+export type ProtocolRow = {
+  idp_id: string;
+  id: string;
+  mapping_id: string;
+  remote_id_attribute: string | null;
+};
+
+export type ServiceProviderRow = {
+  id: string;
+  auth_url: string;
+  sp_url: string;
+  description: string | null;
+  relay_state_prefix: string;
+  enabled: number;
+};
+
+export type FederatedUserRow = {
+  user_id: string;
+  idp_id: string;
+  protocol_id: string;
+  unique_id: string;
+  display_name: string | null;
+};
+
+export type ExpiringMembershipRow = {
+  user_id: string;
+  group_id: string;
+  idp_id: string;
+  verified_at_us: number;
+  expires_at_us: number;
+};
+
 /** One row: raised by every change, so that other processes notice. */
 export type EpochRow = { id: number; epoch: number };
 
@@ -165,4 +296,21 @@ export type IdentityTables = {
   identity_token_key: TokenKeyRow;
   identity_revocation: RevocationRow;
   identity_epoch: EpochRow;
+  identity_trust: TrustRow;
+  identity_access_rule: AccessRuleRow;
+  identity_registered_limit: RegisteredLimitRow;
+  identity_limit: LimitRow;
+  identity_policy: PolicyRow;
+  identity_policy_association: PolicyAssociationRow;
+  identity_endpoint_group: EndpointGroupRow;
+  identity_project_endpoint: ProjectEndpointRow;
+  identity_project_endpoint_group: ProjectEndpointGroupRow;
+  identity_domain_config: DomainConfigRow;
+  identity_consumer: ConsumerRow;
+  identity_provider: ProviderRow;
+  identity_mapping: MappingRow;
+  identity_protocol: ProtocolRow;
+  identity_service_provider: ServiceProviderRow;
+  identity_federated_user: FederatedUserRow;
+  identity_expiring_membership: ExpiringMembershipRow;
 };

@@ -1,8 +1,8 @@
 /** The first tables. A published step never changes: later ones alter. */
-import { type CreateTableBuilder, sql, type Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
+import { index, table } from './columns.ts';
 
 type Db = Transaction<unknown>;
-type Table = CreateTableBuilder<string, string>;
 
 export async function createIdentityTables(db: Db): Promise<void> {
   await createActors(db);
@@ -10,28 +10,6 @@ export async function createIdentityTables(db: Db): Promise<void> {
   await createCatalog(db);
   await createCredentials(db);
   await createTokens(db);
-}
-
-/** A table whose columns are text and must have a value, unless named in `optional` or `numbers` (`?` marks optional). */
-function table(db: Db, name: string, texts: readonly string[], numbers: readonly string[] = []) {
-  let made: Table = db.schema.createTable(name);
-  for (const column of texts) made = addColumn(made, column, 'text');
-  for (const column of numbers) made = addColumn(made, column, 'bigint');
-  return made;
-}
-
-function addColumn(to: Table, column: string, type: 'text' | 'bigint'): Table {
-  return column.endsWith('?')
-    ? to.addColumn(column.slice(0, -1), type)
-    : to.addColumn(column, type, (definition) => definition.notNull());
-}
-
-async function index(db: Db, on: string, columns: string[]): Promise<void> {
-  await db.schema
-    .createIndex(`${on}_by_${columns.join('_')}`)
-    .on(on)
-    .columns(columns)
-    .execute();
 }
 
 async function createActors(db: Db): Promise<void> {

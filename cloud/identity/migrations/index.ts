@@ -1,8 +1,12 @@
 /** Identity's migrations in order. */
 import type { RoomMigrations } from '#cloud/state';
 import { createIdentityTables } from './0001-identity.ts';
+import { createDelegationTables } from './0002-delegation-and-federation.ts';
 
 export const identityMigrations: RoomMigrations = {
   room: 'identity',
-  steps: [{ number: 1, name: 'identity', apply: createIdentityTables }],
+  steps: [
+    { number: 1, name: 'identity', apply: createIdentityTables },
+    { number: 2, name: 'delegation-and-federation', apply: createDelegationTables },
+  ],
 };

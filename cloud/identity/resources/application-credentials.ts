@@ -2,34 +2,46 @@
 import Type from 'typebox';
 import type { Route } from '../../api/index.ts';
 import { callerOf, type IdentityCaller, parameter, type Request, route } from '../caller.ts';
+import type { AccessRule } from '../contexts.ts';
 import type { Db, IdentityCore } from '../core.ts';
 import { identityFailure } from '../failures.ts';
 import type { RoleRef } from '../roles.ts';
 import type { ApplicationCredentialRow } from '../tables.ts';
 import { isoTime, parseIsoTime } from '../times.ts';
+import { ensureRules, rulesOf } from './access-rules.ts';
+import { refuseDelegation } from './delegation.ts';
 import * as fields from './fields.ts';
 import { onDuplicate } from './removal.ts';
 import { findUser } from './users.ts';
 import { found, linked, listReply, type View } from './views.ts';
 
 const createBody = Type.Object({
-  application_credential: Type.Object(
-    {
-      name: fields.name,
-      description: Type.Optional(fields.nullable(fields.text)),
-      secret: Type.Optional(fields.nullable(Type.String({ minLength: 1, maxLength: 255 }))),
-      expires_at: Type.Optional(fields.nullable(Type.String({ maxLength: 64 }))),
-      unrestricted: Type.Optional(fields.nullable(fields.flag)),
-      roles: Type.Optional(
-        Type.Array(
-          Type.Object({ id: Type.Optional(fields.id), name: Type.Optional(fields.name) }),
-          { maxItems: 100 },
+  application_credential: Type.Object({
+    name: fields.name,
+    description: Type.Optional(fields.nullable(fields.text)),
+    secret: Type.Optional(fields.nullable(Type.String({ minLength: 1, maxLength: 255 }))),
+    expires_at: Type.Optional(fields.nullable(Type.String({ maxLength: 64 }))),
+    unrestricted: Type.Optional(fields.nullable(fields.flag)),
+    roles: Type.Optional(
+      Type.Array(Type.Object({ id: Type.Optional(fields.id), name: Type.Optional(fields.name) }), {
+        maxItems: 100,
+      }),
+    ),
+    access_rules: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            id: Type.Optional(fields.id),
+            service: Type.Optional(fields.id),
+            method: Type.Optional(Type.String({ pattern: '^(POST|GET|HEAD|PATCH|PUT|DELETE)$' })),
+            path: Type.Optional(Type.String({ maxLength: 225, pattern: '^/.*' })),
+          },
+          { additionalProperties: false },
         ),
+        { maxItems: 100 },
       ),
-      access_rules: Type.Optional(Type.Array(Type.Object({}), { maxItems: 100 })),
-    },
-    { additionalProperties: false },
-  ),
+    ),
+  }),
 });
 
 export function applicationCredentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
@@ -53,7 +65,7 @@ export function applicationCredentialRoutes(core: IdentityCore): Route<IdentityC
     linked(
       request,
       `users/${row.user_id}/application_credentials`,
-      view(row, await rolesOf(db, row)),
+      view(row, await rolesOf(db, row), await rulesOf(db, row)),
     );
 
   return [
@@ -63,6 +75,7 @@ export function applicationCredentialRoutes(core: IdentityCore): Route<IdentityC
       policy: 'identity:list_application_credentials',
       target,
       handle: async (request) => {
+        refuseDelegation(request);
         const userId = parameter(request, 'user_id');
         const name = request.query.get('name');
         let query = db
@@ -86,13 +99,8 @@ export function applicationCredentialRoutes(core: IdentityCore): Route<IdentityC
         const { info } = callerOf(request);
         if (info.scope.kind !== 'project')
           throw identityFailure('schema-invalid', { detail: 'A project-scoped token is needed.' });
-        // Otherwise a leaked credential could make itself immortal.
-        if (info.applicationCredential !== undefined && !info.applicationCredential.unrestricted)
-          throw identityFailure('forbidden', {
-            why: 'A restricted application credential cannot manage application credentials.',
-          });
-        if ((given.access_rules?.length ?? 0) > 0)
-          throw identityFailure('not-implemented', { what: 'An access rule' });
+        refuseRestricted(request);
+        refuseDelegation(request);
         const roles = given.roles === undefined ? info.roles : chosen(given.roles, info.roles);
         const secret = given.secret ?? core.random.bytes(64).toString('base64url');
         const row: ApplicationCredentialRow = {
@@ -107,12 +115,19 @@ export function applicationCredentialRoutes(core: IdentityCore): Route<IdentityC
           role_ids: JSON.stringify(roles.map((role) => role.id)),
           access_rules: null,
         };
-        await core.change((transaction) =>
-          onDuplicate('application_credential', row.name, () =>
-            transaction.insertInto('identity_application_credential').values(row).execute(),
-          ),
-        );
-        const shown = await show(request, row);
+        const made = await core.change(async (transaction) => {
+          const rules =
+            given.access_rules === undefined
+              ? undefined
+              : await ensureRules(core, transaction, row.user_id, given.access_rules);
+          const ids = rules && JSON.stringify(rules.map((rule) => rule.id));
+          const whole = { ...row, access_rules: ids ?? null };
+          await onDuplicate('application_credential', row.name, () =>
+            transaction.insertInto('identity_application_credential').values(whole).execute(),
+          );
+          return whole;
+        });
+        const shown = await show(request, made);
         return { status: 201, body: { application_credential: { ...shown, secret } } };
       },
     }),
@@ -121,9 +136,12 @@ export function applicationCredentialRoutes(core: IdentityCore): Route<IdentityC
       path: `${collection}/:credential_id`,
       policy: 'identity:get_application_credential',
       target,
-      handle: async (request) => ({
-        body: { application_credential: await show(request, await theCredential(request)) },
-      }),
+      handle: async (request) => {
+        refuseDelegation(request);
+        return {
+          body: { application_credential: await show(request, await theCredential(request)) },
+        };
+      },
     }),
     route({
       method: 'DELETE',
@@ -131,11 +149,8 @@ export function applicationCredentialRoutes(core: IdentityCore): Route<IdentityC
       policy: 'identity:delete_application_credential',
       target,
       handle: async (request) => {
-        const { info } = callerOf(request);
-        if (info.applicationCredential !== undefined && !info.applicationCredential.unrestricted)
-          throw identityFailure('forbidden', {
-            why: 'A restricted application credential cannot manage application credentials.',
-          });
+        refuseDelegation(request);
+        refuseRestricted(request);
         await core.change(async (transaction) => {
           const { id } = await theCredential(request, transaction);
           await transaction
@@ -147,6 +162,15 @@ export function applicationCredentialRoutes(core: IdentityCore): Route<IdentityC
       },
     }),
   ];
+}
+
+/** Otherwise a leaked credential could make itself immortal. */
+function refuseRestricted(request: Request): void {
+  if (callerOf(request).info.applicationCredential?.unrestricted === false)
+    throw identityFailure('forbidden-action', {
+      action:
+        "Using method 'application_credential' is not allowed for managing additional application credentials",
+    });
 }
 
 function chosen(
@@ -187,8 +211,13 @@ async function rolesOf(db: Db, row: ApplicationCredentialRow) {
   return roles.map((role) => ({ ...role, domain_id: null }));
 }
 
-function view(row: ApplicationCredentialRow, roles: readonly View[]): View {
+function view(
+  row: ApplicationCredentialRow,
+  roles: readonly View[],
+  rules: readonly AccessRule[] | undefined,
+): View {
   return {
+    ...(rules === undefined ? {} : { access_rules: rules }),
     id: row.id,
     name: row.name,
     description: row.description,

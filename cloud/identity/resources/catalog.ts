@@ -1,5 +1,7 @@
 /** The catalog: enabled services with their endpoints, as a token's owner sees them. */
 import type { Db } from '../core.ts';
+import type { EndpointRow } from '../tables.ts';
+import { endpointsOfProject } from './endpoint-filters.ts';
 import type { View } from './views.ts';
 
 /** The catalog of a token; endpoints that need a project are left out without one, as upstream does. */
@@ -11,12 +13,7 @@ export async function catalogFor(db: Db, projectId: string | undefined): Promise
     .orderBy('type')
     .orderBy('name')
     .execute();
-  const endpoints = await db
-    .selectFrom('identity_endpoint')
-    .selectAll()
-    .where('enabled', '=', 1)
-    .orderBy('interface')
-    .execute();
+  const endpoints = await visibleEndpoints(db, projectId);
   return services.map((service) => ({
     ...service,
     endpoints: endpoints
@@ -28,6 +25,20 @@ export async function catalogFor(db: Db, projectId: string | undefined): Promise
         return [{ id, interface: face, region_id, region: region_id, url }];
       }),
   }));
+}
+
+/** A project that endpoints are chosen for sees those; every other one sees all. */
+async function visibleEndpoints(db: Db, projectId: string | undefined): Promise<EndpointRow[]> {
+  const enabled = await db
+    .selectFrom('identity_endpoint')
+    .selectAll()
+    .where('enabled', '=', 1)
+    .orderBy('interface')
+    .execute();
+  const chosen = projectId === undefined ? undefined : await endpointsOfProject(db, projectId);
+  if (chosen === undefined) return enabled;
+  const ids = new Set(chosen.map((endpoint) => endpoint.id));
+  return enabled.filter((endpoint) => ids.has(endpoint.id));
 }
 
 const placeholder = /[%$]\((?:project_id|tenant_id)\)s/g;

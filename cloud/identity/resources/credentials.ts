@@ -1,5 +1,6 @@
 /** Credentials of users: EC2 key pairs (which are the S3 keys), and others as opaque blobs, sealed at rest. */
 import { createHash } from 'node:crypto';
+import { sql } from 'kysely';
 import Type from 'typebox';
 import type { Random } from '#common';
 import type { Route } from '../../api/index.ts';
@@ -7,9 +8,11 @@ import { callerOf, type IdentityCaller, parameter, type Request, route } from '.
 import type { Db, IdentityCore, Tx } from '../core.ts';
 import { identityFailure } from '../failures.ts';
 import type { CredentialRow } from '../tables.ts';
+import { isDelegated } from './delegation.ts';
 import * as fields from './fields.ts';
 import { findProject } from './projects.ts';
 import { onDuplicate } from './removal.ts';
+import { rowsOf } from './rows.ts';
 import { findUser } from './users.ts';
 import { found, linked, listReply, readPage, type View } from './views.ts';
 
@@ -61,6 +64,7 @@ export async function insertKeyPair(
     type: 'ec2',
     sealed_blob: core.sealer.seal(purposeOf(id), JSON.stringify(blob)),
     extra: '{}',
+    access_hash: id,
   };
   await onDuplicate('credential', id, () =>
     transaction.insertInto('identity_credential').values(row).execute(),
@@ -68,10 +72,23 @@ export async function insertKeyPair(
   return row;
 }
 
+/** What a credential holds, opened. */
+export const secretOf = (core: IdentityCore, row: CredentialRow): string =>
+  core.sealer.open(purposeOf(row.id), row.sealed_blob);
+
 /** The pair in an EC2 credential; nothing when its blob is not one. */
 export function keyPairOf(core: IdentityCore, row: CredentialRow): StoredKeyPair | undefined {
-  return pairIn(core.sealer.open(purposeOf(row.id), row.sealed_blob));
+  return pairIn(secretOf(core, row));
 }
+
+/** The EC2 credential with an access key, whoever's it is. */
+export const findByAccessKey = (db: Db, accessKey: string): Promise<CredentialRow | undefined> =>
+  db
+    .selectFrom('identity_credential')
+    .selectAll()
+    .where('access_hash', '=', credentialIdOf(accessKey))
+    .where('type', '=', 'ec2')
+    .executeTakeFirst();
 
 /**
  * The application credential a new key must be bound to, when the caller's token comes from one. Without this a
@@ -79,8 +96,8 @@ export function keyPairOf(core: IdentityCore, row: CredentialRow): StoredKeyPair
  */
 function delegatorOf(request: Request, projectId: string | null): string | undefined {
   const { info } = callerOf(request);
-  if (info.applicationCredential === undefined) return undefined;
   refuseRestricted(request);
+  if (info.applicationCredential === undefined) return undefined;
   if (info.scope.kind !== 'project' || info.scope.id !== projectId)
     throw identityFailure('forbidden', {
       why: 'An application credential makes keys for its own project only.',
@@ -90,13 +107,23 @@ function delegatorOf(request: Request, projectId: string | null): string | undef
 
 /** Changing a stored key could loosen its binding, so only the user's own log-in may. */
 function refuseDelegated(request: Request): void {
+  refuseStandIn(request);
   if (callerOf(request).info.applicationCredential !== undefined)
     throw identityFailure('forbidden', {
       why: 'An application credential cannot change credentials.',
     });
 }
 
+/** Who stands for somebody else by a trust or a signature has no business with that one's secrets. */
+function refuseStandIn(request: Request): void {
+  if (isDelegated(request))
+    throw identityFailure('forbidden-action', {
+      action: 'Delegated tokens cannot access credentials directly',
+    });
+}
+
 function refuseRestricted(request: Request): void {
+  refuseStandIn(request);
   if (callerOf(request).info.applicationCredential?.unrestricted === false)
     throw identityFailure('forbidden', {
       why: 'A restricted application credential cannot manage credentials.',
@@ -122,12 +149,11 @@ function pairIn(blob: string): StoredKeyPair | undefined {
   return { accessKey, secretKey, applicationCredentialId };
 }
 
-const findCredential = (db: Db, id: string): Promise<CredentialRow | undefined> =>
-  db.selectFrom('identity_credential').selectAll().where('id', '=', id).executeTakeFirst();
+const credentials = rowsOf('identity_credential', 'credential');
 
 function credentialView(core: IdentityCore, row: CredentialRow): View {
-  const { sealed_blob, extra, ...rest } = row;
-  const blob = core.sealer.open(purposeOf(row.id), sealed_blob);
+  const { sealed_blob: _, access_hash: __, extra, ...rest } = row;
+  const blob = secretOf(core, row);
   return { ...fields.parseExtra(extra), ...rest, blob };
 }
 
@@ -155,11 +181,9 @@ const targetOfRow = (row: CredentialRow | undefined) => ({
 export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
   const { db } = core;
   const byId = async (request: Request) =>
-    targetOfRow(await findCredential(db, parameter(request, 'credential_id')));
-  const theCredential = async (request: Request, from: Db = db) => {
-    const id = parameter(request, 'credential_id');
-    return found(await findCredential(from, id), 'credential', id);
-  };
+    targetOfRow(await credentials.find(db, parameter(request, 'credential_id')));
+  const theCredential = (request: Request, from: Db = db) =>
+    credentials.get(from, parameter(request, 'credential_id'));
   const reply = (request: Request, row: CredentialRow) => ({
     credential: linked(request, 'credentials', credentialView(core, row)),
   });
@@ -170,17 +194,20 @@ export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
       policy: 'any-token',
       handle: async (request) => {
         refuseRestricted(request);
-        let query = db.selectFrom('identity_credential').selectAll();
         // Who may not read everybody's sees their own.
-        if (!request.may('identity:list_credentials'))
-          query = query.where('user_id', '=', callerOf(request).userId);
-        const page = await readPage(request, query, {
-          table: 'identity_credential',
-          filters: { user_id: 'text', type: 'text', project_id: 'text' },
-          sortKeys: ['id', 'type', 'user_id'],
-          defaultSort: 'id',
-          limitMax: core.settings.listMax,
-        });
+        const own = sql<boolean>`user_id = ${callerOf(request).userId}`;
+        const page = await readPage<CredentialRow>(
+          request,
+          db,
+          {
+            table: 'identity_credential',
+            filters: { user_id: 'text', type: 'text', project_id: 'text' },
+            sortKeys: ['id', 'type', 'user_id'],
+            defaultSort: 'id',
+            limitMax: core.settings.listMax,
+          },
+          request.may('identity:list_credentials') ? [] : [own],
+        );
         const views = page.rows.map((row) =>
           linked(request, 'credentials', credentialView(core, row)),
         );
@@ -231,6 +258,7 @@ export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
           type: credential.type,
           sealed_blob: core.sealer.seal(purposeOf(id), blob),
           extra: JSON.stringify(fields.extraOf(credential, known)),
+          access_hash: isKeyPair ? id : null,
         };
         await core.change(async (transaction) => {
           found(await findUser(transaction, row.user_id), 'user', row.user_id);
@@ -279,26 +307,25 @@ export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
             })
           )
             throw identityFailure('forbidden-action', { action: 'identity:update_credential' });
-          if (before.type === 'ec2' || credential.type === 'ec2')
-            refuseOtherKey(before, credential);
+          const pair = pairIn(credential.blob ?? secretOf(core, before));
+          const type = credential.type ?? before.type;
+          if (type === 'ec2') refuseNoKey(before, credential, pair);
           found(await findUser(transaction, userId), 'user', userId);
           const after: CredentialRow = {
             ...before,
             user_id: userId,
             project_id:
               credential.project_id === undefined ? before.project_id : credential.project_id,
-            type: credential.type ?? before.type,
+            type,
+            access_hash:
+              type === 'ec2' && pair !== undefined ? credentialIdOf(pair.accessKey) : null,
             sealed_blob:
               credential.blob === undefined
                 ? before.sealed_blob
                 : core.sealer.seal(purposeOf(before.id), credential.blob),
             extra: fields.mergeExtra(before.extra, fields.extraOf(credential, known)),
           };
-          await transaction
-            .updateTable('identity_credential')
-            .set(after)
-            .where('id', '=', before.id)
-            .execute();
+          await credentials.update(transaction, after);
           return after;
         });
         return { body: reply(request, row) };
@@ -321,19 +348,16 @@ export function credentialRoutes(core: IdentityCore): Route<IdentityCaller>[] {
   ];
 }
 
-/** The id of a key pair is made of its access key, so that one stays; the secret may change. */
-function refuseOtherKey(
+/** An EC2 credential stays one that opens something. */
+function refuseNoKey(
   before: CredentialRow,
-  change: { readonly type?: string; readonly blob?: string; readonly project_id?: string | null },
+  change: { readonly project_id?: string | null },
+  pair: StoredKeyPair | undefined,
 ): void {
-  const pair = change.blob === undefined ? undefined : pairIn(change.blob);
-  const otherType = change.type !== undefined && change.type !== before.type;
-  const otherKey =
-    change.blob !== undefined &&
-    (pair === undefined || credentialIdOf(pair.accessKey) !== before.id);
-  if (otherType || otherKey || change.project_id === null)
+  const projectId = change.project_id === undefined ? before.project_id : change.project_id;
+  if (pair === undefined || projectId === null)
     throw identityFailure('schema-invalid', {
-      detail: 'An ec2 credential keeps its type, its access key and a project.',
+      detail: 'An ec2 credential needs a project_id and a blob with access and secret.',
     });
 }
 
@@ -349,7 +373,7 @@ export function ec2Routes(core: IdentityCore): Route<IdentityCaller>[] {
   };
   const theKey = async (request: Request, from: Db) => {
     const access = parameter(request, 'access');
-    const row = await findCredential(from, credentialIdOf(access));
+    const row = await findByAccessKey(from, access);
     // Somebody else's key is as unknown as none.
     const own = row?.user_id === parameter(request, 'user_id') ? row : undefined;
     return found(own, 'credential', access);

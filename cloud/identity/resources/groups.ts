@@ -1,46 +1,91 @@
 /** Groups of users. */
+import { sql } from 'kysely';
 import Type from 'typebox';
 import type { Route } from '../../api/index.ts';
 import { domainOf, type IdentityCaller, parameter, type Request, route } from '../caller.ts';
 import type { Db, IdentityCore } from '../core.ts';
-import { identityFailure } from '../failures.ts';
 import type { GroupRow } from '../tables.ts';
-import { findDomain } from './domains.ts';
+import { collectionRoutes } from './collection.ts';
+import { namedDomain } from './domains.ts';
 import * as fields from './fields.ts';
 import { domainForNew } from './projects.ts';
-import { onDuplicate, removeActor } from './removal.ts';
-import { findUser } from './users.ts';
-import { found, linked, listReply, readPage, type View } from './views.ts';
+import { removeActor } from './removal.ts';
+import { rowsOf } from './rows.ts';
+import { showUsers, users } from './users.ts';
+import { found, listReply, type View } from './views.ts';
 
-const findGroup = (db: Db, id: string): Promise<GroupRow | undefined> =>
-  db.selectFrom('identity_group').selectAll().where('id', '=', id).executeTakeFirst();
+export const groups = rowsOf('identity_group', 'group');
 
-function groupView(row: GroupRow): View {
+export function groupView(row: GroupRow): View {
   const { extra, ...rest } = row;
   return { ...fields.parseExtra(extra), ...rest };
 }
 
-const createBody = Type.Object({
-  group: Type.Object({
-    name: Type.String({ minLength: 1, maxLength: 64, pattern: '\\S' }),
-    domain_id: Type.Optional(fields.nullable(fields.id)),
-    description: Type.Optional(fields.nullable(fields.text)),
-  }),
-});
-const updateBody = Type.Object({
-  group: Type.Object({
-    name: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: '\\S' })),
-    domain_id: Type.Optional(fields.id),
-    description: Type.Optional(fields.nullable(fields.text)),
-  }),
+const shared = { description: Type.Optional(fields.nullable(fields.text)) };
+const create = Type.Object({
+  ...shared,
+  name: fields.name,
+  domain_id: Type.Optional(fields.nullable(fields.id)),
 });
 const known = ['name', 'domain_id', 'description'];
 
 export function groupRoutes(core: IdentityCore): Route<IdentityCaller>[] {
+  return [
+    ...collectionRoutes(core, {
+      rows: groups,
+      plural: 'groups',
+      member: 'group',
+      create,
+      update: fields.some({
+        ...shared,
+        name: Type.Optional(fields.name),
+        domain_id: Type.Optional(fields.id),
+      }),
+      listing: {
+        filters: { name: 'text', domain_id: 'text' },
+        sortKeys: ['id', 'name', 'domain_id'],
+        defaultSort: 'name',
+      },
+      view: groupView,
+      target: (row) => ({ target: { group: row && { id: row.id, domain_id: row.domain_id } } }),
+      createTarget: (given, request) => ({
+        target: { group: { domain_id: domainForNew(request, given.domain_id) } },
+      }),
+      listTarget: (request) => ({ target: { domain_id: domainOf(request) } }),
+      where: (request) => {
+        const confinedTo = domainOf(request);
+        return confinedTo === undefined ? [] : [sql<boolean>`domain_id = ${confinedTo}`];
+      },
+      fresh: (given, request) => ({
+        id: core.newId(),
+        domain_id: domainForNew(request, given.domain_id),
+        name: given.name.trim(),
+        description: given.description ?? '',
+        extra: JSON.stringify(fields.extraOf(given, known)),
+      }),
+      changed: (before, given) => {
+        fields.refuseOtherDomain(before.domain_id, given.domain_id);
+        return {
+          ...before,
+          name: given.name?.trim() ?? before.name,
+          description: given.description ?? before.description,
+          extra: fields.mergeExtra(before.extra, fields.extraOf(given, known)),
+        };
+      },
+      check: async (row, before, transaction) => {
+        if (before === undefined) await namedDomain(transaction, row.domain_id);
+      },
+      removing: (row, transaction) => removeActor(transaction, 'group', row.id),
+    }),
+    ...membershipRoutes(core),
+  ];
+}
+
+function membershipRoutes(core: IdentityCore): Route<IdentityCaller>[] {
   const { db } = core;
-  const targetOf = async (request: Request) => {
-    const group = await findGroup(db, parameter(request, 'group_id'));
-    const user = await findUser(db, request.params.user_id ?? '');
+  const target = async (request: Request) => {
+    const group = await groups.find(db, parameter(request, 'group_id'));
+    const user = await users.find(db, request.params.user_id ?? '');
     return {
       target: {
         group: group && { id: group.id, domain_id: group.domain_id },
@@ -48,152 +93,32 @@ export function groupRoutes(core: IdentityCore): Route<IdentityCaller>[] {
       },
     };
   };
-  const theGroup = async (request: Request, from: Db = db) => {
-    const id = parameter(request, 'group_id');
-    return found(await findGroup(from, id), 'group', id);
-  };
   const theMembership = async (request: Request, from: Db) => {
-    const group = await theGroup(request, from);
-    const id = parameter(request, 'user_id');
-    const user = found(await findUser(from, id), 'user', id);
+    const group = await groups.get(from, parameter(request, 'group_id'));
+    const user = await users.get(from, parameter(request, 'user_id'));
     return { group_id: group.id, user_id: user.id };
   };
-  const reply = (request: Request, row: GroupRow) => ({
-    group: linked(request, 'groups', groupView(row)),
-  });
-
+  const path = '/v3/groups/:group_id/users';
   return [
     route({
       method: 'GET',
-      path: '/v3/groups',
-      policy: 'identity:list_groups',
-      target: (request) => ({ target: { domain_id: domainOf(request) } }),
-      handle: async (request) => {
-        let query = db.selectFrom('identity_group').selectAll();
-        const confinedTo = domainOf(request);
-        if (confinedTo !== undefined) query = query.where('domain_id', '=', confinedTo);
-        const page = await readPage(request, query, {
-          table: 'identity_group',
-          filters: { name: 'text', domain_id: 'text' },
-          sortKeys: ['id', 'name', 'domain_id'],
-          defaultSort: 'name',
-          limitMax: core.settings.listMax,
-        });
-        const views = page.rows.map((row) => linked(request, 'groups', groupView(row)));
-        return listReply(request, 'groups', views, page.next);
-      },
-    }),
-    route({
-      method: 'POST',
-      path: '/v3/groups',
-      policy: 'identity:create_group',
-      body: createBody,
-      target: (request) => ({
-        target: { group: { domain_id: domainForNew(request, request.body.group.domain_id) } },
-      }),
-      handle: async (request) => {
-        const { group } = request.body;
-        const row: GroupRow = {
-          id: core.newId(),
-          domain_id: domainForNew(request, group.domain_id),
-          name: group.name,
-          description: group.description ?? '',
-          extra: JSON.stringify(fields.extraOf(group, known)),
-        };
-        await core.change(async (transaction) => {
-          if ((await findDomain(transaction, row.domain_id)) === undefined)
-            throw identityFailure('schema-invalid', { detail: 'The domain does not exist.' });
-          await onDuplicate('group', row.name, () =>
-            transaction.insertInto('identity_group').values(row).execute(),
-          );
-        });
-        return { status: 201, body: reply(request, row) };
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/v3/groups/:group_id',
-      policy: 'identity:get_group',
-      target: targetOf,
-      handle: async (request) => ({ body: reply(request, await theGroup(request)) }),
-    }),
-    route({
-      method: 'PATCH',
-      path: '/v3/groups/:group_id',
-      policy: 'identity:update_group',
-      body: updateBody,
-      target: targetOf,
-      handle: async (request) => {
-        const { group } = request.body;
-        const row = await core.change(async (transaction) => {
-          const before = await theGroup(request, transaction);
-          if (group.domain_id !== undefined && group.domain_id !== before.domain_id)
-            throw identityFailure('schema-invalid', { detail: 'A group keeps its domain.' });
-          const after: GroupRow = {
-            ...before,
-            name: group.name ?? before.name,
-            description: group.description ?? before.description,
-            extra: fields.mergeExtra(before.extra, fields.extraOf(group, known)),
-          };
-          await onDuplicate('group', after.name, () =>
-            transaction
-              .updateTable('identity_group')
-              .set(after)
-              .where('id', '=', before.id)
-              .execute(),
-          );
-          return after;
-        });
-        return { body: reply(request, row) };
-      },
-    }),
-    route({
-      method: 'DELETE',
-      path: '/v3/groups/:group_id',
-      policy: 'identity:delete_group',
-      target: targetOf,
-      handle: async (request) => {
-        await core.change(async (transaction) => {
-          const row = await theGroup(request, transaction);
-          await removeActor(transaction, 'group', row.id);
-          await transaction.deleteFrom('identity_group').where('id', '=', row.id).execute();
-        });
-        return { status: 204 };
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/v3/groups/:group_id/users',
+      path,
       policy: 'identity:list_users_in_group',
-      target: targetOf,
+      target,
       handle: async (request) => {
-        const group = await theGroup(request);
-        const rows = await db
-          .selectFrom('identity_user')
-          .innerJoin('identity_membership', 'identity_membership.user_id', 'identity_user.id')
-          .select(['id', 'name', 'domain_id', 'enabled', 'extra', 'default_project_id'])
-          .where('identity_membership.group_id', '=', group.id)
-          .orderBy('name')
-          .execute();
-        const views = rows.map(({ extra, enabled, ...row }) => ({
-          ...fields.parseExtra(extra),
-          ...row,
-          enabled: enabled === 1,
-          password_expires_at: null,
-          options: {},
-        }));
-        return listReply(
-          request,
-          'users',
-          views.map((view) => linked(request, 'users', view)),
-        );
+        const group = await groups.get(db, parameter(request, 'group_id'));
+        const name = request.query.get('name');
+        const members = sql<boolean>`id in (select user_id from identity_membership where group_id = ${group.id})
+          and (${name} is null or name = ${name})`;
+        const rows = await users.list(db, members, 'name');
+        return listReply(request, 'users', await showUsers(core, request, rows));
       },
     }),
     route({
       method: 'PUT',
-      path: '/v3/groups/:group_id/users/:user_id',
+      path: `${path}/:user_id`,
       policy: 'identity:add_user_to_group',
-      target: targetOf,
+      target,
       handle: async (request) => {
         await core.change(async (transaction) => {
           await transaction
@@ -207,9 +132,9 @@ export function groupRoutes(core: IdentityCore): Route<IdentityCaller>[] {
     }),
     route({
       method: 'GET',
-      path: '/v3/groups/:group_id/users/:user_id',
+      path: `${path}/:user_id`,
       policy: 'identity:check_user_in_group',
-      target: targetOf,
+      target,
       handle: async (request) => {
         const { group_id, user_id } = await theMembership(request, db);
         const row = await db
@@ -224,9 +149,9 @@ export function groupRoutes(core: IdentityCore): Route<IdentityCaller>[] {
     }),
     route({
       method: 'DELETE',
-      path: '/v3/groups/:group_id/users/:user_id',
+      path: `${path}/:user_id`,
       policy: 'identity:remove_user_from_group',
-      target: targetOf,
+      target,
       handle: async (request) => {
         await core.change(async (transaction) => {
           const { group_id, user_id } = await theMembership(request, transaction);

@@ -6,12 +6,12 @@ import { createHash, createHmac } from 'node:crypto';
 import Type, { type Static } from 'typebox';
 import type { Route } from '../../api/index.ts';
 import type { Accounts, S3Access } from '../accounts.ts';
-import { sameSecret } from '../authenticate.ts';
+import { sameSecret } from '../authenticate/authenticator.ts';
 import { type IdentityCaller, route } from '../caller.ts';
 import type { IdentityCore } from '../core.ts';
 import { identityFailure } from '../failures.ts';
 import type { Tokens } from '../tokens/tokens.ts';
-import { tokenView } from './tokens.ts';
+import { tokenView } from './token-view.ts';
 
 const line = Type.String({ maxLength: 8192 });
 const lines = Type.Record(Type.String(), line, { maxProperties: 256 });

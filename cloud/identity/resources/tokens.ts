@@ -1,55 +1,18 @@
 /** Tokens over HTTP: issue, validate, revoke; and what a token gives access to. */
-import Type, { type Static } from 'typebox';
 import type { ApiReply, Route } from '../../api/index.ts';
-import type { Authenticator, Proof, WantedScope } from '../authenticate.ts';
+import type { Authenticator, Receipted } from '../authenticate/authenticator.ts';
 import { callerOf, type IdentityCaller, type Request, route } from '../caller.ts';
-import type { DomainRef } from '../contexts.ts';
 import type { IdentityCore } from '../core.ts';
 import { identityFailure } from '../failures.ts';
-import { assignmentsOfUser, targetsOfUser } from '../roles.ts';
+import { type ActorsBeside, assignmentsOfUser, targetsOfUser } from '../roles.ts';
 import { isoTime } from '../times.ts';
 import type { TokenInfo, Tokens } from '../tokens/tokens.ts';
+import { authBody, proofsOf, scopeOf } from './auth-body.ts';
 import { catalogFor } from './catalog.ts';
+import { domainView } from './domains.ts';
 import { projectView } from './projects.ts';
+import { tokenView } from './token-view.ts';
 import { linked, listReply, type View } from './views.ts';
-
-const short = Type.String({ maxLength: 255 });
-const domain = Type.Object({ id: Type.Optional(short), name: Type.Optional(short) });
-const reference = Type.Object({
-  id: Type.Optional(short),
-  name: Type.Optional(short),
-  domain: Type.Optional(domain),
-});
-const identity = Type.Object({
-  methods: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 8 }),
-  password: Type.Optional(
-    Type.Object({
-      user: Type.Object({ ...reference.properties, password: Type.String({ maxLength: 4096 }) }),
-    }),
-  ),
-  token: Type.Optional(Type.Object({ id: Type.String({ maxLength: 4096 }) })),
-  application_credential: Type.Optional(
-    Type.Object({
-      id: Type.Optional(short),
-      name: Type.Optional(short),
-      secret: Type.String({ maxLength: 1024 }),
-      user: Type.Optional(reference),
-    }),
-  ),
-});
-const scope = Type.Union([
-  Type.String({ maxLength: 64 }),
-  Type.Object({
-    unscoped: Type.Optional(Type.Object({})),
-    project: Type.Optional(reference),
-    domain: Type.Optional(domain),
-    system: Type.Optional(Type.Object({ all: Type.Optional(Type.Boolean()) })),
-    'OS-TRUST:trust': Type.Optional(Type.Object({})),
-  }),
-]);
-const authBody = Type.Object({
-  auth: Type.Object({ identity, scope: Type.Optional(scope) }),
-});
 
 export function tokenRoutes(
   core: IdentityCore,
@@ -58,9 +21,13 @@ export function tokenRoutes(
 ): Route<IdentityCaller>[] {
   const { db } = core;
   const subjectOf = async (request: Request): Promise<TokenInfo> => {
-    const token = subjectToken(request);
-    const info = await tokens.validate(token);
+    const expired = /^(1|t|true|on|y|yes)$/i.test(request.query.get('allow_expired') ?? '');
+    const graceS = expired ? core.settings.allowExpiredS : 0;
+    const info = await tokens.validate(subjectToken(request), graceS);
     if (info === undefined) throw identityFailure('token-missing');
+    // A service that knows nothing of access rules would grant what they forbid.
+    const rules = info.applicationCredential?.accessRules;
+    if (rules !== undefined && !knowsAccessRules(request)) throw identityFailure('token-missing');
     return info;
   };
   const target = async (request: Request) => ({
@@ -76,10 +43,14 @@ export function tokenRoutes(
       body: authBody,
       handle: async (request) => {
         const { auth } = request.body;
-        const { token, info } = await authenticator.authenticate(
+        const receipt = request.headers['openstack-auth-receipt'];
+        const result = await authenticator.authenticate(
           proofsOf(auth.identity),
           scopeOf(auth.scope),
+          typeof receipt === 'string' ? receipt : undefined,
         );
+        if ('receipt' in result) return receiptReply(core, result);
+        const { token, info } = result;
         const view = await tokenView(core, info, withCatalog(request));
         return { status: 201, body: { token: view }, headers: { 'X-Subject-Token': token } };
       },
@@ -111,32 +82,37 @@ export function tokenRoutes(
       policy: 'any-token',
       handle: async (request) => {
         const { info } = callerOf(request);
-        if (info.scope.kind === 'unscoped')
+        if (info.scope.kind !== 'project')
           throw identityFailure('forbidden', {
-            why: 'A scoped token is required to produce a service catalog.',
+            why: 'A project-scoped token is required to produce a service catalog.',
           });
-        const catalog = await catalogFor(db, projectIdOf(info));
+        const catalog = await catalogFor(db, info.scope.id);
         return { body: { catalog, links: { self: `${request.baseUrl}${request.url}` } } };
       },
     }),
-    route({
-      method: 'GET',
-      path: '/v3/auth/projects',
-      policy: 'any-token',
-      handle: (request) => listTargets(core, request, 'project'),
-    }),
-    route({
-      method: 'GET',
-      path: '/v3/auth/domains',
-      policy: 'any-token',
-      handle: (request) => listTargets(core, request, 'domain'),
-    }),
+    ...['/v3/auth/projects', '/v3/OS-FEDERATION/projects'].map((path) =>
+      route({
+        method: 'GET',
+        path,
+        policy: 'any-token',
+        handle: (request) => listTargets(core, request, 'project'),
+      }),
+    ),
+    ...['/v3/auth/domains', '/v3/OS-FEDERATION/domains'].map((path) =>
+      route({
+        method: 'GET',
+        path,
+        policy: 'any-token',
+        handle: (request) => listTargets(core, request, 'domain'),
+      }),
+    ),
     route({
       method: 'GET',
       path: '/v3/auth/system',
       policy: 'any-token',
       handle: async (request) => {
-        const assignments = await assignmentsOfUser(db, callerOf(request).userId);
+        const { userId } = callerOf(request);
+        const assignments = await assignmentsOfUser(db, userId, groupsBeside(core, request));
         const held = assignments.some((row) => row.target_type === 'system');
         const self = `${request.baseUrl}${request.url}`;
         return { body: { system: held ? [{ all: true }] : [], links: { self } } };
@@ -151,109 +127,32 @@ function subjectToken(request: Request): string {
   throw identityFailure('token-missing');
 }
 
-/** The proofs a log-in brings: every method it names must have its part. */
-function proofsOf(given: Static<typeof identity>): Proof[] {
-  const missing = (method: string) =>
-    identityFailure('schema-invalid', { detail: `Expecting to find ${method} in identity.` });
-  return [...new Set(given.methods)].map((method): Proof => {
-    switch (method) {
-      case 'password': {
-        if (given.password === undefined) throw missing(method);
-        const { password, ...user } = given.password.user;
-        if (user.id === undefined && user.name === undefined)
-          throw identityFailure('schema-invalid', {
-            detail: 'Invalid input for field identity/password/user: id or name must be present.',
-          });
-        return { method, user, password };
-      }
-      case 'token':
-        if (given.token === undefined) throw missing(method);
-        return { method, token: given.token.id };
-      case 'application_credential': {
-        if (given.application_credential === undefined) throw missing(method);
-        const { secret, user, ...credential } = given.application_credential;
-        return { method, credential, user, secret };
-      }
-      default:
-        throw identityFailure('method-unsupported');
-    }
-  });
+function groupsBeside(core: IdentityCore, request: Request): ActorsBeside {
+  const { federated } = callerOf(request).info;
+  return { nowUs: core.clock.nowUs(), groupIds: federated?.groupIds ?? [] };
 }
 
-function scopeOf(given: Static<typeof scope> | undefined): WantedScope {
-  if (given === undefined) return { kind: 'default' };
-  if (typeof given === 'string') {
-    if (given === 'unscoped') return { kind: 'unscoped' };
-    throw identityFailure('schema-invalid', { detail: 'The only scope in one word is unscoped.' });
-  }
-  const parts = Object.keys(given);
-  if (given['OS-TRUST:trust'] !== undefined)
-    throw identityFailure('not-implemented', { what: 'A trust scope' });
-  if (parts.length > 1)
-    throw identityFailure('schema-invalid', {
-      detail: 'Authentication cannot be scoped to several targets.',
-    });
-  if (given.project !== undefined)
-    return { kind: 'project', project: named(given.project, 'project') };
-  if (given.domain !== undefined) return { kind: 'domain', domain: named(given.domain, 'domain') };
-  if (given.system?.all === true) return { kind: 'system' };
-  if (given.unscoped !== undefined) return { kind: 'unscoped' };
-  throw identityFailure('schema-invalid', { detail: 'Expecting to find a target in scope.' });
-}
+const knowsAccessRules = (request: Request): boolean =>
+  Number.parseFloat(String(request.headers['openstack-identity-access-rules'] ?? '0')) >= 1;
 
-function named<R extends { readonly id?: string; readonly name?: string }>(
-  given: R,
-  what: string,
-): R {
-  if (given.id !== undefined || given.name !== undefined) return given;
-  throw identityFailure('schema-invalid', {
-    detail: `Invalid input for field scope/${what}: id or name must be present.`,
-  });
-}
-
-const projectIdOf = (info: TokenInfo) =>
-  info.scope.kind === 'project' ? info.scope.id : undefined;
-
-export async function tokenView(
-  core: IdentityCore,
-  info: TokenInfo,
-  catalog: boolean,
-): Promise<View> {
-  const { scope: at, user } = info;
-  const domainView = (ref: DomainRef) => ({ id: ref.id, name: ref.name });
-  const credential = info.applicationCredential;
+/** The first factor was right: what it is good for, and what is missing. */
+async function receiptReply(core: IdentityCore, result: Receipted): Promise<ApiReply> {
+  const { receipt, user, required } = result;
+  const domain = await core.db
+    .selectFrom('identity_project')
+    .select(['id', 'name'])
+    .where('id', '=', user.domain_id)
+    .executeTakeFirst();
+  const view: View = {
+    methods: receipt.methods,
+    user: { id: user.id, name: user.name, domain },
+    expires_at: isoTime(receipt.expiresAtUs),
+    issued_at: isoTime(receipt.issuedAtUs),
+  };
   return {
-    methods: info.methods,
-    user: {
-      id: user.id,
-      name: user.name,
-      domain: domainView(user.domain),
-      password_expires_at: user.passwordExpiresAt,
-    },
-    audit_ids: [...new Set(info.auditIds)],
-    expires_at: isoTime(info.expiresAtUs),
-    issued_at: isoTime(info.issuedAtUs),
-    ...(at.kind === 'project'
-      ? {
-          project: { id: at.id, name: at.name, domain: domainView(at.domain) },
-          is_domain: at.isDomain,
-        }
-      : {}),
-    ...(at.kind === 'domain' ? { domain: domainView(at) } : {}),
-    ...(at.kind === 'system' ? { system: { all: true } } : {}),
-    ...(at.kind === 'unscoped' ? {} : { roles: info.roles }),
-    ...(at.kind !== 'unscoped' && catalog
-      ? { catalog: await catalogFor(core.db, projectIdOf(info)) }
-      : {}),
-    ...(credential === undefined
-      ? {}
-      : {
-          application_credential: {
-            id: credential.id,
-            name: credential.name,
-            restricted: !credential.unrestricted,
-          },
-        }),
+    status: 401,
+    headers: { 'Openstack-Auth-Receipt': result.text },
+    body: { receipt: view, required_auth_methods: required },
   };
 }
 
@@ -262,10 +161,12 @@ async function listTargets(
   request: Request,
   type: 'project' | 'domain',
 ): Promise<ApiReply> {
-  const rows = await targetsOfUser(core.db, callerOf(request).userId, type);
+  const beside = groupsBeside(core, request);
+  const rows = await targetsOfUser(core.db, callerOf(request).userId, type, beside);
+  const view = type === 'domain' ? domainView : projectView;
   const views = rows
     .filter((row) => row.enabled === 1)
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map((row) => linked(request, `${type}s`, projectView(row)));
+    .map((row) => linked(request, `${type}s`, view(row)));
   return listReply(request, `${type}s`, views);
 }

@@ -1,11 +1,12 @@
 /** Rows as the API shows them. */
 
-import { type SelectQueryBuilder, sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { ApiReply, Listing, ListingRules, Page } from '../../api/index.ts';
 import { applyListing, pageOf, parseListing } from '../../api/index.ts';
 import type { Request } from '../caller.ts';
+import type { Db } from '../core.ts';
 import { identityFailure, identityFailures, notFound } from '../failures.ts';
-import type { IdentityTables } from '../tables.ts';
+import type { Identified } from './rows.ts';
 
 export type View = Record<string, unknown>;
 
@@ -33,22 +34,28 @@ export function listReply(
 }
 
 /** Reads one page of a table. The marker must be there: after a row that is gone comes nothing in particular. */
-export async function readPage<
-  T extends keyof IdentityTables & string,
-  O extends { readonly id: string },
->(
+export async function readPage<R extends Identified>(
   request: Request,
-  query: SelectQueryBuilder<IdentityTables, T, O>,
-  rules: ListingRules & { readonly table: T },
-): Promise<Page<O>> {
-  const listing: Listing = parseListing(request.query, rules, identityFailures);
+  db: Db,
+  rules: ListingRules,
+  where: readonly RawBuilder<boolean>[] = [],
+): Promise<Page<R>> {
+  const listing: Listing = parseListing(
+    request.query,
+    { ...rules, table: 'row' },
+    identityFailures,
+  );
+  const { table } = rules;
+  let query = db.selectFrom(sql<Identified>`${sql.table(table)}`.as('row')).selectAll('row');
+  for (const condition of where) query = query.where(condition);
   if (listing.marker !== undefined) {
-    const marker = sql<boolean>`${sql.ref(`${rules.table}.id`)} = ${listing.marker}`;
+    const marker = sql<boolean>`${sql.ref('row.id')} = ${listing.marker}`;
     if ((await query.where(marker).executeTakeFirst()) === undefined)
       throw identityFailure('page-invalid', { detail: 'The marker could not be found.' });
   }
-  const rows = await applyListing(query, listing, rules.table).execute();
-  return pageOf(rows, listing, request.query);
+  // The builder knows the table by its name only; whoever names it knows the type of its rows.
+  const found = await db.executeQuery<R>(applyListing(query, listing, table, 'row').compile());
+  return pageOf(found.rows, listing, request.query);
 }
 
 /** The row, or Keystone's 404. */

@@ -20,6 +20,15 @@ export interface TokenClaims {
   readonly issuedAtUs: number;
   readonly expiresAtUs: number;
   readonly applicationCredentialId?: string;
+  readonly trustId?: string;
+  readonly federated?: FederatedClaims;
+}
+
+/** Who vouched for the user, and the groups that a mapping gave for this token alone. */
+export interface FederatedClaims {
+  readonly idpId: string;
+  readonly protocolId: string;
+  readonly groupIds: readonly string[];
 }
 
 /** Longer texts are not even parsed. */
@@ -83,7 +92,9 @@ function derInteger(bytes: Buffer): Buffer {
 /** The claims of a genuine token; nothing when a later program wrote what this one cannot honour. */
 export function readClaims(parts: TokenParts): TokenClaims | undefined {
   const payload = decodePart(parts.payload);
-  if (payload === undefined || payload.iss !== 'pileus') return undefined;
+  // The second issuer is the first with claims that a program without them must not overlook.
+  if (payload === undefined || (payload.iss !== 'pileus' && payload.iss !== 'pileus2'))
+    return undefined;
   const { sub, iat, exp } = payload;
   const methods = payload.openstack_methods;
   const [auditId, chainId] = textsOf(payload.openstack_audit_ids);
@@ -93,6 +104,9 @@ export function readClaims(parts: TokenParts): TokenClaims | undefined {
   const scope = scopeOf(payload);
   if (scope === undefined) return undefined;
   const credential = payload.openstack_app_cred_id;
+  const trustId = payload.openstack_trust_id;
+  const idpId = payload.openstack_idp_id;
+  const protocolId = payload.openstack_protocol_id;
   return {
     userId: sub,
     scope,
@@ -101,13 +115,17 @@ export function readClaims(parts: TokenParts): TokenClaims | undefined {
     issuedAtUs: Math.round(iat * 1e6),
     expiresAtUs: Math.round(exp * 1e6),
     ...(typeof credential === 'string' ? { applicationCredentialId: credential } : {}),
+    ...(typeof trustId === 'string' ? { trustId } : {}),
+    ...(typeof idpId === 'string' && typeof protocolId === 'string'
+      ? { federated: { idpId, protocolId, groupIds: textsOf(payload.openstack_group_ids) } }
+      : {}),
   };
 }
 
 function payloadOf(claims: TokenClaims): Record<string, unknown> {
-  const { scope } = claims;
+  const { scope, trustId, federated } = claims;
   return {
-    iss: 'pileus',
+    iss: trustId === undefined && federated === undefined ? 'pileus' : 'pileus2',
     sub: claims.userId,
     iat: claims.issuedAtUs / 1e6,
     exp: claims.expiresAtUs / 1e6,
@@ -119,6 +137,14 @@ function payloadOf(claims: TokenClaims): Record<string, unknown> {
     ...(claims.applicationCredentialId === undefined
       ? {}
       : { openstack_app_cred_id: claims.applicationCredentialId }),
+    ...(trustId === undefined ? {} : { openstack_trust_id: trustId }),
+    ...(federated === undefined
+      ? {}
+      : {
+          openstack_idp_id: federated.idpId,
+          openstack_protocol_id: federated.protocolId,
+          openstack_group_ids: federated.groupIds,
+        }),
   };
 }
 
