@@ -107,7 +107,7 @@ export function applyListing<DB, TB extends keyof DB, O>(
   for (const condition of listing.conditions) paged = paged.where(condition);
   const last = listing.sorts.at(-1)?.descending ?? false;
   const sorts = [...listing.sorts, { key: 'id', descending: last, numeric: false }];
-  if (listing.marker !== undefined) 
+  if (listing.marker !== undefined)
     paged = paged.where(after(sorts, { table, alias }, listing.marker));
   for (const sort of sorts)
     paged = paged.orderBy(keyOf(sort, alias), sort.descending ? 'desc' : 'asc');

@@ -103,10 +103,7 @@ export const identityRules: PolicyRules = {
   ...named(['create_role', 'update_role', 'delete_role'], admin),
   ...named(['get_domain_role', 'list_domain_roles'], adminOrReader),
   ...named(['create_domain_role', 'update_domain_role', 'delete_domain_role'], admin),
-  ...named(
-    ['get_implied_role', 'list_implied_roles', 'list_role_inference_rules'],
-    adminOrReader,
-  ),
+  ...named(['get_implied_role', 'list_implied_roles', 'list_role_inference_rules'], adminOrReader),
   ...named(['create_implied_role', 'delete_implied_role'], admin),
 
   ...named(['check_grant', 'list_grants'], grantRead),
