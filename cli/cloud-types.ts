@@ -8,6 +8,8 @@ export interface Endpoints {
   readonly swift: string;
   readonly identity: string;
   readonly image: string;
+  /** One address for everything: /identity, /image, /object-store, /s3, /control. */
+  readonly api: string;
   readonly nbd: string;
   readonly metrics: string;
   readonly health: string;
@@ -19,6 +21,8 @@ export interface CloudInfo {
   readonly s3: { access_key: string; secret_key: string };
   readonly data: string;
   readonly pid: number;
+  /** The certificate authority that clients must trust, where the APIs speak TLS. */
+  readonly ca?: string;
 }
 
 export interface DeviceLine {

@@ -13,6 +13,7 @@ export function renderWelcome(info: CloudInfo): string {
     `  S3          ${endpoints.s3}`,
     `  Swift v1    ${endpoints.swift_auth_v1}   (user ${admin.project}:${admin.username})`,
     `  Keystone    ${endpoints.identity}`,
+    `  all APIs    ${endpoints.api}   (/identity /image /object-store /s3 /control)`,
     `  Glance      ${endpoints.image}`,
     `  NBD         ${endpoints.nbd}`,
     `  Metrics     ${endpoints.metrics}`,
@@ -20,6 +21,7 @@ export function renderWelcome(info: CloudInfo): string {
     `  user ${admin.username}, project ${admin.project}, domain ${admin.domain}, password ${admin.password}`,
     `  S3 access key ${s3.access_key}, secret key ${s3.secret_key}`,
     '',
+    ...trust(info),
     'Three things to try:',
     `  . ${data}/openrc`,
     '  swift upload first README.md && swift list first',
@@ -28,6 +30,17 @@ export function renderWelcome(info: CloudInfo): string {
     '',
     `Configuration for clients: ${data}/openrc (shell), ${data}/clouds.yaml (openstack). Stop: ./pileus down --data ${data}`,
   ].join('\n');
+}
+
+/** How clients come to trust the cloud's own certificate authority. */
+function trust({ ca }: CloudInfo): string[] {
+  if (ca === undefined) return [];
+  return [
+    `TLS: certificates come from this cloud's own authority, ${ca}. The configuration below names it to clients;`,
+    '  for the whole machine (Debian, as root):',
+    `  cp ${ca} /usr/local/share/ca-certificates/pileus.crt && update-ca-certificates`,
+    '',
+  ];
 }
 
 export function renderOpenrc(info: CloudInfo): string {
@@ -45,6 +58,7 @@ export function renderOpenrc(info: CloudInfo): string {
     AWS_SECRET_ACCESS_KEY: s3.secret_key,
     AWS_DEFAULT_REGION: region,
     AWS_ENDPOINT_URL: endpoints.s3,
+    ...(info.ca === undefined ? {} : { OS_CACERT: info.ca, AWS_CA_BUNDLE: info.ca }),
   };
   return Object.entries(variables)
     .map(([name, value]) => `export ${name}='${value}'\n`)
@@ -62,6 +76,13 @@ export function renderCloudsYaml(info: CloudInfo): string {
     project_domain_name: admin.domain,
   };
   return stringify({
-    clouds: { pileus: { auth, region_name: region, identity_api_version: '3' } },
+    clouds: {
+      pileus: {
+        auth,
+        region_name: region,
+        identity_api_version: '3',
+        ...(info.ca === undefined ? {} : { cacert: info.ca }),
+      },
+    },
   });
 }

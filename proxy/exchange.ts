@@ -17,6 +17,8 @@ export interface Exchange {
   readonly method: string;
   /** As it came over the wire: nothing decoded. */
   readonly url: string;
+  /** What stood before `url` in the request line, where one address serves several APIs: `/s3`. */
+  readonly prefix?: string;
   /** Lower-case names; values as bytes (latin1). */
   readonly headers: IncomingHttpHeaders;
   /** Name, value, name, value …, as they came. */

@@ -3,6 +3,7 @@
  * because object names may hold what a router would tidy away (`//`, `..`, `%2F`).
  */
 import * as http from 'node:http';
+import * as https from 'node:https';
 import type { Socket } from 'node:net';
 import fastify, { type FastifyServerFactory } from 'fastify';
 import {
@@ -25,6 +26,8 @@ export interface HttpServerOptions {
   readonly log: Logger;
   readonly settings: ProxySettings;
   readonly handler: Handler;
+  /** PEM; plain HTTP without it. */
+  readonly tls?: { readonly key: string; readonly cert: string };
   /** Custom methods beyond HTTP's own. */
   readonly methods?: readonly string[];
 }
@@ -32,6 +35,8 @@ export interface HttpServerOptions {
 export interface ListeningServer {
   /** The port it listens on (the chosen one, when 0 was asked for); 0 for a unix socket. */
   readonly port: number;
+  /** Answers a request that came to another listener, under `prefix` (`/s3`) of its address. */
+  serve(request: http.IncomingMessage, response: http.ServerResponse, prefix: string): void;
   /** Stops listening, lets requests in flight finish for a while, then cuts them off. */
   close(): Promise<void>;
 }
@@ -45,18 +50,20 @@ export async function listenHttp(
   const serve = createServe(options, closing.signal);
   let server: http.Server | undefined;
   const serverFactory: FastifyServerFactory = (handler) => {
-    server = http.createServer(
-      {
-        maxHeaderSize: settings.headerBytesMax,
-        headersTimeout: settings.headersTimeoutMs,
-        // Bodies may take as long as they keep coming; RequestBody watches that.
-        requestTimeout: 0,
-        keepAliveTimeout: settings.keepAliveMs,
-        connectionsCheckingInterval: Math.min(30_000, settings.headersTimeoutMs),
-        noDelay: true,
-      },
-      handler,
-    );
+    const parameters = {
+      maxHeaderSize: settings.headerBytesMax,
+      headersTimeout: settings.headersTimeoutMs,
+      // Bodies may take as long as they keep coming; RequestBody watches that.
+      requestTimeout: 0,
+      keepAliveTimeout: settings.keepAliveMs,
+      connectionsCheckingInterval: Math.min(30_000, settings.headersTimeoutMs),
+      noDelay: true,
+    };
+    const { tls } = options;
+    server =
+      tls === undefined
+        ? http.createServer(parameters, handler)
+        : https.createServer({ ...parameters, ...tls, minVersion: 'TLSv1.2' }, handler);
     // Node would silently drop lines past this count; the pipeline refuses them instead.
     server.maxHeadersCount = 0;
     server.on('checkContinue', (request: http.IncomingMessage, response: http.ServerResponse) => {
@@ -89,6 +96,10 @@ export async function listenHttp(
   const bound = server?.address();
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : 0,
+    serve: (request, response, prefix) => {
+      const rest = (request.url ?? '').slice(prefix.length);
+      void serve(request, response, rest.startsWith('/') ? rest : `/${rest}`, prefix);
+    },
     close: async () => {
       closing.abort();
       const cut = options.clock.after(settings.closeMs, () => server?.closeAllConnections());
@@ -112,6 +123,7 @@ function createServe(options: HttpServerOptions, closing: AbortSignal) {
     request: http.IncomingMessage,
     response: http.ServerResponse,
     url: string,
+    prefix?: string,
   ): Promise<void> => {
     const expectsContinue = expecting.has(request);
     answering.set(request.socket, response);
@@ -120,6 +132,7 @@ function createServe(options: HttpServerOptions, closing: AbortSignal) {
     const exchange: Exchange = {
       method: request.method ?? '',
       url,
+      ...(prefix === undefined ? {} : { prefix }),
       headers: request.headers,
       rawHeaders: request.rawHeaders,
       body,

@@ -19,6 +19,8 @@ export interface FrontDoorOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly settings: ProxySettings;
+  /** PEM; plain HTTP without it. */
+  readonly tls?: { readonly key: string; readonly cert: string };
 }
 
 export interface S3DoorOptions extends FrontDoorOptions {
@@ -71,9 +73,11 @@ async function openDoor(options: FrontDoorOptions, dialect: Dialect): Promise<Li
     dialect.create(authenticator),
   );
   const { clock, random, log, settings } = options;
-  const server = await listenHttp({ clock, random, log, settings, handler }, options.address);
+  const tls = options.tls === undefined ? {} : { tls: options.tls };
+  const listener = { clock, random, log, settings, handler, ...tls };
+  const server = await listenHttp(listener, options.address);
   return {
-    port: server.port,
+    ...server,
     close: async () => {
       await server.close();
       authenticator.close();

@@ -5,6 +5,7 @@ import { controlService } from '#cloud/control';
 import {
   type AdminCredentials,
   type ApiServer,
+  type ApiServerOptions,
   type CatalogEntry,
   createIdentity,
   credentialsOf,
@@ -12,7 +13,6 @@ import {
   ensureSealingKey,
   type Identity,
   identityMigrations,
-  type MountableService,
   startApiServer,
 } from '#cloud/identity';
 import { imageMigrations } from '#cloud/image';
@@ -30,6 +30,8 @@ import type { DataFolder } from '../data-folder.ts';
 import { readPolicies } from '../policy-file.ts';
 import type { RoleContext } from './context.ts';
 
+export type ListenOptions = Pick<ApiServerOptions, 'host' | 'port' | 'tls' | 'services' | 'doors'>;
+
 export interface Controller {
   readonly state: State;
   readonly operations: Operations;
@@ -40,11 +42,8 @@ export interface Controller {
   authenticate(token: string): Promise<Caller | undefined>;
   readonly identity: Identity;
   readonly admin: AdminCredentials;
-  /** Starts answering for identity and the other services by prefix; the rest of the program must be ready. */
-  listen(
-    address: { readonly host: string; readonly port: number },
-    services: Readonly<Record<string, MountableService>>,
-  ): Promise<ApiServer>;
+  /** Starts answering for identity and what else is named; the rest of the program must be ready. */
+  listen(at: ListenOptions): Promise<ApiServer>;
 }
 
 export async function openController(
@@ -125,7 +124,7 @@ export async function openController(
     authenticate,
     identity,
     admin,
-    listen: async ({ host, port }, services) => {
+    listen: async ({ services, ...at }) => {
       // Every service has been made and has added its workflows: work can begin.
       await operations.open();
       return startApiServer({
@@ -136,8 +135,7 @@ export async function openController(
           ...services,
         },
         audit: (record) => audit.record(record),
-        host,
-        port,
+        ...at,
         clock: systemClock,
         random,
         log,

@@ -12,7 +12,7 @@ import { systemClock, type Undo } from '#common';
 import { createObjectService, createS3Server, createSwiftServer } from '#proxy';
 import type { Ring } from '#ring';
 import type { DeviceService } from '#wire';
-import type { CloudInfo, CloudStatus, Endpoints } from '../cloud-types.ts';
+import type { CloudInfo, CloudStatus } from '../cloud-types.ts';
 import { serveControl } from '../control/server.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { portOf } from '../ports.ts';
@@ -22,10 +22,12 @@ import { listenAdmin } from './admin-listener.ts';
 import { adaptIdentity } from './authenticator.ts';
 import type { RoleContext } from './context.ts';
 import { openController } from './controller.ts';
+import { catalogAt, endpointsAt } from './endpoints.ts';
 import { openGateway } from './gateway.ts';
 import { openImages } from './image.ts';
 import { imageCalls } from './image-calls.ts';
 import { operationCalls } from './operation-calls.ts';
+import { type PublicTls, publicTls, writeAuthority } from './public-tls.ts';
 import { userCalls } from './user-calls.ts';
 import { volumeCalls } from './volume-calls.ts';
 
@@ -38,6 +40,8 @@ export interface FrontParts {
   readonly salt: Buffer;
   /** No other process coordinates reads and writes over these devices. */
   readonly soleCoordinator: boolean;
+  /** This process's certificate, where somebody has prepared one. */
+  readonly tls?: PublicTls;
 }
 
 export interface Front {
@@ -66,8 +70,11 @@ export async function openFront(
     ...common,
   });
   opened.add(() => cluster.close());
-  const endpoints = endpointsAt(place);
-  const controller = await openController(folder, context, catalogOf(endpoints), opened);
+  const tls = settings.api.tls
+    ? (parts.tls ?? (await publicTls(folder, place, context)))
+    : undefined;
+  const endpoints = endpointsAt(place, tls !== undefined);
+  const controller = await openController(folder, context, catalogAt(endpoints), opened);
   const objects = createObjectService({
     tables: cluster.tables,
     blobs: cluster.blobs,
@@ -85,18 +92,29 @@ export async function openFront(
     s3: { access_key: controller.admin.accessKey, secret_key: controller.admin.secretKey },
     data: folder.root,
     pid: process.pid,
+    ...(tls === undefined ? {} : { ca: writeAuthority(folder, tls) }),
   };
   const status = watchStatus({ ring, devices, cluster, endpoints });
 
-  const door = { objects, authenticator, settings: settings.proxy, ...common };
+  const secure = tls === undefined ? {} : { tls: { key: tls.key, cert: tls.certificate } };
+  const door = { objects, authenticator, settings: settings.proxy, ...secure, ...common };
   const at = (service: Parameters<typeof portOf>[1]) => ({
     host: place.host,
     port: portOf(place.portBase, service),
   });
+  const swift = await createSwiftServer({ ...door, address: at('swift'), swift: settings.swift });
+  opened.add(() => swift.close());
+  const s3 = await createS3Server({ ...door, address: at('s3'), s3: settings.s3 });
+  opened.add(() => s3.close());
   const listening = [
-    () => createSwiftServer({ ...door, address: at('swift'), swift: settings.swift }),
-    () => createS3Server({ ...door, address: at('s3'), s3: settings.s3 }),
-    () => controller.listen(at('identity'), { '/image': images.service }),
+    () =>
+      controller.listen({
+        ...at('identity'),
+        ...secure,
+        services: { '/image': images.service },
+        // The object store answers at its own ports, and here too: one address serves the whole cloud.
+        doors: { '/object-store': swift.serve, '/s3': s3.serve },
+      }),
     () => gateway.listen(at('nbd')),
     () => listenAdmin(at('admin'), metrics, status),
     () =>
@@ -139,36 +157,4 @@ function pick(admin: {
     project: admin.project,
     domain: admin.domain,
   };
-}
-
-function endpointsAt(place: Place): Endpoints {
-  // A wildcard address is for listening; clients on this machine reach it by loopback.
-  const host = place.host === '0.0.0.0' || place.host === '::' ? '127.0.0.1' : place.host;
-  const name = host.includes(':') ? `[${host}]` : host;
-  const url = (service: Parameters<typeof portOf>[1], path = '') =>
-    `http://${name}:${portOf(place.portBase, service)}${path}`;
-  return {
-    s3: url('s3'),
-    swift_auth_v1: url('swift', '/auth/v1.0'),
-    swift: url('swift', '/v1'),
-    identity: url('identity', '/v3'),
-    image: url('identity', '/image'),
-    nbd: `nbd://${name}:${portOf(place.portBase, 'nbd')}`,
-    metrics: url('admin', '/metrics'),
-    health: url('admin', '/health'),
-  };
-}
-
-function catalogOf(endpoints: Endpoints) {
-  return [
-    { type: 'identity', name: 'keystone', description: 'Identity', url: endpoints.identity },
-    {
-      type: 'object-store',
-      name: 'swift',
-      description: 'Object storage',
-      url: `${endpoints.swift}/AUTH_%(project_id)s`,
-    },
-    { type: 'image', name: 'glance', description: 'Images', url: endpoints.image },
-    { type: 's3', name: 's3', description: 'Object storage by S3', url: endpoints.s3 },
-  ];
 }

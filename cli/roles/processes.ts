@@ -114,7 +114,15 @@ export function runFront(config: NodeConfig, say: Say): Promise<void> {
     const devices = connectAll(config, ring, context, opened);
     const place = { host: config.host, portBase: config.port };
     await openFront(
-      { folder: dataFolder(config.data), place, ring, devices, salt, soleCoordinator: false },
+      {
+        folder: dataFolder(config.data),
+        place,
+        ring,
+        devices,
+        salt,
+        soleCoordinator: false,
+        tls: tlsOf(config),
+      },
       context,
       opened,
     );

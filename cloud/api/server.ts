@@ -1,4 +1,10 @@
 /** One listening server with the services that are mounted on it. */
+import {
+  createServer,
+  type IncomingMessage,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import {
   type FastifyInstance,
@@ -57,9 +63,13 @@ export type Refuse = (
   reply: FastifyReply,
 ) => Promise<void>;
 
+export type Door = (request: IncomingMessage, response: ServerResponse, prefix: string) => void;
+
 export interface ApiServerOptions {
   /** Prefix (`` or `/identity`) → service. */
   readonly services: Readonly<Record<string, MountableService>>;
+  /** Prefix → what answers requests below it by itself, such as the doors of the object store. */
+  readonly doors?: Readonly<Record<string, Door>>;
   readonly host: string;
   readonly port: number;
   readonly tls?: { readonly key: string; readonly cert: string };
@@ -138,6 +148,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const http = {
     maxHeaderSize: bounds.headerBytesMax,
     connectionsCheckingInterval: 2_000,
+    // Longer than any client keeps a connection that it means to use again.
+    keepAliveTimeout: 72_000,
     headersTimeout: bounds.requestTimeoutMs,
   };
   const app: FastifyInstance = fastify({
@@ -150,8 +162,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     // Ids are short, but a long one is an id that is not there, not a URL that is too long.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: bounds.headerBytesMax },
     genReqId: () => `req-${randomUuid(options.random)}`,
-    http,
-    ...(options.tls === undefined ? {} : { serverFactory: tlsFactory(options.tls, http) }),
+    serverFactory: factoryOf(http, options),
     frameworkErrors: (error, request, reply) => {
       const [nearest] = refusals
         .filter(({ prefix }) => request.url.startsWith(prefix))
@@ -248,17 +259,28 @@ function acceptEmptyJson(app: FastifyInstance): void {
   );
 }
 
-function tlsFactory(
-  tls: { readonly key: string; readonly cert: string },
-  http: {
-    readonly maxHeaderSize: number;
-    readonly connectionsCheckingInterval: number;
-    readonly headersTimeout: number;
-  },
-): FastifyServerFactory {
+function factoryOf(http: ServerOptions, options: ApiServerOptions): FastifyServerFactory {
+  const doors = Object.entries(options.doors ?? {});
+  const { tls } = options;
   return (handler) => {
-    return createTlsServer({ ...http, requestTimeout: 0, ...tls, minVersion: 'TLSv1.2' }, handler);
+    const listener = (request: IncomingMessage, response: ServerResponse) => {
+      const url = request.url ?? '';
+      const door = doors.find(([prefix]) => isBelow(url, prefix));
+      if (door === undefined) handler(request, response);
+      else door[1](request, response, door[0]);
+    };
+    // Bodies have deadlines of their own.
+    const parameters = { ...http, requestTimeout: 0 };
+    return tls === undefined
+      ? createServer(parameters, listener)
+      : createTlsServer({ ...parameters, ...tls, minVersion: 'TLSv1.2' }, listener);
   };
+}
+
+function isBelow(url: string, prefix: string): boolean {
+  if (!url.startsWith(prefix)) return false;
+  const next = url.charAt(prefix.length);
+  return next === '' || next === '/' || next === '?';
 }
 
 function metersOf(metrics: Metrics): { durations: Histogram; requests: Counter } {

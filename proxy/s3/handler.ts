@@ -60,8 +60,11 @@ interface Serving {
 }
 
 async function serve(exchange: Exchange, serving: Serving): Promise<S3Reply> {
-  const sent = readHead(exchange.method, exchange.url, exchange.rawHeaders);
-  const address = addressOf(sent, serving.baseDomains);
+  const { method, url, prefix = '', rawHeaders } = exchange;
+  // Signatures cover the path as it was sent; what it addresses comes behind the prefix.
+  const sent = readHead(method, `${prefix}${url}`, rawHeaders);
+  const inside = prefix === '' ? sent : readHead(method, url, rawHeaders);
+  const address = addressOf(inside, serving.baseDomains);
   const query = parseQuery(sent.query);
   const { caller, payload, head } = await authenticate(sent, query, serving.proving);
   if (caller !== undefined) exchange.account = caller.account;

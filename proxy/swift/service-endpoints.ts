@@ -95,5 +95,5 @@ const hostForm = /^[A-Za-z0-9.[\]:_-]{1,255}$/;
 function originOf(exchange: Exchange): string {
   const { host } = exchange.headers;
   if (host === undefined || !hostForm.test(host)) throw refusal('bad-request');
-  return `${exchange.secure ? 'https' : 'http'}://${host}`;
+  return `${exchange.secure ? 'https' : 'http'}://${host}${exchange.prefix ?? ''}`;
 }
