@@ -1,6 +1,6 @@
 /** Remembers validated credentials for a moment; forgets them all as soon as anything is revoked. */
 import type { Clock } from '#common';
-import type { AccessKey, Authenticator, Identity } from './authenticator.ts';
+import type { AccessKey, Authenticator, Identity, RequestLine } from './authenticator.ts';
 import type { ProxySettings } from './settings.ts';
 
 class RecentValues<T> {
@@ -55,14 +55,16 @@ export function cacheAuthenticator(
   });
   const isFresh = (identity: Identity) =>
     identity.expiresMs === undefined || identity.expiresMs > clock.nowUs() / 1000;
+  const isFor = ({ permits }: Identity, line: RequestLine | undefined) =>
+    permits === undefined || (line !== undefined && permits(line));
   return {
     authenticatePassword: (projectUser, key) => inner.authenticatePassword(projectUser, key),
-    validateToken: async (token) => {
+    validateToken: async (token, line) => {
       if (token.length > tokenBytesMax) return undefined;
       const cached = tokens.get(token);
-      if (cached !== undefined) return isFresh(cached) ? cached : undefined;
+      if (cached !== undefined) return isFresh(cached) && isFor(cached, line) ? cached : undefined;
       const before = generation;
-      const identity = await inner.validateToken(token);
+      const identity = await inner.validateToken(token, line);
       if (identity === undefined || !isFresh(identity)) return undefined;
       if (generation === before) tokens.set(token, identity);
       return identity;

@@ -11,8 +11,16 @@ export interface Identity {
   readonly roles: readonly string[];
   /** May act on any account: an administrator of the whole cloud. */
   readonly reseller: boolean;
+  /** Of a token that is confined to some requests, whether this is one of them. */
+  readonly permits?: (line: RequestLine) => boolean;
   /** Milliseconds since 1970 after which the credential is no longer good; undefined for keys that do not expire. */
   readonly expiresMs: number | undefined;
+}
+
+/** What a token may be confined to: the method, and the path without its query. */
+export interface RequestLine {
+  readonly method: string;
+  readonly path: string;
 }
 
 export interface PasswordSession {
@@ -28,7 +36,8 @@ export interface AccessKey {
 export interface Authenticator {
   /** `projectUser` is TempAuth's `project:user`. Undefined when the pair is not good; never says which half. */
   authenticatePassword(projectUser: string, key: string): Promise<PasswordSession | undefined>;
-  validateToken(token: string): Promise<Identity | undefined>;
+  /** Without a request, a token that is confined to some is good for nothing. */
+  validateToken(token: string, line?: RequestLine): Promise<Identity | undefined>;
   /** The secret that belongs to an S3 access key; undefined when there is no such key. */
   s3Secret(accessKey: string): Promise<AccessKey | undefined>;
   /** Calls `listener` when tokens or keys were revoked, so that caches of validations are dropped. Returns how to stop. */

@@ -1,5 +1,5 @@
 /** Identity as the object front door asks for it. */
-import type { Context, Identity as IdentityRoom } from '#cloud/identity';
+import { type Context, type Identity as IdentityRoom, mayRequest } from '#cloud/identity';
 import type { Authenticator, Identity } from '#proxy';
 
 /** Administrators of the whole cloud: the `admin` role on the system or on the project of this name. */
@@ -16,8 +16,8 @@ export function adaptIdentity(room: IdentityRoom): Authenticator {
         }
       );
     },
-    async validateToken(token) {
-      const info = await room.validateToken(token);
+    async validateToken(token, line) {
+      const info = await room.validateToken(token, line && { service: 'object-store', ...line });
       return info && identityOf(info, info.expiresAtUs);
     },
     async s3Secret(accessKey) {
@@ -43,6 +43,9 @@ function identityOf(context: Context, expiresAtUs: number | undefined): Identity
     domainName: project?.domain.name,
     roles,
     reseller: overAll && roles.includes('admin'),
+    ...(context.applicationCredential?.accessRules === undefined
+      ? {}
+      : { permits: (line) => mayRequest(context, { service: 'object-store', ...line }) }),
     expiresMs: expiresAtUs === undefined ? undefined : Math.floor(expiresAtUs / 1000),
   };
 }

@@ -36,8 +36,8 @@ export async function openImages(
     volumes: imageVolumes(parts.gateway, project),
     scratch: parts.folder.path('run', 'images'),
     holder: `${context.clusterId}/${context.name}`,
-    authenticate: async (token) => {
-      const info = await parts.identity.validateToken(token);
+    authenticate: async (token, line) => {
+      const info = await parts.identity.validateToken(token, { service: 'image', ...line });
       if (info === undefined) return undefined;
       const projectId = info.scope.kind === 'project' ? info.scope.id : undefined;
       return { userId: info.user.id, projectId, credentials: credentialsOf(info) };

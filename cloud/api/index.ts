@@ -1,5 +1,5 @@
 /** What every cloud service's HTTP API is made of. */
-export type { ApiService, AuditRecord } from './edge.ts';
+export type { ApiService, AuditRecord, RequestLine } from './edge.ts';
 export * from './failures.ts';
 export * from './listing.ts';
 export * from './microversions.ts';

@@ -17,6 +17,7 @@ import {
 } from './bootstrap.ts';
 import { Contexts } from './contexts.ts';
 import { type CoreOptions, IdentityCore } from './core.ts';
+import { mayRequest, type ServiceRequest } from './resources/access-rules.ts';
 import type { KeyPair } from './resources/credentials.ts';
 import { identityService } from './service.ts';
 import { type TokenInfo, Tokens } from './tokens/tokens.ts';
@@ -36,8 +37,11 @@ export interface Identity {
   bootstrap(admin: AdminCredentials, endpoints: readonly CatalogEntry[]): Promise<boolean>;
   /** TempAuth's log-in by `project:user`; nothing when the pair is not good. */
   authenticatePassword(projectUser: string, password: string): Promise<Issued | undefined>;
-  /** What a token stands for now; nothing when it is not valid. No request leaves the process. */
-  validateToken(token: string): Promise<TokenInfo | undefined>;
+  /**
+   * What a token stands for now; nothing when it is not valid, or not for this request. Who does not say what the request
+   * is has no use of tokens that are confined to some. No request leaves the process.
+   */
+  validateToken(token: string, request?: ServiceRequest): Promise<TokenInfo | undefined>;
   s3Secret(accessKey: string): Promise<S3Access | undefined>;
   /** A project of the default domain by its name. */
   projectId(name: string): Promise<string | undefined>;
@@ -68,7 +72,10 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
       return first;
     },
     authenticatePassword: (projectUser, password) => accounts.logIn(projectUser, password),
-    validateToken: (token) => tokens.validate(token),
+    validateToken: async (token, request) => {
+      const info = await tokens.validate(token);
+      return info !== undefined && mayRequest(info, request) ? info : undefined;
+    },
     s3Secret: (accessKey) => accounts.s3Access(accessKey),
     projectId: (name) => projectIdOf(core.db, name),
     createUser: (account) => accounts.create(account),

@@ -12,6 +12,7 @@ export { credentialsOf } from './caller.ts';
 export type { Context, DomainRef, ScopeInfo, UserRef } from './contexts.ts';
 export { createIdentity, type Identity, type IdentityOptions } from './identity.ts';
 export { identityMigrations } from './migrations/index.ts';
+export { mayRequest, type ServiceRequest } from './resources/access-rules.ts';
 export type { KeyPair } from './resources/credentials.ts';
 export { ensureSealingKey } from './sealing.ts';
 export { type IdentitySettings, identitySettings } from './settings.ts';

@@ -5,6 +5,7 @@ import {
   type MountableService,
   Policy,
   type PolicyRules,
+  type RequestLine,
   type Route,
 } from '#cloud/api';
 import { Failure } from '#common';
@@ -23,7 +24,7 @@ import { schemaRoutes } from './resources/schemas.ts';
 import { tagRoutes } from './resources/tags.ts';
 import { taskRoutes } from './resources/tasks.ts';
 
-export type Authenticate = (token: string) => Promise<ImageCaller | undefined>;
+export type Authenticate = (token: string, line: RequestLine) => Promise<ImageCaller | undefined>;
 
 export function imageApiRoutes(core: ImageCore): Route<ImageCaller>[] {
   return [

@@ -115,9 +115,10 @@ async function identify(
 ): Promise<Caller> {
   const token = headerOf(exchange, 'x-auth-token') ?? headerOf(exchange, 'x-storage-token');
   const service = headerOf(exchange, 'x-service-token');
+  const line = { method: exchange.method, path: exchange.url.split('?', 1)[0] ?? '' };
   return {
-    identity: token ? await authenticator.validateToken(token) : undefined,
-    service: service ? await authenticator.validateToken(service) : undefined,
+    identity: token ? await authenticator.validateToken(token, line) : undefined,
+    service: service ? await authenticator.validateToken(service, line) : undefined,
     referer: headerOf(exchange, 'referer'),
     rules,
     rights: new Map(),

@@ -87,10 +87,11 @@ export interface ServiceRequest {
 /** Whether a token may be used for a request: always, unless its application credential has rules. */
 export function mayRequest(
   context: Pick<Context, 'applicationCredential'>,
-  request: ServiceRequest,
+  request: ServiceRequest | undefined,
 ): boolean {
   const rules = context.applicationCredential?.accessRules;
-  return rules === undefined || rules.some((rule) => covers(rule, request));
+  if (rules === undefined) return true;
+  return request !== undefined && rules.some((rule) => covers(rule, request));
 }
 
 /** Whether one rule covers a request, as keystonemiddleware reads them. */
