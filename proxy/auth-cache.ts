@@ -77,6 +77,9 @@ export function cacheAuthenticator(
       if (found !== undefined && generation === before) keys.set(accessKey, found);
       return found;
     },
+    ...(inner.findOwner === undefined
+      ? {}
+      : { findOwner: async (query) => await inner.findOwner?.(query) }),
     onRevoked: (listener) => inner.onRevoked(listener),
     close: stop,
   };

@@ -15,6 +15,21 @@ export interface Identity {
   readonly permits?: (line: RequestLine) => boolean;
   /** Milliseconds since 1970 after which the credential is no longer good; undefined for keys that do not expire. */
   readonly expiresMs: number | undefined;
+  /** Policies that alone say what it may do; absent for those whose roles say it. JSON. */
+  readonly policies?: readonly string[];
+  /** Of a session: a policy that everything it does must be within. JSON. */
+  readonly sessionPolicy?: string;
+  /** Of a session that took on a role: the role's name in policies, and the session's. */
+  readonly roleArn?: string;
+  readonly sessionArn?: string;
+}
+
+export type OwnerQuery = { readonly id: string } | { readonly email: string };
+
+/** A project, as access control lists name it. */
+export interface Owner {
+  readonly id: string;
+  readonly displayName: string;
 }
 
 /** What a token may be confined to: the method, and the path without its query. */
@@ -40,6 +55,8 @@ export interface Authenticator {
   validateToken(token: string, line?: RequestLine): Promise<Identity | undefined>;
   /** The secret that belongs to an S3 access key; undefined when there is no such key. */
   s3Secret(accessKey: string): Promise<AccessKey | undefined>;
+  /** The project of that id, or of a user with that address; absent where nobody can tell. */
+  findOwner?(query: OwnerQuery): Promise<Owner | undefined>;
   /** Calls `listener` when tokens or keys were revoked, so that caches of validations are dropped. Returns how to stop. */
   onRevoked(listener: () => void): () => void;
 }

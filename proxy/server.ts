@@ -6,7 +6,14 @@ import type { Handler, Reply } from './exchange.ts';
 import { type ListeningServer, listenHttp } from './http-server.ts';
 import type { ObjectService } from './objects/index.ts';
 import { createPipeline } from './pipeline.ts';
-import { createS3Handler, createS3Refusal, type S3Settings } from './s3/index.ts';
+import {
+  AccessLog,
+  createNotifier,
+  createS3Handler,
+  createS3Refusal,
+  type S3Settings,
+  startS3Work,
+} from './s3/index.ts';
 import type { ProxySettings } from './settings.ts';
 import { createSwiftHandler, type SwiftSettings } from './swift/index.ts';
 
@@ -44,13 +51,27 @@ export async function createSwiftServer(options: SwiftDoorOptions): Promise<List
   });
 }
 
+/** The S3 door, with what works for it in the background: lifecycle rules, inventories, notifications, access logs. */
 export async function createS3Server(options: S3DoorOptions): Promise<ListeningServer> {
-  const s3 = { ...options, settings: options.s3 };
-  return await openDoor(options, {
+  const { s3: settings, objects, clock, log, random } = options;
+  const notifier = createNotifier({ ...options, settings });
+  const accessLog = new AccessLog({ objects, clock, log, random });
+  const s3 = { ...options, settings, notifier, accessLog };
+  const server = await openDoor(options, {
     name: 's3',
-    refuse: createS3Refusal(options.random),
+    refuse: createS3Refusal(random),
     create: (authenticator) => createS3Handler({ ...s3, authenticator }),
   });
+  const stopWork = startS3Work({ ...options, settings, notifier });
+  return {
+    port: server.port,
+    close: async () => {
+      await stopWork();
+      await server.close();
+      await accessLog.flush();
+      await notifier.close();
+    },
+  };
 }
 
 interface Dialect {

@@ -80,6 +80,7 @@ export async function openFront(
     blobs: cluster.blobs,
     settings: settings.proxy,
     soleCoordinator: parts.soleCoordinator,
+    secret: salt,
     ...common,
   });
   opened.add(() => objects.close());

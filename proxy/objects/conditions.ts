@@ -11,6 +11,12 @@ export function publicEtag(info: ObjectInfo): string {
   return (info.kind === 'slo' ? info.system['slo-etag'] : undefined) ?? info.etag;
 }
 
+function conditionFailed(condition: string): Error {
+  return objectFailure('condition-failed', 'The object is not in the state that was asked for', {
+    facts: { condition },
+  });
+}
+
 /** Throws `condition-failed`, or `object-missing` for an If-Match on nothing. */
 export function checkConditions(
   conditions: WriteConditions,
@@ -21,17 +27,33 @@ export function checkConditions(
     throw objectFailure('object-missing', 'There is no object to match', {
       facts: { condition: 'if-match' },
     });
-  const fails = (condition: string) =>
-    objectFailure('condition-failed', 'The object is not in the state that was asked for', {
-      facts: { condition },
-    });
   if (present === undefined) return;
   const etag = publicEtag(present);
-  if (ifMatch !== undefined && !listed(ifMatch, etag)) throw fails('if-match');
-  if (ifNoneMatch !== undefined && listed(ifNoneMatch, etag)) throw fails('if-none-match');
+  if (ifMatch !== undefined && !listed(ifMatch, etag)) throw conditionFailed('if-match');
+  if (ifNoneMatch !== undefined && listed(ifNoneMatch, etag))
+    throw conditionFailed('if-none-match');
   if (
     ifUnmodifiedSinceS !== undefined &&
     Math.floor(present.modifiedUs / 1_000_000) > ifUnmodifiedSinceS
   )
-    throw fails('if-unmodified-since');
+    throw conditionFailed('if-unmodified-since');
+  checkFacts(conditions, present);
+}
+
+function checkFacts({ ifSize, ifModifiedAtS }: WriteConditions, present: ObjectInfo): void {
+  const sameSize = ifSize === undefined || ifSize === present.size;
+  const sameTime =
+    ifModifiedAtS === undefined || Math.floor(present.modifiedUs / 1_000_000) === ifModifiedAtS;
+  if (!sameSize || !sameTime) throw conditionFailed(sameSize ? 'if-modified-at' : 'if-size');
+}
+
+/** Of a deletion: what is not there cannot fail it, and behind a marker there is only a name to match. */
+export function checkDeletion(
+  conditions: WriteConditions,
+  present: ObjectInfo | undefined,
+  hasMarker: boolean,
+): void {
+  if (present !== undefined) checkConditions(conditions, present);
+  else if (hasMarker && conditions.ifMatch?.includes('*') !== true)
+    throw conditionFailed('if-match');
 }

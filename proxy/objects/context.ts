@@ -4,6 +4,7 @@ import type { Clock, Logger, Random } from '#common';
 import type { ProxySettings } from '../settings.ts';
 import type { BlobGarbage } from './blob-garbage.ts';
 import type { ContainerCache } from './container-cache.ts';
+import type { ObjectEncryption } from './encryption/object-encryption.ts';
 import type { KeyedLocks } from './keyed-locks.ts';
 import type { Gravestones } from './versions/gravestones.ts';
 
@@ -18,4 +19,5 @@ export interface ObjectContext {
   readonly garbage: BlobGarbage;
   readonly gravestones: Gravestones;
   readonly locks: KeyedLocks;
+  readonly encryption: ObjectEncryption;
 }

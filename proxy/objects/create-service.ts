@@ -7,6 +7,9 @@ import { BlobGarbage } from './blob-garbage.ts';
 import { ContainerCache } from './container-cache.ts';
 import { createContainers } from './containers.ts';
 import type { ObjectContext } from './context.ts';
+import { createDuties } from './duties.ts';
+import { KeyStore } from './encryption/key-store.ts';
+import { ObjectEncryption } from './encryption/object-encryption.ts';
 import { KeyedLocks } from './keyed-locks.ts';
 import type { ObjectService } from './object-service.ts';
 import { createObjects } from './objects.ts';
@@ -22,6 +25,8 @@ export interface ObjectServiceOptions {
   readonly settings: ProxySettings;
   /** This process alone writes and reads these tables; see `blob-garbage.ts`. */
   readonly soleCoordinator?: boolean;
+  /** The cluster's secret that seals the keys of encrypted objects; without it they open in this process only. */
+  readonly secret?: Buffer;
 }
 
 export function createObjectService(options: ObjectServiceOptions): ObjectService {
@@ -31,6 +36,9 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     lifeMs: settings.containerCacheMs,
     max: settings.containerCacheMax,
   });
+  const secret = options.secret ?? options.random.bytes(32);
+  const keys = new KeyStore({ ...options, secret });
+  const encryption = new ObjectEncryption(keys, options.random);
   const gravestones = new Gravestones(options);
   const context: ObjectContext = {
     ...options,
@@ -38,6 +46,7 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     garbage,
     gravestones,
     locks: new KeyedLocks(),
+    encryption,
   };
   const containers = createContainers(context);
   return {
@@ -45,6 +54,9 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     containers,
     objects: createObjects(context),
     uploads: createUploads(context),
+    encryption,
+    keys,
+    duties: createDuties(context),
     close: async () => {
       await Promise.all([garbage.close(), gravestones.close()]);
     },

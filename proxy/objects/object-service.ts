@@ -2,6 +2,9 @@
 import type { WriteMode } from '#cluster';
 import type { AccountService } from './account-service.ts';
 import type { Container, ContainerService } from './container-service.ts';
+import type { Duties } from './duties.ts';
+import type { KeyStore } from './encryption/key-store.ts';
+import type { ObjectEncryption, WriteKey } from './encryption/object-encryption.ts';
 import type { Fields } from './fields.ts';
 import type { UploadService } from './upload-service.ts';
 
@@ -56,6 +59,9 @@ export interface WriteConditions {
   readonly ifMatch?: readonly string[];
   readonly ifNoneMatch?: readonly string[];
   readonly ifUnmodifiedSinceS?: number;
+  /** Exactly this size; exactly this second of modification. */
+  readonly ifSize?: number;
+  readonly ifModifiedAtS?: number;
 }
 
 /** What the body turned out to be. */
@@ -85,6 +91,8 @@ export interface PutObject extends ObjectRef, ObjectFields {
   readonly conditions?: WriteConditions;
   readonly mode?: WriteMode;
   readonly kind?: ObjectKind;
+  /** Encrypts the body; its fields are kept with the object. */
+  readonly encryption?: WriteKey;
   /**
    * Called once the body has ended and matches `length` and `expectedMd5`, before anything becomes visible: throws to
    * refuse (a checksum in a trailer), and may add fields that are known only now.
@@ -109,6 +117,7 @@ export interface CopyObject {
   readonly fields?: ObjectFields;
   readonly conditions?: WriteConditions;
   readonly mode?: WriteMode;
+  readonly encryption?: WriteKey;
 }
 
 export interface PutOutcome {
@@ -120,6 +129,11 @@ export interface PutOutcome {
 export interface VersionChoice {
   /** Absent for the current version. */
   readonly versionId?: string;
+}
+
+export interface ReadChoice extends VersionChoice {
+  /** Of an object that is encrypted with a key which its client keeps. */
+  readonly customerKey?: Buffer;
 }
 
 export interface UpdateOptions extends VersionChoice {
@@ -149,7 +163,7 @@ export interface ObjectOperations {
    * Fails `object-missing` (also past its `deleteAtS`; with facts `deleteMarker` and `versionId` when it was deleted where versions
    * are kept), `version-missing`, or `delete-marker` when that is what the version is.
    */
-  get(ref: ObjectRef, choice?: VersionChoice): Promise<StoredObject>;
+  get(ref: ObjectRef, choice?: ReadChoice): Promise<StoredObject>;
   head(ref: ObjectRef, choice?: VersionChoice): Promise<ObjectInfo>;
   /** Replaces fields of the object, never its bytes, atomically; `change` may run again and may throw to refuse. */
   update(
@@ -157,7 +171,10 @@ export interface ObjectOperations {
     change: (present: ObjectInfo) => ObjectFields,
     options?: UpdateOptions,
   ): Promise<ObjectInfo>;
-  /** With conditions: atomically, `condition-failed`. Where versions are kept, without a version id, a delete marker is made. */
+  /**
+   * Where versions are kept, without a version id, a delete marker is made. With conditions: atomically, `condition-failed`; what is
+   * not there fails none of them, and what a marker hides only `*` does not fail.
+   */
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<DeleteOutcome>;
   /** Server-side: the bytes are read and written anew; blobs are never shared by two objects. */
   copy(request: CopyObject): Promise<PutOutcome>;
@@ -169,6 +186,10 @@ export interface ObjectService {
   readonly containers: ContainerService;
   readonly objects: ObjectOperations;
   readonly uploads: UploadService;
+  /** Keys for writes that ask for encryption. */
+  readonly encryption: ObjectEncryption;
+  readonly keys: KeyStore;
+  readonly duties: Duties;
   /** Waits (bounded) for background deletions. */
   close(): Promise<void>;
 }

@@ -5,9 +5,15 @@
 import type { RowRef, RowValue, StoredRow, WriteOptions } from '#cluster';
 import { isFailure } from '#common';
 import { type StoredBody, storeBody } from './body-writer.ts';
-import { checkConditions } from './conditions.ts';
+import { checkConditions, checkDeletion } from './conditions.ts';
 import { decodeContainer } from './containers.ts';
 import type { ObjectContext } from './context.ts';
+import { encryptBody } from './encryption/body-cipher.ts';
+import {
+  encryptionField,
+  encryptionFields,
+  withoutEncryption,
+} from './encryption/object-encryption.ts';
 import { objectFailure } from './failures.ts';
 import { noFields } from './fields.ts';
 import type {
@@ -44,7 +50,7 @@ export function createObjects(context: ObjectContext): ObjectOperations {
     put: (request) => putObject(context, request),
     get: async (ref, choice) => {
       const { row, body } = await findObject(context, ref, { ...choice, body: true });
-      return openStored(context, row, body);
+      return await openStored(context, row, body, choice?.customerKey);
     },
     head: async (ref, choice) =>
       (await findObject(context, ref, { ...choice, body: false })).row.info,
@@ -143,11 +149,11 @@ async function putObject(context: ObjectContext, request: PutObject): Promise<Pu
   const discard = (blobs: StoredBody['blobs']) =>
     context.garbage.add(undefined, blobs, { own: true });
   if (request.conditions !== undefined) await checkEarly(context, request, request.conditions);
-  const stored = await storeBody(context.blobs, context.settings, request, discard);
+  const stored = await storeObjectBody(context, request, discard);
   let info: ObjectInfo;
   try {
     const later = request.onBodyEnd?.({ size: stored.size, md5: stored.md5 });
-    const fields = later === undefined ? request : mergeFields(request, later);
+    const fields = later === undefined ? withKey(request) : mergeFields(withKey(request), later);
     const body = { size: stored.size, etag: stored.md5, kind: request.kind ?? 'plain' };
     info = infoOf(request.name, body, fields, context.clock.nowUs());
     await checkContainer(context, request, startedMs);
@@ -157,6 +163,35 @@ async function putObject(context: ObjectContext, request: PutObject): Promise<Pu
   }
   const row: ObjectRow = { info, blobs: stored.blobs };
   return await writeRow(context, request, row, stored.inline);
+}
+
+function withKey(request: PutObject): ObjectFields {
+  if (request.encryption === undefined) return request;
+  return { ...request, system: { ...request.system, ...request.encryption.fields } };
+}
+
+/** Encrypted bodies are known by the MD5 of what was sent, so that is computed and compared here. */
+async function storeObjectBody(
+  context: ObjectContext,
+  request: PutObject,
+  discard: (blobs: StoredBody['blobs']) => void,
+): Promise<StoredBody> {
+  const { encryption, expectedMd5, ...plain } = request;
+  if (encryption === undefined)
+    return await storeBody(context.blobs, context.settings, request, discard);
+  const encrypted = encryptBody(encryption, plain.body);
+  const stored = await storeBody(
+    context.blobs,
+    context.settings,
+    { ...plain, body: encrypted.body },
+    discard,
+  );
+  const md5 = encrypted.plainMd5();
+  if (expectedMd5 === undefined || expectedMd5.toLowerCase() === md5) return { ...stored, md5 };
+  discard(stored.blobs);
+  throw objectFailure('md5-mismatch', 'The body has another MD5 than was said', {
+    facts: { expected: expectedMd5, got: md5 },
+  });
 }
 
 /** After a long body the container may be gone, deleted by another process: its row would be nobody's. */
@@ -319,7 +354,7 @@ async function updateObject(
     const { parts, versionId: id } = old.info;
     const modifiedUs = keepModified === true ? old.info.modifiedUs : context.clock.nowUs();
     info = {
-      ...infoOf(ref.name, body, change(old.info), modifiedUs),
+      ...infoOf(ref.name, body, keepEncryption(old.info, change(old.info)), modifiedUs),
       ...(parts === undefined ? {} : { parts }),
       ...(id === undefined ? {} : { versionId: id }),
     };
@@ -335,6 +370,16 @@ async function updateObject(
   });
   if (info === undefined) throw missing(ref);
   return info;
+}
+
+/** Without these fields the bytes could not be read any more, whatever else a dialect makes of an object. */
+function keepEncryption(present: ObjectInfo, next: ObjectFields): ObjectFields {
+  if (present.system[encryptionField] === undefined) return next;
+  const kept = encryptionFields.flatMap((name) => {
+    const value = present.system[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...next, system: { ...next.system, ...Object.fromEntries(kept) } };
 }
 
 async function deleteObject(
@@ -359,8 +404,7 @@ async function deleteObject(
     return { existed: dropPrevious(context, ref, previous), ...id };
   }
   const { previous } = await context.tables.update(ref, (present) => {
-    const live = findLive(context, present);
-    checkConditions(conditions, live?.info);
+    checkDeletion(conditions, findLive(context, present)?.info, false);
     return present === undefined ? 'keep' : 'delete';
   });
   return { existed: dropPrevious(context, ref, previous), ...id };
@@ -373,7 +417,7 @@ async function deleteVersioned(
 ): Promise<DeleteOutcome> {
   if (versionId !== undefined) {
     const check = (found: ObjectRow): void => {
-      if (conditions !== undefined) checkConditions(conditions, found.info);
+      if (conditions !== undefined) checkDeletion(conditions, found.info, false);
     };
     return await deleteVersion(context, { ...target, versionId, bypassGovernance, check });
   }
@@ -381,12 +425,13 @@ async function deleteVersioned(
     ...target,
     ...(conditions === undefined ? {} : { conditions }),
   });
+  if (put === undefined) return { existed: false };
   for (const gone of put.gone) discardVersion(context, target, gone);
   return { existed: put.existed, versionId: publicVersionId(put.version), deleteMarker: true };
 }
 
 async function copyObject(context: ObjectContext, request: CopyObject): Promise<PutOutcome> {
-  const { source, target, conditions, mode } = request;
+  const { source, target, conditions, mode, encryption } = request;
   const { info } = source;
   const kind = info.kind === 'multipart' ? 'plain' : info.kind;
   const fields: ObjectFields = request.fields ?? info;
@@ -400,12 +445,13 @@ async function copyObject(context: ObjectContext, request: CopyObject): Promise<
     contentType: fields.contentType ?? info.contentType,
     metadata: fields.metadata ?? noFields,
     headers: fields.headers ?? noFields,
-    system: fields.system ?? noFields,
+    system: withoutEncryption(fields.system ?? noFields),
     // A multipart object's checksum may be one of checksums, which its copy in one piece does not have.
     checksums: info.kind === 'multipart' ? noFields : (fields.checksums ?? info.checksums),
     ...(deleteAtS === undefined ? {} : { deleteAtS }),
     ...(conditions === undefined ? {} : { conditions }),
     ...(mode === undefined ? {} : { mode }),
+    ...(encryption === undefined ? {} : { encryption }),
   });
 }
 

@@ -4,14 +4,34 @@ import { strict as assert } from 'node:assert';
 import type { Buffer } from 'node:buffer';
 import { noBody } from './body-writer.ts';
 import type { ObjectContext } from './context.ts';
+import { decryptInline, encryptionField, readDecrypted } from './encryption/object-encryption.ts';
 import type { StoredObject } from './object-service.ts';
 import type { BodyBlob, ObjectRow } from './rows/object-row.ts';
 
-export function openStored(
+/** `customerKey`: of a body whose key its client keeps. */
+export async function openStored(
   context: ObjectContext,
   row: ObjectRow,
   body: Buffer | undefined,
-): StoredObject {
+  customerKey?: Buffer,
+): Promise<StoredObject> {
+  const plain = openPlain(context, row, body);
+  const { info } = row;
+  if (info.system[encryptionField] === undefined && customerKey === undefined) return plain;
+  const key = await context.encryption.keyOf(info.system, customerKey);
+  if (key === undefined) return plain;
+  const inline = plain.inline && decryptInline(info, key, plain.inline);
+  return {
+    info,
+    inline,
+    read: (offset, length) =>
+      inline === undefined
+        ? readDecrypted(info, key, { offset, length }, plain.read)
+        : readInline(inline, offset, length),
+  };
+}
+
+function openPlain(context: ObjectContext, row: ObjectRow, body: Buffer | undefined): StoredObject {
   const { blobs, info } = row;
   const inline = blobs.length === 0 ? (body ?? noBody) : undefined;
   return {

@@ -29,6 +29,8 @@ export interface UploadedPart {
   readonly etag: string;
   readonly modifiedUs: number;
   readonly checksums: Fields;
+  /** Of a part just put: the upload's fields that tell how it is encrypted. */
+  readonly encryption?: Fields;
 }
 
 export interface PutPart extends UploadRef {
@@ -37,6 +39,8 @@ export interface PutPart extends UploadRef {
   readonly body: Buffer | AsyncIterable<Buffer>;
   readonly length?: number;
   readonly expectedMd5?: string;
+  /** Of an upload that is encrypted with a key which its client keeps. */
+  readonly customerKey?: Buffer;
   /** As for `PutObject`; only `checksums` of what it returns is kept. */
   readonly onBodyEnd?: (facts: BodyFacts) => { readonly checksums?: Fields } | undefined;
 }

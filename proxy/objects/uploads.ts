@@ -14,6 +14,8 @@ import { afterPrefix, isFailure, messageOf, randomHex } from '#common';
 import { storeBody } from './body-writer.ts';
 import type { Container } from './container-service.ts';
 import type { ObjectContext } from './context.ts';
+import { encryptBody } from './encryption/body-cipher.ts';
+import { partIvsField } from './encryption/object-encryption.ts';
 import { objectFailure } from './failures.ts';
 import { noFields } from './fields.ts';
 import type { ObjectFields, ObjectRef, PutOutcome } from './object-service.ts';
@@ -46,6 +48,8 @@ interface UploadRow {
 export interface PartRow {
   readonly part: UploadedPart;
   readonly blobs: readonly BodyBlob[];
+  /** Base64, of a part that is encrypted: where its counter starts. */
+  readonly iv?: string;
 }
 
 const noBytes = Buffer.alloc(0);
@@ -117,13 +121,17 @@ function decodePart(row: StoredRow): PartRow {
       checksums: values.fields('checksums'),
     },
     blobs: values.pairs('blobs').map(([id, length]) => ({ id, length })),
+    ...values.fields('encryption'),
   };
 }
 
-function encodePart({ part, blobs }: PartRow): RowValue {
+function encodePart({ part, blobs, iv }: PartRow): RowValue {
   const { size, etag, modifiedUs, checksums } = part;
   const pairs = blobs.map((blob) => [blob.id, blob.length]);
-  const meta = encodeJsonRow('p', { size, etag, modifiedUs, checksums, blobs: pairs });
+  const meta = encodeJsonRow('p', {
+    ...{ size, etag, modifiedUs, checksums, blobs: pairs },
+    ...(iv === undefined ? {} : { encryption: { iv } }),
+  });
   return { meta, bytes: size, body: noBytes };
 }
 
@@ -169,22 +177,33 @@ async function putPart(context: ObjectContext, request: PutPart): Promise<Upload
     throw objectFailure('part-number-invalid', 'Parts are numbered from 1 to 10000', {
       facts: { number },
     });
-  if ((await getUpload(context, request)).state !== 'open') throw completing(request);
+  const { upload, state } = await getUpload(context, request);
+  if (state !== 'open') throw completing(request);
+  const key = await context.encryption.forPart(upload.fields.system, request.customerKey);
   const discard = (blobs: readonly BodyBlob[]) => context.garbage.add(undefined, blobs);
   // Parts never go into rows: completing them refers to blobs, and nothing else.
   const settings = { ...context.settings, inlineBytesMax: -1 };
-  const stored = await storeBody(context.blobs, settings, request, discard);
+  const { expectedMd5, ...plain } = request;
+  const encrypted = key && encryptBody(key, request.body);
+  const body = encrypted === undefined ? request : { ...plain, body: encrypted.body };
+  const stored = await storeBody(context.blobs, settings, body, discard);
   try {
-    const later = request.onBodyEnd?.({ size: stored.size, md5: stored.md5 });
+    const md5 = encrypted?.plainMd5() ?? stored.md5;
+    if (expectedMd5 !== undefined && expectedMd5.toLowerCase() !== md5)
+      throw objectFailure('md5-mismatch', 'The body has another MD5 than was said', {
+        facts: { expected: expectedMd5, got: md5 },
+      });
+    const later = request.onBodyEnd?.({ size: stored.size, md5 });
     const part: UploadedPart = {
       number,
       size: stored.size,
-      etag: stored.md5,
+      etag: md5,
       modifiedUs: context.clock.nowUs(),
       checksums: later?.checksums ?? noFields,
     };
-    await writePart(context, request, { part, blobs: stored.blobs });
-    return part;
+    const iv = key && { iv: key.iv.toString('base64') };
+    await writePart(context, request, { part, blobs: stored.blobs, ...iv });
+    return key === undefined ? part : { ...part, encryption: upload.fields.system };
   } catch (error) {
     if (!isFailure(error, 'unreachable')) discard(stored.blobs);
     throw error;
@@ -269,7 +288,12 @@ function objectOf(
   }));
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   const body = { size, etag: combinedEtag(parts), kind: 'multipart' as const };
-  const fields = { ...upload.fields, checksums };
+  const ivs = chosen.flatMap(({ iv }) => (iv === undefined ? [] : [Buffer.from(iv, 'base64')]));
+  const system =
+    ivs.length === 0
+      ? upload.fields.system
+      : { ...upload.fields.system, [partIvsField]: Buffer.concat(ivs).toString('base64') };
+  const fields = { ...upload.fields, system, checksums };
   return {
     info: { ...infoOf(upload.name, body, fields, context.clock.nowUs()), parts },
     blobs: chosen.flatMap(({ blobs }) => blobs),

@@ -1,40 +1,49 @@
-/** Who may do what with a bucket. The rules are those of the Swift dialect, access lists included: one object, one truth. */
+/**
+ * Who may do what with a bucket and what is in it:
+ *
+ * 1. a denial in the bucket's policy, or in the caller's own, ends it;
+ * 2. a caller of the bucket's project may what its role allows, or, with policies of its own, what those or the bucket's allow;
+ * 3. anybody else needs the bucket's policy, the container's Swift lists, or an access control list.
+ */
 import { isFailure } from '#common';
-import type { Container } from '../objects/index.ts';
+import type { Container, ObjectInfo } from '../objects/index.ts';
 import { authorize, isOwnAccount, isOwner } from '../swift/access.ts';
 import { SwiftRefusal } from '../swift/refusal.ts';
+import { aclField, decodeAcl, isGranted } from './access/acl.ts';
+import { type AclPermission, type Action, ruleOf } from './access/actions.ts';
+import { aclsCount, rightsOf } from './access/bucket-rights.ts';
+import { evaluatePolicy, type Verdict } from './access/evaluate-policy.ts';
+import { parsePolicy, type Statement } from './access/policy-document.ts';
+import { type AskedObject, contextOf, principalOf } from './access/request-context.ts';
 import type { Caller, S3Request, S3Services } from './context.ts';
+import { ownerId } from './owner-id.ts';
 import { S3Failure } from './s3-failure.ts';
 
-/** `list`: see the names in a bucket; `get`: read an object; `write`: change objects; `own`: change the bucket. */
-export type Need = 'list' | 'get' | 'write' | 'own';
+export { ownerId } from './owner-id.ts';
 
-const swiftNeeds = { list: 'listing', get: 'object', write: 'write', own: 'owner' } as const;
-
-/** The bucket that the request addresses, if the caller may do this with it. */
-export function openBucket(
+/** The bucket that the request addresses, if the caller may do this with it (or with the object of the request's key). */
+export async function openBucket(
   request: S3Request,
   services: S3Services,
-  need: Need,
+  action: Action,
 ): Promise<Container> {
-  return openBucketNamed(request.bucket, request, { services, need });
+  const container = await findBucket(request.bucket, request, services);
+  const object = request.key === '' ? undefined : { key: request.key };
+  if (!mayDo(request, container, action, object)) throw new S3Failure('AccessDenied');
+  return container;
 }
 
-export interface OpenNamed {
-  readonly services: S3Services;
-  readonly need: Need;
-}
-
-export async function openBucketNamed(
+/** The bucket, whoever asks; what may be done with it is to be checked with `mayDo`. */
+export async function findBucket(
   bucket: string,
   request: S3Request,
-  { services, need }: OpenNamed,
+  services: S3Services,
 ): Promise<Container> {
-  const { caller } = request;
-  const container = await resolve(bucket, caller, services);
+  const container = await resolve(bucket, request.caller, services);
+  if (bucket === request.bucket) request.trace.container = container;
   const expected = request.head.headers.get('x-amz-expected-bucket-owner');
-  const strange = expected !== undefined && expected !== ownerId(container.account);
-  if (strange || !mayUse(container, caller, need)) throw new S3Failure('AccessDenied');
+  if (expected !== undefined && expected !== ownerId(container.account))
+    throw new S3Failure('AccessDenied');
   return container;
 }
 
@@ -52,8 +61,99 @@ async function resolve(
   }
 }
 
+export function mayDo(
+  request: S3Request,
+  container: Container,
+  action: Action,
+  object?: AskedObject,
+): boolean {
+  const { caller } = request;
+  const rights = rightsOf(container);
+  const verdict = policyVerdict(rights.policy, { request, container, action, object });
+  if (verdict === 'deny') return false;
+  const own = caller === undefined ? [] : identityPolicies(caller);
+  const ownVerdicts = own.map((policy) =>
+    policyVerdict(policy, { request, container, action, object }),
+  );
+  if (ownVerdicts.includes('deny')) return false;
+  if (!withinSession(caller, { request, container, action, object })) return false;
+  const isOurs = caller !== undefined && caller.account === container.account;
+  if (isOurs || caller?.identity.reseller === true) {
+    if (caller.identity.policies !== undefined)
+      return verdict === 'allow' || ownVerdicts.includes('allow');
+    if (roleAllows(caller, container, action) || verdict === 'allow') return true;
+  } else if (caller?.identity.policies !== undefined && !ownVerdicts.includes('allow'))
+    return false;
+  const byPolicy =
+    verdict === 'allow' &&
+    !(rights.isPolicyPublic && rights.publicAccess.restrictPublicBuckets && !isOurs);
+  return (
+    byPolicy ||
+    swiftAllows(caller, container, action) ||
+    aclAllows(request, container, action, object)
+  );
+}
+
+interface Question {
+  readonly request: S3Request;
+  readonly container: Container;
+  readonly action: Action;
+  readonly object: AskedObject | undefined;
+}
+
+function policyVerdict(
+  statements: readonly Statement[],
+  { request, container, action, object }: Question,
+): Verdict {
+  if (statements.length === 0) return 'silent';
+  const path = object === undefined ? '' : `/${object.key}`;
+  return evaluatePolicy(statements, {
+    principal: request.caller === undefined ? undefined : principalOf(request.caller),
+    action,
+    resource: `arn:aws:s3:::${container.name}${path}`,
+    context: contextOf(request, container, object),
+  });
+}
+
+const parsed = new WeakMap<readonly string[], readonly (readonly Statement[])[]>();
+
+function identityPolicies({ identity }: Caller): readonly (readonly Statement[])[] {
+  if (identity.policies === undefined) return [];
+  let known = parsed.get(identity.policies);
+  if (known === undefined) {
+    known = identity.policies.map((text) => parsePolicy(text, {}));
+    parsed.set(identity.policies, known);
+  }
+  return known;
+}
+
+/** A session's policy takes away; it gives nothing. */
+function withinSession(caller: Caller | undefined, question: Question): boolean {
+  const text = caller?.identity.sessionPolicy;
+  return text === undefined || policyVerdict(parsePolicy(text, {}), question) === 'allow';
+}
+
+function roleAllows(caller: Caller, container: Container, action: Action): boolean {
+  const who = { identity: caller.identity, referer: undefined };
+  if (isOwner(who, container.account)) return true;
+  const { need } = ruleOf(action);
+  const reads = need === 'look' || need === 'list' || need === 'get';
+  return reads && isOwnAccount(who, container.account) && caller.identity.roles.includes('reader');
+}
+
+const swiftNeeds = {
+  list: 'listing',
+  get: 'object',
+  write: 'write',
+  own: 'owner',
+  look: 'owner',
+} as const;
+
 /** A web page's address, which referrer rules look at, is not looked at: a signed request comes from no page. */
-function mayUse(container: Container, caller: Caller | undefined, need: Need): boolean {
+function swiftAllows(caller: Caller | undefined, container: Container, action: Action): boolean {
+  const { system } = container;
+  if (system['read-acl'] === undefined && system['write-acl'] === undefined) return false;
+  const { need } = ruleOf(action);
   const who = { identity: caller?.identity, referer: undefined };
   try {
     authorize(who, container.account, container, swiftNeeds[need]);
@@ -64,24 +164,74 @@ function mayUse(container: Container, caller: Caller | undefined, need: Need): b
   }
 }
 
-export function checkMayGet(container: Container, caller: Caller | undefined): void {
-  if (!mayUse(container, caller, 'get')) throw new S3Failure('AccessDenied');
+function aclAllows(
+  { caller }: S3Request,
+  container: Container,
+  action: Action,
+  object: AskedObject | undefined,
+): boolean {
+  const rights = rightsOf(container);
+  const { acl: wanted } = ruleOf(action);
+  if (wanted === undefined || !aclsCount(rights)) return false;
+  const { permission } = wanted;
+  const who = caller === undefined ? undefined : granteeId(caller, container, permission);
+  const ignorePublic = rights.publicAccess.ignorePublicAcls;
+  if (wanted.on === 'bucket') return isGranted(rights.acl, who, { permission, ignorePublic });
+  if (object?.info === undefined) return false;
+  const acl = decodeAcl(object.info.system[aclField], ownerId(container.account));
+  return (
+    (who !== undefined && acl.owner === who) || isGranted(acl, who, { permission, ignorePublic })
+  );
+}
+
+/**
+ * The id by which a list may grant a caller something. Within the bucket's own project roles decide; and a list that grants another project
+ * something does not let that project's readers write. Such callers are signed, and nobody in particular.
+ */
+function granteeId(caller: Caller, container: Container, permission: AclPermission): string {
+  const nobody = '';
+  if (caller.account === container.account) return nobody;
+  const who = { identity: caller.identity, referer: undefined };
+  if (isOwner(who, caller.account) || caller.identity.policies !== undefined)
+    return ownerId(caller.account);
+  const reads = permission === 'READ' || permission === 'READ_ACP';
+  return reads && caller.identity.roles.includes('reader') ? ownerId(caller.account) : nobody;
+}
+
+/** For objects that were read already, where their tags or lists may decide. */
+export function checkMayDo(
+  request: S3Request,
+  container: Container,
+  action: Action,
+  object: { readonly key: string; readonly info: ObjectInfo },
+): void {
+  if (!mayDo(request, container, action, object)) throw new S3Failure('AccessDenied');
 }
 
 /** Whether the caller may make buckets in its own project (`own`), or see them (`list`). */
-export function mayInProject({ identity, account }: Caller, need: 'own' | 'list'): boolean {
+export function mayInProject(caller: Caller, action: Action): boolean {
+  const { identity, account } = caller;
+  const policies = identityPolicies(caller);
+  const question = {
+    principal: principalOf(caller),
+    action,
+    resource: 'arn:aws:s3:::*',
+    context: () => undefined,
+  };
+  const verdicts = policies.map((policy) => evaluatePolicy(policy, question));
+  if (verdicts.includes('deny')) return false;
+  if (identity.policies !== undefined) return verdicts.includes('allow');
   const who = { identity, referer: undefined };
   if (isOwner(who, account)) return true;
-  return need === 'list' && isOwnAccount(who, account) && identity.roles.includes('reader');
+  return (
+    action === 's3:ListAllMyBuckets' &&
+    isOwnAccount(who, account) &&
+    identity.roles.includes('reader')
+  );
 }
 
 /** The caller of an operation that nobody may do unsigned. */
 export function signedCaller(request: S3Request): Caller {
   if (request.caller === undefined) throw new S3Failure('AccessDenied');
   return request.caller;
-}
-
-/** An owner's canonical id is the project's. */
-export function ownerId(account: string): string {
-  return account.replace(/^AUTH_/, '');
 }

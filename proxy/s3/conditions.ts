@@ -2,7 +2,7 @@
 import { isFailure } from '#common';
 import type { ObjectInfo, WriteConditions } from '../objects/index.ts';
 import type { RequestHead } from './request-head.ts';
-import { S3Failure } from './s3-failure.ts';
+import { invalidArgument, S3Failure } from './s3-failure.ts';
 import { parseHttpDate } from './sigv4/request-time.ts';
 
 export interface ReadConditions {
@@ -58,9 +58,32 @@ export function bareEtag(text: string): string {
     .replace(/^"(.*)"$/, '$1');
 }
 
-function parseSeconds(header: string | undefined): number | undefined {
-  const ms = header === undefined ? undefined : parseHttpDate(header);
+export function parseSeconds(header: string | undefined): number | undefined {
+  const ms = header === undefined ? undefined : (parseHttpDate(header) ?? isoMs(header));
   return ms === undefined ? undefined : Math.floor(ms / 1000);
+}
+
+function isoMs(text: string): number | undefined {
+  const ms = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** The conditions of a deletion; undefined when it has none. */
+export function deleteConditions(head: RequestHead): WriteConditions | undefined {
+  const ifMatch = parseEtags(head.headers.get('if-match'));
+  const size = head.headers.get('x-amz-if-match-size');
+  const modified = head.headers.get('x-amz-if-match-last-modified-time');
+  const ifModifiedAtS = parseSeconds(modified);
+  if (ifMatch === undefined && size === undefined && modified === undefined) return undefined;
+  if (size !== undefined && !/^\d{1,15}$/.test(size))
+    throw invalidArgument('x-amz-if-match-size', size, 'A whole number is expected.');
+  if (modified !== undefined && ifModifiedAtS === undefined)
+    throw invalidArgument('x-amz-if-match-last-modified-time', modified, 'A time is expected.');
+  return {
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+    ...(size === undefined ? {} : { ifSize: Number(size) }),
+    ...(ifModifiedAtS === undefined ? {} : { ifModifiedAtS }),
+  };
 }
 
 /** The conditions of a write; undefined when it has none. */

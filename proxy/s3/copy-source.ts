@@ -1,15 +1,18 @@
 /** The source of a copy: the `x-amz-copy-source` header, its object, and its conditions. */
 import type { StoredObject } from '../objects/index.ts';
-import { openBucketNamed } from './access.ts';
 import { pathAddress, type S3Address } from './address.ts';
 import { judge, readConditions } from './conditions.ts';
 import type { S3Request, S3Services } from './context.ts';
+import { openObject, type Wanted } from './find-object.ts';
 import { decodePercent } from './query.ts';
 import { invalidArgument, S3Failure } from './s3-failure.ts';
-import { checkVersionId } from './version-id.ts';
-import { openWhole } from './whole-object.ts';
+import { customerKeyOf } from './sse.ts';
 
 export interface CopySource extends S3Address {
+  readonly versionId: string | undefined;
+}
+
+export interface OpenedSource extends CopySource {
   readonly object: StoredObject;
 }
 
@@ -17,33 +20,33 @@ export interface CopySource extends S3Address {
 export async function openCopySource(
   request: S3Request,
   services: S3Services,
-): Promise<CopySource> {
-  const address = parseCopySource(request.head.headers.get('x-amz-copy-source') ?? '');
-  const container = await openBucketNamed(address.bucket, withoutExpectedOwner(request), {
-    services,
-    need: 'get',
-  });
-  const object = await openWhole({ container, name: address.key }, request, services);
+): Promise<OpenedSource> {
+  const source = parseCopySource(request.head.headers.get('x-amz-copy-source') ?? '');
+  const customerKey = customerKeyOf(request.head, 'x-amz-copy-source-');
+  const wanted: Wanted = {
+    ...source,
+    action: 's3:GetObject',
+    versionAction: 's3:GetObjectVersion',
+    ...(customerKey === undefined ? {} : { customerKey }),
+  };
+  const { object } = await openObject(wanted, asReader(request, source), services);
   const verdict = judge(readConditions(request.head, 'x-amz-copy-source-'), object.info);
   if (verdict !== 'go') throw new S3Failure('PreconditionFailed');
-  return { ...address, object };
+  return { ...source, object };
 }
 
 /** `/bucket/key` or `bucket/key`, percent-encoded, perhaps with `?versionId=`. */
-export function parseCopySource(header: string): S3Address {
-  const question = header.indexOf('?');
+export function parseCopySource(header: string): CopySource {
+  const question = header.indexOf('?versionId=');
   const path = question < 0 ? header : header.slice(0, question);
-  if (question >= 0) {
-    const match = /^versionId=([^&]*)$/.exec(header.slice(question + 1));
-    if (match === null) throw malformed(header);
-    checkVersionId(decodePercent(match[1] ?? ''));
-  }
+  const versionId =
+    question < 0 ? undefined : decodePercent(header.slice(question + '?versionId='.length));
   // Some clients encode the slash between bucket and key as well.
   const encodedSlash = /^\/?[^/%]+%2F/i.test(path);
   const plain = encodedSlash ? path.replace(/%2F/i, '/') : path;
   const address = pathAddress(plain.startsWith('/') ? plain : `/${plain}`);
   if (address.bucket === '' || address.key === '') throw malformed(header);
-  return address;
+  return { ...address, versionId: versionId === '' ? undefined : versionId };
 }
 
 function malformed(header: string): S3Failure {
@@ -54,11 +57,11 @@ function malformed(header: string): S3Failure {
   );
 }
 
-/** `x-amz-expected-bucket-owner` is about the target; the source has a header of its own. */
-function withoutExpectedOwner(request: S3Request): S3Request {
+/** The request as one that reads the source: `x-amz-expected-bucket-owner` is about the target, the source has a header of its own. */
+function asReader(request: S3Request, { bucket, key }: CopySource): S3Request {
   const headers = new Map(request.head.headers);
   headers.delete('x-amz-expected-bucket-owner');
   const expected = headers.get('x-amz-source-expected-bucket-owner');
   if (expected !== undefined) headers.set('x-amz-expected-bucket-owner', expected);
-  return { ...request, head: { ...request.head, headers } };
+  return { ...request, bucket, key, head: { ...request.head, headers } };
 }

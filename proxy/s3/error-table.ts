@@ -15,6 +15,153 @@ const entry = (status: number, kind: FailureKind, message: string): ErrorEntry =
 
 /** Names, statuses and sentences are those of the S3 API reference: clients compare the names and people search for the sentences. */
 export const errorTable = {
+  AccessControlListNotSupported: entry(400, 'invalid', 'The bucket does not allow ACLs'),
+  AccessForbidden: entry(403, 'denied', 'CORSResponse: This CORS request is not allowed.'),
+  ExpiredToken: entry(400, 'denied', 'The provided token has expired.'),
+  IncorrectNumberOfFilesInPostRequest: entry(
+    400,
+    'invalid',
+    'POST requires exactly one file upload per request.',
+  ),
+  IllegalVersioningConfigurationException: entry(
+    400,
+    'invalid',
+    'The Versioning element must be specified',
+  ),
+  InvalidBucketAclWithObjectOwnership: entry(
+    400,
+    'invalid',
+    "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+  ),
+  InvalidConfigurationId: entry(
+    400,
+    'invalid',
+    'The id of the configuration is missing, not valid, or not the one in the document.',
+  ),
+  InvalidS3DestinationBucket: entry(
+    400,
+    'invalid',
+    'The destination bucket does not exist or is not yours.',
+  ),
+  InvalidBucketState: entry(
+    409,
+    'conflict',
+    'The request is not valid with the current state of the bucket.',
+  ),
+  InvalidEncryptionAlgorithmError: entry(
+    400,
+    'invalid',
+    'The encryption request that you specified is not valid. The valid value is AES256.',
+  ),
+  InvalidObjectState: entry(
+    403,
+    'denied',
+    "The operation is not valid for the object's storage class",
+  ),
+  InvalidPolicyDocument: entry(
+    400,
+    'invalid',
+    'The content of the form does not meet the conditions specified in the policy document.',
+  ),
+  InvalidRetentionPeriod: entry(400, 'invalid', 'The retention period is not valid.'),
+  InvalidTag: entry(400, 'invalid', 'The tag provided was not a valid tag.'),
+  InvalidTargetBucketForLogging: entry(
+    400,
+    'invalid',
+    'The target bucket for logging does not exist or is not owned by you.',
+  ),
+  InvalidToken: entry(400, 'denied', 'The provided token is malformed or otherwise not valid.'),
+  'KMS.NotFoundException': entry(400, 'missing', 'The key does not exist.'),
+  MalformedACLError: entry(
+    400,
+    'invalid',
+    'The XML you provided was not well-formed or did not validate against our published schema',
+  ),
+  MalformedPOSTRequest: entry(
+    400,
+    'invalid',
+    'The body of your POST request is not well-formed multipart/form-data.',
+  ),
+  MalformedPolicy: entry(
+    400,
+    'invalid',
+    'Your policy contains a principal or a statement that is not valid.',
+  ),
+  MaxPostPreDataLengthExceededError: entry(
+    400,
+    'invalid',
+    'Your POST request fields preceding the upload file were too large.',
+  ),
+  MissingSecurityHeader: entry(400, 'invalid', 'Your request is missing a required header.'),
+  NoSuchBucketPolicy: entry(404, 'missing', 'The bucket policy does not exist'),
+  NoSuchCORSConfiguration: entry(404, 'missing', 'The CORS configuration does not exist'),
+  NoSuchConfiguration: entry(404, 'missing', 'The specified configuration does not exist.'),
+  NoSuchLifecycleConfiguration: entry(404, 'missing', 'The lifecycle configuration does not exist'),
+  NoSuchObjectLockConfiguration: entry(
+    404,
+    'missing',
+    'The specified object does not have a ObjectLock configuration',
+  ),
+  NoSuchPublicAccessBlockConfiguration: entry(
+    404,
+    'missing',
+    'The public access block configuration was not found',
+  ),
+  NoSuchTagSet: entry(404, 'missing', 'The TagSet does not exist'),
+  NoSuchWebsiteConfiguration: entry(
+    404,
+    'missing',
+    'The specified bucket does not have a website configuration',
+  ),
+  ObjectLockConfigurationNotFoundError: entry(
+    404,
+    'missing',
+    'Object Lock configuration does not exist for this bucket',
+  ),
+  OwnershipControlsNotFoundError: entry(
+    404,
+    'missing',
+    'The bucket ownership controls were not found',
+  ),
+  PermanentRedirect: entry(
+    301,
+    'invalid',
+    'The bucket you are attempting to access must be addressed using the specified endpoint.',
+  ),
+  PolicyTooLarge: entry(400, 'invalid', 'The policy is too large.'),
+  QuotaExceeded: entry(
+    403,
+    'denied',
+    'The quota of the bucket or of the project would be exceeded.',
+  ),
+  ReplicationConfigurationNotFoundError: entry(
+    404,
+    'missing',
+    'The replication configuration was not found',
+  ),
+  RequestNotValidYet: entry(403, 'denied', 'Request is not valid yet'),
+  ServerSideEncryptionConfigurationNotFoundError: entry(
+    404,
+    'missing',
+    'The server side encryption configuration was not found',
+  ),
+  TooManyBuckets: entry(400, 'invalid', 'You have attempted to create more buckets than allowed'),
+  TooManyConfigurations: entry(
+    400,
+    'invalid',
+    'You are attempting to create a new configuration but have already reached the limit.',
+  ),
+  UnexpectedContent: entry(400, 'invalid', 'This request does not support content'),
+  UnresolvableGrantByEmailAddress: entry(
+    400,
+    'invalid',
+    'The e-mail address you provided does not match any account on record',
+  ),
+  UserKeyMustBeSpecified: entry(
+    400,
+    'invalid',
+    'The bucket POST must contain the specified field name. If it is specified, please check the order of the fields.',
+  ),
   AccessDenied: entry(403, 'denied', 'Access Denied'),
   AuthorizationHeaderMalformed: entry(
     400,

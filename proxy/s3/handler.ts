@@ -6,21 +6,31 @@
  * 3. Find the operation in the route table and run it.
  * 4. Whatever was thrown on the way becomes an error document.
  */
-import { Counter } from '#common';
+import { type Clock, Counter } from '#common';
 import type { Exchange, Handler } from '../exchange.ts';
-import { addressOf, parseBaseDomains, type S3Address } from './address.ts';
-import type { S3Options, S3Reply, S3Request, S3Services } from './context.ts';
+import type { AccessLog } from './access-log.ts';
+import {
+  addressOf,
+  checkedKey,
+  parseBaseDomains,
+  type S3Address,
+  virtualBucket,
+} from './address.ts';
+import type { RequestTrace, S3Options, S3Reply, S3Request, S3Services } from './context.ts';
+import { crossOrigin, preflight } from './cross-origin.ts';
 import { findRoute } from './find-route.ts';
-import { parseQuery } from './query.ts';
+import { silentNotifier } from './notify/notifier.ts';
+import { decodePercent, parseQuery } from './query.ts';
 import { errorDocument, renderedError } from './render-error.ts';
 import { type RequestHead, readHead } from './request-head.ts';
 import type { Level } from './routes.ts';
 import { S3Failure } from './s3-failure.ts';
+import { serveWebsite } from './serve-website.ts';
 import { type AuthenticateOptions, authenticate } from './sigv4/authenticate.ts';
 import { SigningKeys } from './sigv4/signing-key.ts';
 
 export function createS3Handler(options: S3Options): Handler {
-  const { authenticator, clock, settings, objects } = options;
+  const { authenticator, clock, settings, objects, random } = options;
   const baseDomains = parseBaseDomains(settings.baseDomains);
   const proving: AuthenticateOptions = {
     authenticator,
@@ -29,34 +39,85 @@ export function createS3Handler(options: S3Options): Handler {
     clockSkewMaxS: settings.clockSkewMaxS,
     region: settings.region,
     baseDomains,
+    ...(options.accounts === undefined ? {} : { accounts: options.accounts }),
   };
-  const services: S3Services = { objects, settings };
+  const services: S3Services = {
+    objects,
+    settings,
+    random,
+    proving,
+    notifier: options.notifier ?? silentNotifier,
+    findOwner: ownerFinder(authenticator),
+  };
   const count = countOperations(options);
+  const websites = parseBaseDomains(settings.websiteDomains);
   return async (exchange) => {
     const { requestId, hostId } = identify(options);
-    const progress: Progress = { operation: 'unknown' };
+    const nowMs = clock.nowUs() / 1000;
+    const progress: Progress = { trace: { operation: 'unknown' } };
     let reply: S3Reply;
     try {
-      reply = await serve(exchange, { baseDomains, proving, services, progress });
+      reply = await serve(exchange, {
+        ...{ baseDomains, websites, proving, services, progress, requestId, nowMs },
+      });
     } catch (error) {
       exchange.failure = error;
       reply = refuse(error, exchange, { requestId, hostId });
     }
-    count(progress.operation, reply.status);
-    const headers = { ...reply.headers, 'x-amz-request-id': requestId, 'x-amz-id-2': hostId };
-    return { ...reply, headers };
+    count(progress.trace.operation, reply.status);
+    if (options.accessLog !== undefined)
+      note(options.accessLog, exchange, { progress, reply, clock });
+    const cors = await crossOrigin(exchange, progress.bucket, services);
+    const ids = { 'x-amz-request-id': requestId, 'x-amz-id-2': hostId };
+    return { ...reply, headers: { ...reply.headers, ...cors, ...ids } };
   };
 }
 
+/** Without somebody who knows, every id is taken for a project. */
+function ownerFinder(authenticator: S3Options['authenticator']): S3Services['findOwner'] {
+  if (authenticator.findOwner !== undefined)
+    return async (query) => await authenticator.findOwner?.(query);
+  return async (query) => ('id' in query ? { id: query.id, displayName: '' } : undefined);
+}
+
+interface Noted {
+  readonly progress: Progress;
+  readonly reply: S3Reply;
+  readonly clock: Clock;
+}
+
+function note(log: AccessLog, exchange: Exchange, { progress, reply, clock }: Noted): void {
+  const { request, trace } = progress;
+  if (request === undefined || trace.container === undefined) return;
+  const length = reply.headers['content-length'];
+  log.add({
+    request,
+    container: trace.container,
+    operation: trace.operation,
+    status: reply.status,
+    errorCode: exchange.failure === undefined ? undefined : renderedError(exchange.failure).code,
+    bytesSent: length === undefined ? undefined : Number(length),
+    tookMs: clock.monotonicMs() - exchange.startedMs,
+  });
+}
+
 interface Progress {
-  operation: string;
+  readonly trace: RequestTrace;
+  /** Once it is known who asks. */
+  request?: S3Request;
+  /** As addressed; for what is added to every answer about it. */
+  bucket?: string;
 }
 
 interface Serving {
   readonly baseDomains: readonly string[];
+  /** Where buckets are web sites. */
+  readonly websites: readonly string[];
   readonly proving: AuthenticateOptions;
   readonly services: S3Services;
   readonly progress: Progress;
+  readonly requestId: string;
+  readonly nowMs: number;
 }
 
 async function serve(exchange: Exchange, serving: Serving): Promise<S3Reply> {
@@ -65,13 +126,55 @@ async function serve(exchange: Exchange, serving: Serving): Promise<S3Reply> {
   const sent = readHead(method, `${prefix}${url}`, rawHeaders);
   const inside = prefix === '' ? sent : readHead(method, url, rawHeaders);
   const address = addressOf(inside, serving.baseDomains);
+  const site = virtualBucket(inside.headers.get('host') ?? '', serving.websites);
+  if (site !== undefined) return await visitSite(exchange, inside, { serving, site });
+  if (address.bucket !== '') serving.progress.bucket = address.bucket;
   const query = parseQuery(sent.query);
-  const { caller, payload, head } = await authenticate(sent, query, serving.proving);
+  if (sent.method === 'OPTIONS') {
+    serving.progress.trace.operation = 'CorsPreflight';
+    return await preflight(sent, address.bucket, serving.services);
+  }
+  const { caller, payload, head, signature } = await authenticate(sent, query, serving.proving);
   if (caller !== undefined) exchange.account = caller.account;
   const operation = operationOf(head, address, query);
-  serving.progress.operation = operation.name;
-  const request: S3Request = { head, query, ...address, caller, payload, wire: exchange.body };
-  return operation.run(request, serving.services);
+  serving.progress.trace.operation = operation.name;
+  const claims = { head, query, ...address, caller, payload, signature };
+  const request = requestOf(exchange, serving, claims);
+  serving.progress.request = request;
+  return await operation.run(request, serving.services);
+}
+
+type Claims = Pick<
+  S3Request,
+  'head' | 'query' | 'bucket' | 'key' | 'caller' | 'payload' | 'signature'
+>;
+
+function requestOf(exchange: Exchange, serving: Serving, claims: Claims): S3Request {
+  const { requestId, nowMs, services, progress } = serving;
+  return {
+    ...claims,
+    ...{ nowMs, requestId, trace: progress.trace },
+    dayMs: services.settings.lifecycleDayS * 1000,
+    clientIp: exchange.remoteAddress ?? '',
+    secure: exchange.secure,
+    wire: exchange.body,
+  };
+}
+
+async function visitSite(
+  exchange: Exchange,
+  head: RequestHead,
+  { serving, site }: { readonly serving: Serving; readonly site: string },
+): Promise<S3Reply> {
+  serving.progress.trace.operation = 'Website';
+  const key = checkedKey(decodePercent(head.path.slice(1)));
+  const nobody = {
+    caller: undefined,
+    payload: { kind: 'unsigned' },
+    signature: undefined,
+  } as const;
+  const claims = { head, query: new Map<string, string>(), bucket: site, key, ...nobody };
+  return await serveWebsite(requestOf(exchange, serving, claims), serving.services);
 }
 
 function operationOf(head: RequestHead, address: S3Address, query: ReadonlyMap<string, string>) {

@@ -2,25 +2,67 @@
  * Every operation of the S3 API: how a request names it, and what serves it. An operation without `run` is answered
  * 501 NotImplemented. The first route that fits counts, so those with a query or header stand before those without.
  */
+import { deleteDocument, getDocument, putDocument } from './config/bucket-document.ts';
+import { corsDocument } from './config/cors.ts';
+import { lifecycleDocument } from './config/lifecycle.ts';
+import { loggingDocument } from './config/logging.ts';
+import { notificationDocument } from './config/notification.ts';
+import { objectLockDocument } from './config/object-lock.ts';
+import {
+  accelerateDocument,
+  encryptionDocument,
+  requestPaymentDocument,
+  taggingDocument,
+} from './config/simple-documents.ts';
+import { websiteDocument } from './config/website.ts';
 import type { Operation } from './context.ts';
 import { createBucket } from './operations/bucket/create-bucket.ts';
 import { deleteBucket } from './operations/bucket/delete-bucket.ts';
 import { deleteObjects } from './operations/bucket/delete-objects.ts';
-import { getBucketAcl } from './operations/bucket/get-bucket-acl.ts';
 import { getBucketLocation } from './operations/bucket/get-bucket-location.ts';
-import { getBucketVersioning } from './operations/bucket/get-bucket-versioning.ts';
 import { headBucket } from './operations/bucket/head-bucket.ts';
+import { listObjectVersions } from './operations/bucket/list-object-versions.ts';
 import { listObjects } from './operations/bucket/list-objects.ts';
 import { listObjectsV2 } from './operations/bucket/list-objects-v2.ts';
+import { postObject } from './operations/bucket/post-object.ts';
 import { copyObject } from './operations/object/copy-object.ts';
 import { deleteObject } from './operations/object/delete-object.ts';
 import { getObject } from './operations/object/get-object.ts';
-import { getObjectAcl } from './operations/object/get-object-acl.ts';
 import { getObjectAttributes } from './operations/object/get-object-attributes.ts';
-import { getObjectTagging } from './operations/object/get-object-tagging.ts';
 import { headObject } from './operations/object/head-object.ts';
+import { getObjectAcl, putObjectAcl } from './operations/object/object-acl.ts';
+import {
+  getObjectLegalHold,
+  getObjectRetention,
+  putObjectLegalHold,
+  putObjectRetention,
+} from './operations/object/object-lock.ts';
+import {
+  deleteObjectTagging,
+  getObjectTagging,
+  putObjectTagging,
+} from './operations/object/object-tagging.ts';
 import { putObject } from './operations/object/put-object.ts';
+import { restoreObject } from './operations/object/restore-object.ts';
 import { listBuckets } from './operations/service/list-buckets.ts';
+import { getBucketAcl, putBucketAcl } from './operations/settings/acl.ts';
+import { deleteInventory, getInventory, putInventory } from './operations/settings/inventory.ts';
+import {
+  deleteBucketPolicy,
+  getBucketPolicy,
+  getBucketPolicyStatus,
+  putBucketPolicy,
+} from './operations/settings/policy.ts';
+import {
+  deleteOwnershipControls,
+  deletePublicAccessBlock,
+  getOwnershipControls,
+  getPublicAccessBlock,
+  putOwnershipControls,
+  putPublicAccessBlock,
+} from './operations/settings/public-access.ts';
+import { getReplication } from './operations/settings/replication.ts';
+import { getBucketVersioning, putBucketVersioning } from './operations/settings/versioning.ts';
 import { abortMultipartUpload } from './operations/upload/abort-multipart-upload.ts';
 import { completeMultipartUpload } from './operations/upload/complete-multipart-upload.ts';
 import { createMultipartUpload } from './operations/upload/create-multipart-upload.ts';
@@ -42,272 +84,144 @@ export interface Route {
   readonly run?: Operation;
 }
 
+type Row = readonly [operation: string, query: string, run?: Operation, header?: string];
+
+/** Rows of one method on one level; an empty query is none. */
+function rows(method: string, on: Level, list: readonly Row[]): readonly Route[] {
+  return list.map(([operation, query, run, header]) => ({
+    operation,
+    method,
+    on,
+    ...(query === '' ? {} : { query }),
+    ...(header === undefined ? {} : { header }),
+    ...(run === undefined ? {} : { run }),
+  }));
+}
+
 const copySource = 'x-amz-copy-source';
 
 export const routes: readonly Route[] = [
-  { operation: 'ListBuckets', method: 'GET', on: 'service', run: listBuckets },
+  ...rows('GET', 'service', [['ListBuckets', '', listBuckets]]),
 
-  {
-    operation: 'GetBucketAccelerateConfiguration',
-    method: 'GET',
-    on: 'bucket',
-    query: 'accelerate',
-  },
-  { operation: 'GetBucketAcl', method: 'GET', on: 'bucket', query: 'acl', run: getBucketAcl },
-  { operation: 'GetBucketAnalyticsConfiguration', method: 'GET', on: 'bucket', query: 'analytics' },
-  { operation: 'GetBucketCors', method: 'GET', on: 'bucket', query: 'cors' },
-  { operation: 'GetBucketEncryption', method: 'GET', on: 'bucket', query: 'encryption' },
-  {
-    operation: 'GetBucketIntelligentTieringConfiguration',
-    method: 'GET',
-    on: 'bucket',
-    query: 'intelligent-tiering',
-  },
-  { operation: 'GetBucketInventoryConfiguration', method: 'GET', on: 'bucket', query: 'inventory' },
-  { operation: 'GetBucketLifecycleConfiguration', method: 'GET', on: 'bucket', query: 'lifecycle' },
-  {
-    operation: 'GetBucketLocation',
-    method: 'GET',
-    on: 'bucket',
-    query: 'location',
-    run: getBucketLocation,
-  },
-  { operation: 'GetBucketLogging', method: 'GET', on: 'bucket', query: 'logging' },
-  {
-    operation: 'GetBucketMetadataConfiguration',
-    method: 'GET',
-    on: 'bucket',
-    query: 'metadataConfiguration',
-  },
-  {
-    operation: 'GetBucketMetadataTableConfiguration',
-    method: 'GET',
-    on: 'bucket',
-    query: 'metadataTable',
-  },
-  { operation: 'GetBucketMetricsConfiguration', method: 'GET', on: 'bucket', query: 'metrics' },
-  { operation: 'GetBucketNotification', method: 'GET', on: 'bucket', query: 'notification' },
-  { operation: 'GetObjectLockConfiguration', method: 'GET', on: 'bucket', query: 'object-lock' },
-  {
-    operation: 'GetBucketOwnershipControls',
-    method: 'GET',
-    on: 'bucket',
-    query: 'ownershipControls',
-  },
-  { operation: 'GetBucketPolicy', method: 'GET', on: 'bucket', query: 'policy' },
-  { operation: 'GetBucketPolicyStatus', method: 'GET', on: 'bucket', query: 'policyStatus' },
-  { operation: 'GetPublicAccessBlock', method: 'GET', on: 'bucket', query: 'publicAccessBlock' },
-  { operation: 'GetBucketReplication', method: 'GET', on: 'bucket', query: 'replication' },
-  { operation: 'GetBucketRequestPayment', method: 'GET', on: 'bucket', query: 'requestPayment' },
-  { operation: 'CreateSession', method: 'GET', on: 'bucket', query: 'session' },
-  { operation: 'GetBucketTagging', method: 'GET', on: 'bucket', query: 'tagging' },
-  {
-    operation: 'ListMultipartUploads',
-    method: 'GET',
-    on: 'bucket',
-    query: 'uploads',
-    run: listMultipartUploads,
-  },
-  {
-    operation: 'GetBucketVersioning',
-    method: 'GET',
-    on: 'bucket',
-    query: 'versioning',
-    run: getBucketVersioning,
-  },
-  { operation: 'ListObjectVersions', method: 'GET', on: 'bucket', query: 'versions' },
-  { operation: 'GetBucketWebsite', method: 'GET', on: 'bucket', query: 'website' },
-  {
-    operation: 'ListObjectsV2',
-    method: 'GET',
-    on: 'bucket',
-    query: 'list-type=2',
-    run: listObjectsV2,
-  },
-  { operation: 'ListObjects', method: 'GET', on: 'bucket', run: listObjects },
-  { operation: 'HeadBucket', method: 'HEAD', on: 'bucket', run: headBucket },
+  ...rows('GET', 'bucket', [
+    ['GetBucketAccelerateConfiguration', 'accelerate', getDocument(accelerateDocument)],
+    ['GetBucketAcl', 'acl', getBucketAcl],
+    ['GetBucketAnalyticsConfiguration', 'analytics'],
+    ['GetBucketCors', 'cors', getDocument(corsDocument)],
+    ['GetBucketEncryption', 'encryption', getDocument(encryptionDocument)],
+    ['GetBucketIntelligentTieringConfiguration', 'intelligent-tiering'],
+    ['GetBucketInventoryConfiguration', 'inventory', getInventory],
+    ['GetBucketLifecycleConfiguration', 'lifecycle', getDocument(lifecycleDocument)],
+    ['GetBucketLocation', 'location', getBucketLocation],
+    ['GetBucketLogging', 'logging', getDocument(loggingDocument)],
+    ['GetBucketMetadataConfiguration', 'metadataConfiguration'],
+    ['GetBucketMetadataTableConfiguration', 'metadataTable'],
+    ['GetBucketMetricsConfiguration', 'metrics'],
+    ['GetBucketNotification', 'notification', getDocument(notificationDocument)],
+    ['GetObjectLockConfiguration', 'object-lock', getDocument(objectLockDocument)],
+    ['GetBucketOwnershipControls', 'ownershipControls', getOwnershipControls],
+    ['GetBucketPolicy', 'policy', getBucketPolicy],
+    ['GetBucketPolicyStatus', 'policyStatus', getBucketPolicyStatus],
+    ['GetPublicAccessBlock', 'publicAccessBlock', getPublicAccessBlock],
+    ['GetBucketReplication', 'replication', getReplication],
+    ['GetBucketRequestPayment', 'requestPayment', getDocument(requestPaymentDocument)],
+    ['CreateSession', 'session'],
+    ['GetBucketTagging', 'tagging', getDocument(taggingDocument)],
+    ['ListMultipartUploads', 'uploads', listMultipartUploads],
+    ['GetBucketVersioning', 'versioning', getBucketVersioning],
+    ['ListObjectVersions', 'versions', listObjectVersions],
+    ['GetBucketWebsite', 'website', getDocument(websiteDocument)],
+    ['ListObjectsV2', 'list-type=2', listObjectsV2],
+    ['ListObjects', '', listObjects],
+  ]),
+  ...rows('HEAD', 'bucket', [['HeadBucket', '', headBucket]]),
 
-  {
-    operation: 'PutBucketAccelerateConfiguration',
-    method: 'PUT',
-    on: 'bucket',
-    query: 'accelerate',
-  },
-  { operation: 'PutBucketAcl', method: 'PUT', on: 'bucket', query: 'acl' },
-  { operation: 'PutBucketAnalyticsConfiguration', method: 'PUT', on: 'bucket', query: 'analytics' },
-  { operation: 'PutBucketCors', method: 'PUT', on: 'bucket', query: 'cors' },
-  { operation: 'PutBucketEncryption', method: 'PUT', on: 'bucket', query: 'encryption' },
-  {
-    operation: 'PutBucketIntelligentTieringConfiguration',
-    method: 'PUT',
-    on: 'bucket',
-    query: 'intelligent-tiering',
-  },
-  { operation: 'PutBucketInventoryConfiguration', method: 'PUT', on: 'bucket', query: 'inventory' },
-  { operation: 'PutBucketLifecycleConfiguration', method: 'PUT', on: 'bucket', query: 'lifecycle' },
-  { operation: 'PutBucketLogging', method: 'PUT', on: 'bucket', query: 'logging' },
-  {
-    operation: 'UpdateBucketMetadataConfiguration',
-    method: 'PUT',
-    on: 'bucket',
-    query: 'metadataInventoryTable',
-  },
-  { operation: 'PutBucketMetricsConfiguration', method: 'PUT', on: 'bucket', query: 'metrics' },
-  { operation: 'PutBucketNotification', method: 'PUT', on: 'bucket', query: 'notification' },
-  { operation: 'PutObjectLockConfiguration', method: 'PUT', on: 'bucket', query: 'object-lock' },
-  {
-    operation: 'PutBucketOwnershipControls',
-    method: 'PUT',
-    on: 'bucket',
-    query: 'ownershipControls',
-  },
-  { operation: 'PutBucketPolicy', method: 'PUT', on: 'bucket', query: 'policy' },
-  { operation: 'PutPublicAccessBlock', method: 'PUT', on: 'bucket', query: 'publicAccessBlock' },
-  { operation: 'PutBucketReplication', method: 'PUT', on: 'bucket', query: 'replication' },
-  { operation: 'PutBucketRequestPayment', method: 'PUT', on: 'bucket', query: 'requestPayment' },
-  { operation: 'PutBucketTagging', method: 'PUT', on: 'bucket', query: 'tagging' },
-  { operation: 'PutBucketVersioning', method: 'PUT', on: 'bucket', query: 'versioning' },
-  { operation: 'PutBucketWebsite', method: 'PUT', on: 'bucket', query: 'website' },
-  { operation: 'CreateBucket', method: 'PUT', on: 'bucket', run: createBucket },
+  ...rows('PUT', 'bucket', [
+    ['PutBucketAccelerateConfiguration', 'accelerate', putDocument(accelerateDocument)],
+    ['PutBucketAcl', 'acl', putBucketAcl],
+    ['PutBucketAnalyticsConfiguration', 'analytics'],
+    ['PutBucketCors', 'cors', putDocument(corsDocument)],
+    ['PutBucketEncryption', 'encryption', putDocument(encryptionDocument)],
+    ['PutBucketIntelligentTieringConfiguration', 'intelligent-tiering'],
+    ['PutBucketInventoryConfiguration', 'inventory', putInventory],
+    ['PutBucketLifecycleConfiguration', 'lifecycle', putDocument(lifecycleDocument)],
+    ['PutBucketLogging', 'logging', putDocument(loggingDocument)],
+    ['UpdateBucketMetadataConfiguration', 'metadataInventoryTable'],
+    ['PutBucketMetricsConfiguration', 'metrics'],
+    ['PutBucketNotification', 'notification', putDocument(notificationDocument)],
+    ['PutObjectLockConfiguration', 'object-lock', putDocument(objectLockDocument)],
+    ['PutBucketOwnershipControls', 'ownershipControls', putOwnershipControls],
+    ['PutBucketPolicy', 'policy', putBucketPolicy],
+    ['PutPublicAccessBlock', 'publicAccessBlock', putPublicAccessBlock],
+    ['PutBucketReplication', 'replication'],
+    ['PutBucketRequestPayment', 'requestPayment', putDocument(requestPaymentDocument)],
+    ['PutBucketTagging', 'tagging', putDocument(taggingDocument)],
+    ['PutBucketVersioning', 'versioning', putBucketVersioning],
+    ['PutBucketWebsite', 'website', putDocument(websiteDocument)],
+    ['CreateBucket', '', createBucket],
+  ]),
 
-  {
-    operation: 'DeleteBucketAnalyticsConfiguration',
-    method: 'DELETE',
-    on: 'bucket',
-    query: 'analytics',
-  },
-  { operation: 'DeleteBucketCors', method: 'DELETE', on: 'bucket', query: 'cors' },
-  { operation: 'DeleteBucketEncryption', method: 'DELETE', on: 'bucket', query: 'encryption' },
-  {
-    operation: 'DeleteBucketIntelligentTieringConfiguration',
-    method: 'DELETE',
-    on: 'bucket',
-    query: 'intelligent-tiering',
-  },
-  {
-    operation: 'DeleteBucketInventoryConfiguration',
-    method: 'DELETE',
-    on: 'bucket',
-    query: 'inventory',
-  },
-  { operation: 'DeleteBucketLifecycle', method: 'DELETE', on: 'bucket', query: 'lifecycle' },
-  {
-    operation: 'DeleteBucketMetadataConfiguration',
-    method: 'DELETE',
-    on: 'bucket',
-    query: 'metadataConfiguration',
-  },
-  {
-    operation: 'DeleteBucketMetadataTableConfiguration',
-    method: 'DELETE',
-    on: 'bucket',
-    query: 'metadataTable',
-  },
-  {
-    operation: 'DeleteBucketMetricsConfiguration',
-    method: 'DELETE',
-    on: 'bucket',
-    query: 'metrics',
-  },
-  {
-    operation: 'DeleteBucketOwnershipControls',
-    method: 'DELETE',
-    on: 'bucket',
-    query: 'ownershipControls',
-  },
-  { operation: 'DeleteBucketPolicy', method: 'DELETE', on: 'bucket', query: 'policy' },
-  {
-    operation: 'DeletePublicAccessBlock',
-    method: 'DELETE',
-    on: 'bucket',
-    query: 'publicAccessBlock',
-  },
-  { operation: 'DeleteBucketReplication', method: 'DELETE', on: 'bucket', query: 'replication' },
-  { operation: 'DeleteBucketTagging', method: 'DELETE', on: 'bucket', query: 'tagging' },
-  { operation: 'DeleteBucketWebsite', method: 'DELETE', on: 'bucket', query: 'website' },
-  { operation: 'DeleteBucket', method: 'DELETE', on: 'bucket', run: deleteBucket },
+  ...rows('DELETE', 'bucket', [
+    ['DeleteBucketAnalyticsConfiguration', 'analytics'],
+    ['DeleteBucketCors', 'cors', deleteDocument(corsDocument)],
+    ['DeleteBucketEncryption', 'encryption', deleteDocument(encryptionDocument)],
+    ['DeleteBucketIntelligentTieringConfiguration', 'intelligent-tiering'],
+    ['DeleteBucketInventoryConfiguration', 'inventory', deleteInventory],
+    ['DeleteBucketLifecycle', 'lifecycle', deleteDocument(lifecycleDocument)],
+    ['DeleteBucketMetadataConfiguration', 'metadataConfiguration'],
+    ['DeleteBucketMetadataTableConfiguration', 'metadataTable'],
+    ['DeleteBucketMetricsConfiguration', 'metrics'],
+    ['DeleteBucketOwnershipControls', 'ownershipControls', deleteOwnershipControls],
+    ['DeleteBucketPolicy', 'policy', deleteBucketPolicy],
+    ['DeletePublicAccessBlock', 'publicAccessBlock', deletePublicAccessBlock],
+    ['DeleteBucketReplication', 'replication'],
+    ['DeleteBucketTagging', 'tagging', deleteDocument(taggingDocument)],
+    ['DeleteBucketWebsite', 'website', deleteDocument(websiteDocument)],
+    ['DeleteBucket', '', deleteBucket],
+  ]),
 
-  { operation: 'DeleteObjects', method: 'POST', on: 'bucket', query: 'delete', run: deleteObjects },
-  {
-    operation: 'CreateBucketMetadataConfiguration',
-    method: 'POST',
-    on: 'bucket',
-    query: 'metadataConfiguration',
-  },
-  {
-    operation: 'CreateBucketMetadataTableConfiguration',
-    method: 'POST',
-    on: 'bucket',
-    query: 'metadataTable',
-  },
-  { operation: 'PostObject', method: 'POST', on: 'bucket' },
-  { operation: 'CorsPreflight', method: 'OPTIONS', on: 'bucket' },
+  ...rows('POST', 'bucket', [
+    ['DeleteObjects', 'delete', deleteObjects],
+    ['CreateBucketMetadataConfiguration', 'metadataConfiguration'],
+    ['CreateBucketMetadataTableConfiguration', 'metadataTable'],
+    ['PostObject', '', postObject],
+  ]),
 
-  { operation: 'GetObjectAcl', method: 'GET', on: 'object', query: 'acl', run: getObjectAcl },
-  {
-    operation: 'GetObjectAttributes',
-    method: 'GET',
-    on: 'object',
-    query: 'attributes',
-    run: getObjectAttributes,
-  },
-  { operation: 'GetObjectLegalHold', method: 'GET', on: 'object', query: 'legal-hold' },
-  { operation: 'GetObjectRetention', method: 'GET', on: 'object', query: 'retention' },
-  {
-    operation: 'GetObjectTagging',
-    method: 'GET',
-    on: 'object',
-    query: 'tagging',
-    run: getObjectTagging,
-  },
-  { operation: 'GetObjectTorrent', method: 'GET', on: 'object', query: 'torrent' },
-  { operation: 'ListParts', method: 'GET', on: 'object', query: 'uploadId', run: listParts },
-  { operation: 'GetObject', method: 'GET', on: 'object', run: getObject },
-  { operation: 'HeadObject', method: 'HEAD', on: 'object', run: headObject },
+  ...rows('GET', 'object', [
+    ['GetObjectAcl', 'acl', getObjectAcl],
+    ['GetObjectAttributes', 'attributes', getObjectAttributes],
+    ['GetObjectLegalHold', 'legal-hold', getObjectLegalHold],
+    ['GetObjectRetention', 'retention', getObjectRetention],
+    ['GetObjectTagging', 'tagging', getObjectTagging],
+    ['GetObjectTorrent', 'torrent'],
+    ['ListParts', 'uploadId', listParts],
+    ['GetObject', '', getObject],
+  ]),
+  ...rows('HEAD', 'object', [['HeadObject', '', headObject]]),
 
-  { operation: 'PutObjectAcl', method: 'PUT', on: 'object', query: 'acl' },
-  { operation: 'UpdateObjectEncryption', method: 'PUT', on: 'object', query: 'encryption' },
-  { operation: 'PutObjectLegalHold', method: 'PUT', on: 'object', query: 'legal-hold' },
-  { operation: 'RenameObject', method: 'PUT', on: 'object', query: 'renameObject' },
-  { operation: 'PutObjectRetention', method: 'PUT', on: 'object', query: 'retention' },
-  { operation: 'PutObjectTagging', method: 'PUT', on: 'object', query: 'tagging' },
-  {
-    operation: 'UploadPartCopy',
-    method: 'PUT',
-    on: 'object',
-    query: 'uploadId',
-    header: copySource,
-    run: uploadPartCopy,
-  },
-  { operation: 'UploadPart', method: 'PUT', on: 'object', query: 'uploadId', run: uploadPart },
-  { operation: 'CopyObject', method: 'PUT', on: 'object', header: copySource, run: copyObject },
-  { operation: 'PutObject', method: 'PUT', on: 'object', run: putObject },
+  ...rows('PUT', 'object', [
+    ['PutObjectAcl', 'acl', putObjectAcl],
+    ['UpdateObjectEncryption', 'encryption'],
+    ['PutObjectLegalHold', 'legal-hold', putObjectLegalHold],
+    ['RenameObject', 'renameObject'],
+    ['PutObjectRetention', 'retention', putObjectRetention],
+    ['PutObjectTagging', 'tagging', putObjectTagging],
+    ['UploadPartCopy', 'uploadId', uploadPartCopy, copySource],
+    ['UploadPart', 'uploadId', uploadPart],
+    ['CopyObject', '', copyObject, copySource],
+    ['PutObject', '', putObject],
+  ]),
 
-  { operation: 'DeleteObjectTagging', method: 'DELETE', on: 'object', query: 'tagging' },
-  {
-    operation: 'AbortMultipartUpload',
-    method: 'DELETE',
-    on: 'object',
-    query: 'uploadId',
-    run: abortMultipartUpload,
-  },
-  { operation: 'DeleteObject', method: 'DELETE', on: 'object', run: deleteObject },
+  ...rows('DELETE', 'object', [
+    ['DeleteObjectTagging', 'tagging', deleteObjectTagging],
+    ['AbortMultipartUpload', 'uploadId', abortMultipartUpload],
+    ['DeleteObject', '', deleteObject],
+  ]),
 
-  { operation: 'RestoreObject', method: 'POST', on: 'object', query: 'restore' },
-  { operation: 'SelectObjectContent', method: 'POST', on: 'object', query: 'select' },
-  {
-    operation: 'CreateMultipartUpload',
-    method: 'POST',
-    on: 'object',
-    query: 'uploads',
-    run: createMultipartUpload,
-  },
-  {
-    operation: 'CompleteMultipartUpload',
-    method: 'POST',
-    on: 'object',
-    query: 'uploadId',
-    run: completeMultipartUpload,
-  },
-  { operation: 'CorsPreflight', method: 'OPTIONS', on: 'object' },
+  ...rows('POST', 'object', [
+    ['RestoreObject', 'restore', restoreObject],
+    ['SelectObjectContent', 'select'],
+    ['CreateMultipartUpload', 'uploads', createMultipartUpload],
+    ['CompleteMultipartUpload', 'uploadId', completeMultipartUpload],
+  ]),
 ];

@@ -1,13 +1,19 @@
 /** What GetObject and HeadObject share: which part of the object is meant, and the headers that describe it. */
-import type { ObjectInfo } from '../objects/index.ts';
+import type { Container, ObjectInfo } from '../objects/index.ts';
 import { checksumHeaders } from './checksum-headers.ts';
 import { judge, readConditions } from './conditions.ts';
+import { lockHeaders } from './config/object-lock.ts';
+import { tagsOf } from './config/tags.ts';
 import type { S3Request } from './context.ts';
 import { httpDate } from './http-date.ts';
+import { expirationHeader } from './lifecycle/expiration-header.ts';
 import { numberParameter } from './numbers.ts';
 import { bytesOf, renderFields } from './object-fields.ts';
 import { type ByteRange, parseRange } from './range.ts';
 import { invalidArgument, S3Failure } from './s3-failure.ts';
+import { encryptionHeaders } from './sse.ts';
+import { standardClass, storageClassOf } from './storage-class.ts';
+import { redirectField } from './write-fields.ts';
 
 export interface Serving {
   readonly status: 200 | 206 | 304;
@@ -16,18 +22,22 @@ export interface Serving {
 }
 
 /** Conditions first, then the range, as RFC 9110 §13.2.2 orders them. */
-export function planServing(request: S3Request, info: ObjectInfo): Serving {
+export function planServing(request: S3Request, container: Container, info: ObjectInfo): Serving {
   const verdict = judge(readConditions(request.head), info);
   if (verdict === 'failed') throw new S3Failure('PreconditionFailed');
   const modified = httpDate(info.modifiedUs);
   if (verdict === 'not-modified') {
-    const headers = { etag: `"${info.etag}"`, 'last-modified': modified };
+    const headers = {
+      etag: `"${info.etag}"`,
+      'last-modified': modified,
+      ...versionHeader(info),
+    };
     return { status: 304, headers, range: { offset: 0, length: 0 } };
   }
   const wholeRange = { offset: 0, length: info.size };
   const part = partRange(request, info);
   const range = part ?? parseRange(request.head.headers.get('range'), info.size);
-  const headers = renderFields(info);
+  const headers = { ...renderFields(info), ...ownHeaders(request, container, info) };
   headers['last-modified'] = modified;
   headers['accept-ranges'] = 'bytes';
   headers['content-length'] = String((range ?? wholeRange).length);
@@ -40,6 +50,33 @@ export function planServing(request: S3Request, info: ObjectInfo): Serving {
     Object.assign(headers, checksumHeaders(info.checksums));
   override(headers, request);
   return { status: range === undefined ? 200 : 206, headers, range: range ?? wholeRange };
+}
+
+export function versionHeader({ versionId }: ObjectInfo): Record<string, string> {
+  return versionId === undefined ? {} : { 'x-amz-version-id': versionId };
+}
+
+/** What only S3 tells of an object. */
+function ownHeaders(
+  request: S3Request,
+  container: Container,
+  info: ObjectInfo,
+): Record<string, string> {
+  const { system } = info;
+  const headers: Record<string, string> = versionHeader(info);
+  const expiration = expirationHeader(container, info, request);
+  if (expiration !== undefined) headers['x-amz-expiration'] = expiration;
+  for (const _ in system) {
+    Object.assign(headers, encryptionHeaders(system), lockHeaders(system));
+    const tags = tagsOf(system).length;
+    if (tags > 0) headers['x-amz-tagging-count'] = String(tags);
+    const storageClass = storageClassOf(system);
+    if (storageClass !== standardClass) headers['x-amz-storage-class'] = storageClass;
+    const redirect = system[redirectField];
+    if (redirect !== undefined) headers['x-amz-website-redirect-location'] = bytesOf(redirect);
+    break;
+  }
+  return headers;
 }
 
 function partRange(request: S3Request, info: ObjectInfo): ByteRange | undefined {

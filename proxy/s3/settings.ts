@@ -36,6 +36,48 @@ export const s3Settings = declareSettings({
     max: 33_554_432,
     about: 'The largest XML request body; 10,000 parts with checksums take about 3 MiB.',
   },
+  storageClasses: {
+    type: 'text',
+    default: 'STANDARD,REDUCED_REDUNDANCY,STANDARD_IA,ONEZONE_IA,INTELLIGENT_TIERING,GLACIER_IR',
+    pattern: /^[A-Z_]+(,[A-Z_]+)*$/,
+    about:
+      'Storage classes that may be asked for. They are kept and shown; all lie where the container lies.',
+  },
+  lifecycleDayS: {
+    type: 'integer',
+    default: 86_400,
+    min: 1,
+    max: 86_400,
+    about:
+      'How long a day of lifecycle rules lasts, in seconds; below 86,400 for trying rules only.',
+  },
+  lifecycleRestS: {
+    type: 'integer',
+    default: 3_600,
+    min: 1,
+    max: 86_400,
+    about: 'How long the lifecycle worker rests between two rounds, in seconds.',
+  },
+  websiteDomains: {
+    type: 'text',
+    default: '',
+    pattern: /^[A-Za-z0-9.,-]*$/,
+    about: 'Domains, separated by commas, under which BUCKET.DOMAIN shows a bucket as a web site.',
+  },
+  notificationTargets: {
+    type: 'text',
+    default: '',
+    pattern: /^[^\s]*$/,
+    about:
+      'Whom notifications may be sent to: NAME=URL, separated by commas; http(s)://… for a webhook, redis://HOST:PORT/STREAM for a stream.',
+  },
+  notificationsMax: {
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    about: 'Notifications that wait to be sent; further ones are counted and dropped.',
+  },
   deletesInFlightMax: {
     type: 'integer',
     default: 32,

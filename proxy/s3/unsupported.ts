@@ -10,17 +10,8 @@ interface Unserved {
 }
 
 const unserved: readonly Unserved[] = [
-  { header: 'x-amz-acl', fine: ['private', 'bucket-owner-full-control', 'bucket-owner-read'] },
-  { header: 'x-amz-grant-*' },
-  { header: 'x-amz-server-side-encryption*' },
-  { header: 'x-amz-copy-source-server-side-encryption*' },
-  { header: 'x-amz-object-lock-*' },
-  { header: 'x-amz-bucket-object-lock-enabled', fine: ['false'] },
-  { header: 'x-amz-tagging', fine: [''] },
-  { header: 'x-amz-website-redirect-location' },
   { header: 'x-amz-write-offset-bytes' },
-  { header: 'x-amz-if-match-*' },
-  { header: 'x-amz-object-ownership', fine: ['BucketOwnerEnforced'] },
+  { header: 'x-amz-rename-*' },
 ];
 
 function names(entry: Unserved, header: string): boolean {
@@ -39,9 +30,4 @@ export function refuseUnsupported(head: RequestHead): void {
         details: { Header: header },
       });
   }
-  const storageClass = head.headers.get('x-amz-storage-class');
-  if (storageClass !== undefined && storageClass !== 'STANDARD')
-    throw new S3Failure('InvalidStorageClass', {
-      details: { StorageClassRequested: storageClass },
-    });
 }

@@ -7,9 +7,10 @@
  * 4. replace the current row, if it is still C; else begin again;
  * 5. what the new `null` version replaced is buried.
  */
+import { strict as assert } from 'node:assert';
 import type { RowValue } from '#cluster';
 import { randomHex } from '#common';
-import { checkConditions } from '../conditions.ts';
+import { checkConditions, checkDeletion } from '../conditions.ts';
 import type { ObjectContext } from '../context.ts';
 import { objectFailure } from '../failures.ts';
 import type { ObjectInfo, ObjectRef, WriteConditions } from '../object-service.ts';
@@ -57,11 +58,15 @@ export async function putVersion(
       return { meta, bytes: row.info.size, body: inline };
     },
   });
+  assert(replaced !== undefined, 'an object is put or refused');
   return { ...replaced, info };
 }
 
-/** Puts a delete marker on top of the others. */
-export function putMarker(context: ObjectContext, request: Replacing): Promise<Replaced> {
+/** Puts a delete marker on top of the others; undefined where conditions stand and there is nothing they could be about. */
+export function putMarker(
+  context: ObjectContext,
+  request: Replacing,
+): Promise<Replaced | undefined> {
   return replaceCurrent(context, request, { kind: 'marker' });
 }
 
@@ -74,11 +79,11 @@ async function replaceCurrent(
   context: ObjectContext,
   request: Replacing,
   what: Replacement,
-): Promise<Replaced> {
+): Promise<Replaced | undefined> {
   return await context.locks.run(`${request.container.id}/${request.name}`, async () => {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const replaced = await tryReplace(context, request, what);
-      if (replaced !== undefined) return replaced;
+      if (replaced !== 'again') return replaced;
     }
     throw objectFailure('version-contended', 'Too many write to this object at once', {
       facts: { object: request.name },
@@ -90,11 +95,16 @@ async function tryReplace(
   context: ObjectContext,
   request: Replacing,
   { kind, makeValue }: Replacement,
-): Promise<Replaced | undefined> {
+): Promise<Replaced | 'again' | undefined> {
   const current = await getCurrent(context, request, { body: true });
-  if (request.conditions !== undefined)
-    checkConditions(request.conditions, liveInfo(context, current));
   const newest = current === undefined ? await newestArchived(context, request) : undefined;
+  const live = liveInfo(context, current);
+  const { conditions } = request;
+  if (conditions !== undefined && kind === 'object') checkConditions(conditions, live);
+  if (conditions !== undefined && kind === 'marker') {
+    checkDeletion(conditions, live, newest?.version.kind === 'marker');
+    if (current === undefined && newest === undefined) return undefined;
+  }
   const isNull = versioningOf(request.container) !== 'enabled';
   const before = nullBefore(current, newest);
   const version = nextVersion(context, { current, newest, isNull, nullAt: before.kept, kind });
@@ -106,7 +116,7 @@ async function tryReplace(
   if (!changed) {
     if (kind === 'marker')
       await context.tables.delete(versionRef(request.container, request.name, version.order));
-    return undefined;
+    return 'again';
   }
   const gone = replacesNull ? [current] : [];
   const buried =
@@ -116,7 +126,7 @@ async function tryReplace(
   return {
     version,
     gone: buried === undefined ? gone : [...gone, buried],
-    existed: liveInfo(context, current) !== undefined,
+    existed: live !== undefined,
   };
 }
 

@@ -8,7 +8,11 @@ import { startChecksum } from './checksum-algorithms.ts';
 import { type ChunkSigning, ChunkVerifier } from './chunk-signature.ts';
 
 /** The published example: 65 KiB of `a` in chunks of 64 KiB, signed with the reference's key pair. */
-const key = deriveSigningKey('wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', '20130524', 'us-east-1');
+const key = deriveSigningKey('wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', {
+  date: '20130524',
+  region: 'us-east-1',
+  service: 's3',
+});
 const amzDate = '20130524T000000Z';
 const scope = '20130524/us-east-1/s3/aws4_request';
 const plainSeed = '4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9';

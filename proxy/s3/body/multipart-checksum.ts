@@ -88,6 +88,18 @@ export function combineParts(
   return { [algorithm]: `${running.digest().toString('base64')}-${stored.length}`, type };
 }
 
+/** The parts' own checksums, so that GetObjectAttributes and reads of parts can show them; base64, in order. */
+export const partChecksumsField = 'parts';
+
+export function partChecksums(
+  plan: ChecksumPlan | undefined,
+  stored: readonly UploadedPart[],
+): Fields {
+  if (plan === undefined) return {};
+  const all = stored.map((part) => part.checksums[plan.algorithm] ?? '');
+  return all.includes('') ? {} : { [partChecksumsField]: all.join(',') };
+}
+
 function comparePart(stored: UploadedPart, told: CompletedPart | undefined): void {
   for (const algorithm of checksumAlgorithms) {
     const value = told?.checksums[algorithm];

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { S3Request } from '../context.ts';
+import type { RequestHead } from '../request-head.ts';
 import { S3Failure } from '../s3-failure.ts';
 import { AwsChunkedDecoder, decodeAwsChunked } from './aws-chunked.ts';
 import { type RunningChecksum, startChecksum } from './checksum-algorithms.ts';
@@ -52,6 +53,19 @@ export async function openBody(request: S3Request): Promise<OpenedBody> {
     found: {},
   };
   return { body: checked(data, checks), length, md5, checksums: () => checks.found };
+}
+
+/** The same for a body that came some other way than as the request's: what its headers promise is checked. */
+export async function checkedSums(
+  head: RequestHead,
+  data: AsyncIterable<Buffer>,
+): Promise<Omit<OpenedBody, 'length'>> {
+  const md5 = contentMd5(head.headers.get('content-md5'));
+  const declared = declaredChecksum(head, false);
+  if (declared === undefined) return { body: data, md5, checksums: () => ({}) };
+  const running = await startChecksum(declared.algorithm);
+  const checks: Checks = { sha256: undefined, declared, running, decoder: undefined, found: {} };
+  return { body: checked(data, checks), md5, checksums: () => checks.found };
 }
 
 interface Checks {

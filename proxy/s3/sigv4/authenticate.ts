@@ -8,15 +8,15 @@
  */
 import { hash } from 'node:crypto';
 import type { Clock } from '#common';
-import { type Authenticator, accountOf } from '../../authenticator.ts';
+import { type AccessKey, type Authenticator, accountOf } from '../../authenticator.ts';
 import { virtualBucket } from '../address.ts';
 import { equalSignatures } from '../body/chunk-signature.ts';
 import { type PayloadPlan, planPayload } from '../body/payload.ts';
-import type { Caller } from '../context.ts';
+import type { Caller, SignatureFacts } from '../context.ts';
 import { withHoistedHeaders } from '../hoisted-headers.ts';
 import type { RequestHead } from '../request-head.ts';
 import { S3Failure } from '../s3-failure.ts';
-import { parseV2Claim, signV2, stringToSignV2 } from '../sigv2/presigned.ts';
+import { parseV2Claim, signV2, stringToSignV2 } from '../sigv2/signature-v2.ts';
 import { canonicalRequest } from './canonical-request.ts';
 import type { PresignedClaim, SignatureClaim } from './credential.ts';
 import { type CredentialScope, parseAuthorization, parsePresigned } from './credential.ts';
@@ -32,12 +32,22 @@ export interface AuthenticateOptions {
   readonly region: string;
   /** See `addressOf`. */
   readonly baseDomains: readonly string[];
+  /** Keys and sessions of this API's own users, which the authenticator does not know. */
+  readonly accounts?: AccountKeys;
+}
+
+/** What IAM and STS gave out. */
+export interface AccountKeys {
+  findUserKey(accessKey: string): Promise<AccessKey | undefined>;
+  /** Fails `InvalidToken` or `ExpiredToken`. */
+  openSession(accessKey: string, token: string): Promise<AccessKey>;
 }
 
 export interface Authenticated {
   /** Undefined for a request that claims nothing. */
   readonly caller: Caller | undefined;
   readonly payload: PayloadPlan;
+  readonly signature: SignatureFacts | undefined;
   /** The head to go by: with the headers that a presigner moved into the query. */
   readonly head: RequestHead;
 }
@@ -56,12 +66,13 @@ export async function authenticate(
           'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified',
         details: { ArgumentName: 'Authorization', ArgumentValue: '' },
       });
+    if (authorization.startsWith('AWS ')) return authenticateV2Header(head, authorization, options);
     return authenticateHeader(head, authorization, options);
   }
   if (presigned) return authenticatePresigned(head, query, options);
   if (query.has('Signature') && query.has('AWSAccessKeyId'))
     return authenticateV2(head, query, options);
-  return { caller: undefined, payload: anonymousPayload(head), head };
+  return { caller: undefined, payload: anonymousPayload(head), head, signature: undefined };
 }
 
 function anonymousPayload(head: RequestHead): PayloadPlan {
@@ -89,7 +100,20 @@ async function authenticateHeader(
   checkAmzHeadersSigned(head, claim.signedHeaders);
   const proof = await prove(head, { claim, amzDate, payloadHash: contentSha256 }, options);
   const signing = { key: proof.key, amzDate, scope: proof.scope, seed: claim.signature };
-  return { caller: proof.caller, payload: planPayload(contentSha256, signing), head };
+  return {
+    caller: proof.caller,
+    payload: planPayload(contentSha256, signing),
+    head,
+    signature: factsOf('AWS4-HMAC-SHA256', 'REST-HEADER', options.clock.nowUs() / 1000 - ms),
+  };
+}
+
+function factsOf(
+  version: SignatureFacts['version'],
+  kind: SignatureFacts['kind'],
+  ageMs: number,
+): SignatureFacts {
+  return { version, kind, ageMs: Math.max(0, Math.floor(ageMs)) };
 }
 
 async function authenticatePresigned(
@@ -103,7 +127,10 @@ async function authenticatePresigned(
   checkAmzHeadersSigned(head, claim.signedHeaders);
   const payloadHash =
     claim.payloadHash ?? head.headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD';
-  const about = { claim, amzDate: claim.amzDate, payloadHash, withoutQuery: 'X-Amz-Signature' };
+  const about = {
+    ...{ claim, amzDate: claim.amzDate, payloadHash, withoutQuery: 'X-Amz-Signature' },
+    token: query.get('X-Amz-Security-Token'),
+  };
   const proof = await prove(head, about, options);
   const signing = {
     key: proof.key,
@@ -112,7 +139,13 @@ async function authenticatePresigned(
     seed: claim.signature,
   };
   const payload = planPayload(payloadHash, signing);
-  return { caller: proof.caller, payload, head: withHoistedHeaders(head, query) };
+  const ageMs = options.clock.nowUs() / 1000 - (parseAmzDate(claim.amzDate) ?? 0);
+  return {
+    caller: proof.caller,
+    payload,
+    head: withHoistedHeaders(head, query),
+    signature: factsOf('AWS4-HMAC-SHA256', 'REST-QUERY-STRING', ageMs),
+  };
 }
 
 /** A presigned request of version 2: nothing tells the region, and the body is unsigned. */
@@ -129,18 +162,80 @@ async function authenticateV2(
       message: 'Request has expired',
       details: { Expires: isoTime(claim.expiresS * 1000), ServerTime: isoTime(nowMs) },
     });
-  const known = await options.authenticator.s3Secret(claim.accessKey);
-  if (known === undefined) throw unknownKey(claim.accessKey);
-  const host = head.headers.get('host') ?? '';
-  const bucket = virtualBucket(host, options.baseDomains);
   const signed = withHoistedHeaders(head, query);
-  const stringToSign = stringToSignV2(signed, claim.expiresS, { virtualBucket: bucket });
-  if (!equalSignatures(signV2(known.secret, stringToSign), claim.signature))
-    throw new S3Failure('SignatureDoesNotMatch', {
-      details: { AWSAccessKeyId: claim.accessKey, StringToSign: stringToSign },
+  const caller = await proveV2(signed, claim, { date: String(claim.expiresS), options });
+  const ageMs = Math.max(0, nowMs - claim.expiresS * 1000);
+  return {
+    caller,
+    payload: anonymousPayload(head),
+    head: signed,
+    signature: factsOf('AWS', 'REST-QUERY-STRING', ageMs),
+  };
+}
+
+/** `Authorization: AWS KEY:SIGNATURE`, of the tools that never learnt better. */
+async function authenticateV2Header(
+  head: RequestHead,
+  authorization: string,
+  options: AuthenticateOptions,
+): Promise<Authenticated> {
+  const [, accessKey = '', signature = ''] =
+    /^AWS ([^:]{1,128}):(\S{28})$/.exec(authorization) ?? [];
+  if (accessKey === '')
+    throw new S3Failure('InvalidArgument', {
+      message: 'AWS authorization header is invalid.  Expected AwsAccessKeyId:signature',
+      details: { ArgumentName: 'Authorization', ArgumentValue: authorization.slice(0, 200) },
     });
-  const caller = callerOf(claim.accessKey, known.identity);
-  return { caller, payload: { kind: 'unsigned' }, head: signed };
+  const amzDate = head.headers.get('x-amz-date');
+  const date = head.headers.get('date') ?? '';
+  const text = amzDate ?? date;
+  const ms = parseHttpDate(text) ?? parseAmzDate(text);
+  if (ms === undefined)
+    throw new S3Failure('AccessDenied', {
+      message: 'AWS authentication requires a valid Date or x-amz-date header',
+    });
+  checkSkew(ms, options);
+  const line = amzDate === undefined ? date : '';
+  const caller = await proveV2(head, { accessKey, signature }, { date: line, options });
+  return {
+    caller,
+    payload: anonymousPayload(head),
+    head,
+    signature: factsOf('AWS', 'REST-HEADER', options.clock.nowUs() / 1000 - ms),
+  };
+}
+
+async function proveV2(
+  head: RequestHead,
+  { accessKey, signature }: { readonly accessKey: string; readonly signature: string },
+  { date, options }: { readonly date: string; readonly options: AuthenticateOptions },
+): Promise<Caller> {
+  const known = await findKey(accessKey, head.headers.get('x-amz-security-token'), options);
+  const bucket = virtualBucket(head.headers.get('host') ?? '', options.baseDomains);
+  const stringToSign = stringToSignV2(head, date, { virtualBucket: bucket });
+  if (!equalSignatures(signV2(known.secret, stringToSign), signature))
+    throw new S3Failure('SignatureDoesNotMatch', {
+      details: { AWSAccessKeyId: accessKey, StringToSign: stringToSign },
+    });
+  return known.caller;
+}
+
+/** The secret of an access key, and whose it is. */
+export async function findKey(
+  accessKey: string,
+  token: string | undefined,
+  options: AuthenticateOptions,
+): Promise<{ readonly secret: string; readonly caller: Caller }> {
+  const { accounts, authenticator } = options;
+  if (token !== undefined) {
+    if (accounts === undefined) throw new S3Failure('InvalidToken');
+    const session = await accounts.openSession(accessKey, token);
+    return { secret: session.secret, caller: callerOf(accessKey, session.identity) };
+  }
+  const known =
+    (await authenticator.s3Secret(accessKey)) ?? (await accounts?.findUserKey(accessKey));
+  if (known === undefined) throw unknownKey(accessKey);
+  return { secret: known.secret, caller: callerOf(accessKey, known.identity) };
 }
 
 function unknownKey(accessKey: string): S3Failure {
@@ -231,19 +326,21 @@ interface ToProve {
   readonly amzDate: string;
   readonly payloadHash: string;
   readonly withoutQuery?: string;
+  /** Of a session, in a presigned query. */
+  readonly token?: string | undefined;
 }
 
 async function prove(head: RequestHead, about: ToProve, options: AuthenticateOptions) {
   const { claim, amzDate, payloadHash, withoutQuery } = about;
   const { credential, signedHeaders } = claim;
-  const known = await options.authenticator.s3Secret(credential.accessKey);
-  if (known === undefined) throw unknownKey(credential.accessKey);
+  const token = head.headers.get('x-amz-security-token') ?? about.token;
+  const known = await findKey(credential.accessKey, token, options);
   const canonical = canonicalRequest(head, {
     signedHeaders,
     payloadHash,
     ...(withoutQuery === undefined ? {} : { withoutQuery }),
   });
-  const scope = `${credential.date}/${credential.region}/s3/aws4_request`;
+  const scope = `${credential.date}/${credential.region}/${credential.service}/aws4_request`;
   const digest = hash('sha256', Buffer.from(canonical, 'latin1'));
   const stringToSign = `AWS4-HMAC-SHA256\n${amzDate}\n${scope}\n${digest}`;
   const key = options.keys.get(credential, known.secret);
@@ -256,7 +353,7 @@ async function prove(head: RequestHead, about: ToProve, options: AuthenticateOpt
         CanonicalRequest: canonical,
       },
     });
-  return { caller: callerOf(credential.accessKey, known.identity), key, scope };
+  return { caller: known.caller, key, scope };
 }
 
 function callerOf(accessKey: string, identity: Caller['identity']): Caller {

@@ -8,7 +8,12 @@ const good = `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host;x-amz-dat
 
 test('reads a header with and without spaces behind its commas', () => {
   const claim = parseAuthorization(good);
-  expect(claim.credential).toEqual({ accessKey: 'KEY', date: '20260101', region: 'r' });
+  expect(claim.credential).toEqual({
+    accessKey: 'KEY',
+    date: '20260101',
+    region: 'r',
+    service: 's3',
+  });
   expect(claim.signedHeaders).toEqual(['host', 'x-amz-date']);
   expect(parseAuthorization(good.replaceAll(', ', ','))).toEqual(claim);
 });

@@ -6,7 +6,11 @@ export interface CredentialScope {
   /** `YYYYMMDD`. */
   readonly date: string;
   readonly region: string;
+  readonly service: Service;
 }
+
+/** Object storage; and, at the service's root, sessions and users. */
+export type Service = 's3' | 'sts' | 'iam';
 
 export interface SignatureClaim {
   readonly credential: CredentialScope;
@@ -71,10 +75,11 @@ export function parseCredential(text: string, refuse: Refuse): CredentialScope {
     throw refuse(`the date of the Credential is not of the form yyyyMMdd.`);
   if (region === undefined || region === '' || region.length > 64)
     throw refuse('the Credential has no region.');
-  if (service !== 's3') throw refuse('incorrect service; this endpoint belongs to "s3".');
+  if (service !== 's3' && service !== 'sts' && service !== 'iam')
+    throw refuse('incorrect service; this endpoint belongs to "s3".');
   if (ending !== 'aws4_request')
     throw refuse('incorrect terminal; this endpoint uses "aws4_request".');
-  return { accessKey, date, region };
+  return { accessKey, date, region, service };
 }
 
 export function parseSignedHeaders(text: string, refuse: Refuse): string[] {

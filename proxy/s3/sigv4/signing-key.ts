@@ -7,6 +7,7 @@ export interface SigningScope {
   /** `YYYYMMDD`. */
   readonly date: string;
   readonly region: string;
+  readonly service: string;
 }
 
 interface Remembered {
@@ -18,9 +19,12 @@ function hmac(key: string | Buffer | KeyObject, text: string): Buffer {
   return createHmac('sha256', key).update(text, 'latin1').digest();
 }
 
-export function deriveSigningKey(secret: string, date: string, region: string): KeyObject {
-  const dateKey = hmac(Buffer.from(`AWS4${secret}`, 'utf8'), date);
-  const serviceKey = hmac(hmac(dateKey, region), 's3');
+export function deriveSigningKey(
+  secret: string,
+  scope: Omit<SigningScope, 'accessKey'>,
+): KeyObject {
+  const dateKey = hmac(Buffer.from(`AWS4${secret}`, 'utf8'), scope.date);
+  const serviceKey = hmac(hmac(dateKey, scope.region), scope.service);
   return createSecretKey(hmac(serviceKey, 'aws4_request'));
 }
 
@@ -33,10 +37,10 @@ export class SigningKeys {
 
   /** The secret is compared too, so that a changed one is never answered from memory. */
   get(scope: SigningScope, secret: string): KeyObject {
-    const name = `${scope.accessKey}/${scope.date}/${scope.region}`;
+    const name = `${scope.accessKey}/${scope.date}/${scope.region}/${scope.service}`;
     const known = this.known.get(name);
     if (known !== undefined && known.secret === secret) return known.key;
-    const key = deriveSigningKey(secret, scope.date, scope.region);
+    const key = deriveSigningKey(secret, scope);
     this.known.set(name, { secret, key });
     return key;
   }

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { blueKey, type S3World } from './s3-world.ts';
+import { blueKey, redKey, type S3World } from './s3-world.ts';
 
 export interface Ran {
   readonly code: number;
@@ -36,6 +36,11 @@ export function clientEnvironment(world: S3World): NodeJS.ProcessEnv {
     AWS_EC2_METADATA_DISABLED: 'true',
     BOTO_CONFIG: '/dev/null',
     S3_ENDPOINT: world.endpoint,
+    ALT_ACCESS_KEY: redKey.accessKey,
+    ALT_SECRET_KEY: redKey.secret,
+    MAIN_ID: blueKey.project,
+    ALT_ID: redKey.project,
+    PYTHONDONTWRITEBYTECODE: '1',
     RCLONE_CONFIG: '/dev/null',
     RCLONE_CONFIG_P_TYPE: 's3',
     RCLONE_CONFIG_P_PROVIDER: 'Other',

@@ -52,6 +52,10 @@ export const testAuthenticator: Authenticator = {
   authenticatePassword: async () => undefined,
   validateToken: async () => undefined,
   s3Secret: async (accessKey) => known.get(accessKey),
+  findOwner: async (query) => {
+    const id = 'id' in query ? query.id : query.email.replace(/@example\.org$/, '');
+    return id === 'blue' || id === 'red' ? { id, displayName: id } : undefined;
+  },
   onRevoked: () => () => undefined,
 };
 

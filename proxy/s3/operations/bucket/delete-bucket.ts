@@ -4,7 +4,7 @@ import type { Operation } from '../../context.ts';
 import { emptyReply } from '../../reply.ts';
 
 export const deleteBucket: Operation = async (request, services) => {
-  const container = await openBucket(request, services, 'own');
+  const container = await openBucket(request, services, 's3:DeleteBucket');
   await services.objects.containers.delete(container.account, container.name);
   return emptyReply(204);
 };

@@ -6,7 +6,7 @@ import { xmlReply } from '../../reply.ts';
 import { escapeXml, s3Document } from '../../xml/write.ts';
 
 export const getBucketLocation: Operation = async (request, services) => {
-  await openBucket(request, services, 'list');
+  await openBucket(request, services, 's3:GetBucketLocation');
   const place = escapeXml(locationConstraint(services.settings.region));
   return xmlReply(200, s3Document('LocationConstraint', place));
 };

@@ -5,7 +5,7 @@ import { regionName } from '../../region.ts';
 import { emptyReply } from '../../reply.ts';
 
 export const headBucket: Operation = async (request, services) => {
-  await openBucket(request, services, 'list');
+  await openBucket(request, services, 's3:ListBucket');
   return emptyReply(200, {
     'content-type': 'application/xml',
     'x-amz-bucket-region': regionName(services.settings.region),

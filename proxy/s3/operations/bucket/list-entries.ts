@@ -6,6 +6,7 @@ import type { ListPosition } from '../../continuation-token.ts';
 import { listingDate } from '../../http-date.ts';
 import { invalidArgument } from '../../s3-failure.ts';
 import { uriEncode } from '../../sigv4/uri-encode.ts';
+import { standardClass } from '../../storage-class.ts';
 import { element, wrap } from '../../xml/write.ts';
 
 export interface ListQuestion {
@@ -87,7 +88,7 @@ export function renderEntries(
       commonPrefixes += wrap('CommonPrefixes', element('Prefix', encode(entry.prefix)));
       continue;
     }
-    contents += `<Contents>${element('Key', encode(entry.name))}<LastModified>${listingDate(entry.modifiedUs)}</LastModified><ETag>&quot;${entry.sloEtag ?? entry.etag}&quot;</ETag><Size>${entry.size}</Size>${owner}<StorageClass>STANDARD</StorageClass></Contents>`;
+    contents += `<Contents>${element('Key', encode(entry.name))}<LastModified>${listingDate(entry.modifiedUs)}</LastModified><ETag>&quot;${entry.sloEtag ?? entry.etag}&quot;</ETag><Size>${entry.size}</Size>${owner}<StorageClass>${entry.storageClass ?? standardClass}</StorageClass></Contents>`;
   }
   return { contents, commonPrefixes };
 }

@@ -9,7 +9,7 @@ import { askPage, nameEncoder, positionAfter, positionOf, renderEntries } from '
 
 export const listObjectsV2: Operation = async (request, services) => {
   const { query } = request;
-  const container = await openBucket(request, services, 'list');
+  const container = await openBucket(request, services, 's3:ListBucket');
   const prefix = query.get('prefix') ?? '';
   const delimiter = query.get('delimiter') ?? '';
   const limit = pageLimit(query, 'max-keys');

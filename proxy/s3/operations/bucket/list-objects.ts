@@ -8,7 +8,7 @@ import { askPage, nameEncoder, positionOf, renderEntries } from './list-entries.
 
 export const listObjects: Operation = async (request, services) => {
   const { query } = request;
-  const container = await openBucket(request, services, 'list');
+  const container = await openBucket(request, services, 's3:ListBucket');
   const prefix = query.get('prefix') ?? '';
   const delimiter = query.get('delimiter') ?? '';
   const marker = query.get('marker') ?? '';

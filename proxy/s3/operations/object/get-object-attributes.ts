@@ -1,37 +1,40 @@
 /** GetObjectAttributes: the asked-for facts of an object, without its bytes. */
 import type { ObjectInfo } from '../../../objects/index.ts';
-import { openBucket } from '../../access.ts';
+import { checksumAlgorithms } from '../../body/checksum-algorithms.ts';
+import { partChecksumsField } from '../../body/multipart-checksum.ts';
 import { checksumElements } from '../../checksum-headers.ts';
 import { judge, readConditions } from '../../conditions.ts';
 import type { Operation, S3Request } from '../../context.ts';
+import { describeObject, readWanted } from '../../find-object.ts';
 import { httpDate } from '../../http-date.ts';
 import { xmlReply } from '../../reply.ts';
 import { invalidArgument, S3Failure } from '../../s3-failure.ts';
-import { checkVersionId } from '../../version-id.ts';
-import { describeWhole } from '../../whole-object.ts';
+import { versionHeader } from '../../serve-object.ts';
+import { storageClassOf } from '../../storage-class.ts';
 import { element, s3Document, wrap } from '../../xml/write.ts';
 
-const attributes = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'] as const;
-type Attribute = (typeof attributes)[number];
+const knownAttributes = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'] as const;
+type Attribute = (typeof knownAttributes)[number];
 
 export const getObjectAttributes: Operation = async (request, services) => {
-  const container = await openBucket(request, services, 'get');
-  checkVersionId(request.query.get('versionId'));
-  const wanted = parseAttributes(request);
-  const info = await describeWhole({ container, name: request.key }, request, services);
+  const attributes = parseAttributes(request);
+  const wanted = readWanted(request, 's3:GetObjectAttributes', 's3:GetObjectVersionAttributes');
+  const { object: info } = await describeObject(wanted, request, services);
   if (judge(readConditions(request.head), info) !== 'go') throw new S3Failure('PreconditionFailed');
-  const inner = wanted.map((attribute) => render[attribute](info, request)).join('');
-  const headers = { 'last-modified': httpDate(info.modifiedUs) };
+  const inner = attributes.map((attribute) => render[attribute](info, request)).join('');
+  const headers = { 'last-modified': httpDate(info.modifiedUs), ...versionHeader(info) };
   return xmlReply(200, s3Document('GetObjectAttributesResponse', inner), headers);
 };
 
 function parseAttributes(request: S3Request): readonly Attribute[] {
   const header = request.head.headers.get('x-amz-object-attributes') ?? '';
+  if (header === '')
+    throw invalidArgument('x-amz-object-attributes', '', 'At least one attribute must be named.');
   const words = header.split(',').map((word) => word.trim());
   for (const word of words)
-    if (!attributes.some((name) => name === word))
+    if (!knownAttributes.some((name) => name === word))
       throw invalidArgument('x-amz-object-attributes', header, 'Invalid attribute name specified.');
-  return attributes.filter((name) => words.includes(name));
+  return knownAttributes.filter((name) => words.includes(name));
 }
 
 const render: Readonly<Record<Attribute, (info: ObjectInfo, request: S3Request) => string>> = {
@@ -41,7 +44,7 @@ const render: Readonly<Record<Attribute, (info: ObjectInfo, request: S3Request) 
     return inner === '' ? '' : wrap('Checksum', inner);
   },
   ObjectParts: renderParts,
-  StorageClass: () => element('StorageClass', 'STANDARD'),
+  StorageClass: ({ system }) => element('StorageClass', storageClassOf(system)),
   ObjectSize: (info) => element('ObjectSize', info.size),
 };
 
@@ -59,10 +62,22 @@ function renderParts(info: ObjectInfo, request: S3Request): string {
     element('IsTruncated', shown.length < rest.length) +
     shown
       .map((part, at) =>
-        wrap('Part', element('PartNumber', marker + at + 1) + element('Size', part.size)),
+        wrap(
+          'Part',
+          element('PartNumber', marker + at + 1) +
+            element('Size', part.size) +
+            partChecksum(info, marker + at),
+        ),
       )
       .join('');
   return wrap('ObjectParts', inner);
+}
+
+function partChecksum({ checksums }: ObjectInfo, at: number): string {
+  const algorithm = checksumAlgorithms.find((name) => checksums[name] !== undefined);
+  const value = checksums[partChecksumsField]?.split(',')[at];
+  if (algorithm === undefined || value === undefined) return '';
+  return element(`Checksum${algorithm.toUpperCase()}`, value);
 }
 
 function headerNumber(request: S3Request, name: string, otherwise: number): number {

@@ -1,18 +1,15 @@
 /** GetObject: the object, a range of it, or one of its parts. */
-import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
+import { openObject, readWanted } from '../../find-object.ts';
 import { planServing } from '../../serve-object.ts';
-import { checkVersionId } from '../../version-id.ts';
-import { openWhole } from '../../whole-object.ts';
 
 export const getObject: Operation = async (request, services) => {
-  const container = await openBucket(request, services, 'get');
-  checkVersionId(request.query.get('versionId'));
-  const found = await openWhole({ container, name: request.key }, request, services);
-  const { status, headers, range } = planServing(request, found.info);
+  const wanted = readWanted(request, 's3:GetObject', 's3:GetObjectVersion');
+  const { container, object } = await openObject(wanted, request, services);
+  const { status, headers, range } = planServing(request, container, object.info);
   if (status === 304) return { status, headers };
   if (range.length === 0) return { status, headers, body: '' };
   const { offset, length } = range;
-  const body = found.inline?.subarray(offset, offset + length) ?? found.read(offset, length);
+  const body = object.inline?.subarray(offset, offset + length) ?? object.read(offset, length);
   return { status, headers, body };
 };

@@ -1,14 +1,11 @@
 /** HeadObject: what GetObject would say, without the bytes. */
-import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
+import { describeObject, readWanted } from '../../find-object.ts';
 import { planServing } from '../../serve-object.ts';
-import { checkVersionId } from '../../version-id.ts';
-import { describeWhole } from '../../whole-object.ts';
 
 export const headObject: Operation = async (request, services) => {
-  const container = await openBucket(request, services, 'get');
-  checkVersionId(request.query.get('versionId'));
-  const info = await describeWhole({ container, name: request.key }, request, services);
-  const { status, headers } = planServing(request, info);
+  const wanted = readWanted(request, 's3:GetObject', 's3:GetObjectVersion');
+  const { container, object } = await describeObject(wanted, request, services);
+  const { status, headers } = planServing(request, container, object);
   return { status, headers };
 };

@@ -13,7 +13,7 @@ const bucketsMax = 10_000;
 
 export const listBuckets: Operation = async (request, { objects }) => {
   const caller = signedCaller(request);
-  if (!mayInProject(caller, 'list')) throw new S3Failure('AccessDenied');
+  if (!mayInProject(caller, 's3:ListAllMyBuckets')) throw new S3Failure('AccessDenied');
   const prefix = request.query.get('prefix');
   const token = request.query.get('continuation-token');
   const bounds = { name: 'max-buckets', min: 1, max: bucketsMax };

@@ -5,7 +5,7 @@ import { emptyReply } from '../../reply.ts';
 import { uploadRef } from '../../upload-id.ts';
 
 export const abortMultipartUpload: Operation = async (request, services) => {
-  const container = await openBucket(request, services, 'write');
+  const container = await openBucket(request, services, 's3:AbortMultipartUpload');
   await services.objects.uploads.abort(uploadRef(request, container));
   return emptyReply(204);
 };

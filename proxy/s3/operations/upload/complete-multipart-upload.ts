@@ -15,20 +15,25 @@ import {
   type CompletedPart,
   checksumPlanOf,
   combineParts,
+  partChecksums,
 } from '../../body/multipart-checksum.ts';
 import { readDocument } from '../../body/read-document.ts';
 import { checksumElements } from '../../checksum-headers.ts';
 import { bareEtag, conditionally, writeConditions } from '../../conditions.ts';
 import type { Operation, S3Request, S3Services } from '../../context.ts';
+import { expirationHeaders } from '../../lifecycle/expiration-header.ts';
 import { xmlReply } from '../../reply.ts';
 import { S3Failure } from '../../s3-failure.ts';
+import { versionHeader } from '../../serve-object.ts';
 import { uriEncode } from '../../sigv4/uri-encode.ts';
+import { encryptionHeaders } from '../../sse.ts';
 import { partNumberMax, uploadRef } from '../../upload-id.ts';
 import { parseXml, type XmlNode } from '../../xml/parse.ts';
 import { element, s3Document } from '../../xml/write.ts';
+import { versionOf } from '../object/put-object.ts';
 
 export const completeMultipartUpload: Operation = async (request, services) => {
-  const container = await openBucket(request, services, 'write');
+  const container = await openBucket(request, services, 's3:PutObject');
   const ref = uploadRef(request, container);
   const parts = parseParts(await readCompletion(request, services.settings.documentBytesMax));
   const plan = await findPlan(services, ref);
@@ -44,7 +49,7 @@ export const completeMultipartUpload: Operation = async (request, services) => {
       );
       const checksums = combineParts(plan, stored, parts);
       checkWhole(request, checksums);
-      return { checksums };
+      return { checksums: { ...checksums, ...partChecksums(plan, stored) } };
     },
     ...(conditions === undefined ? {} : { conditions }),
   };
@@ -56,7 +61,14 @@ export const completeMultipartUpload: Operation = async (request, services) => {
     element('Key', request.key) +
     element('ETag', `"${info.etag}"`) +
     checksumElements(info.checksums, true);
-  return xmlReply(200, s3Document('CompleteMultipartUploadResult', inner));
+  const { size, etag } = info;
+  const about = { container, key: request.key, size, etag, ...versionOf(info) };
+  services.notifier.tell(request, { event: 'ObjectCreated:CompleteMultipartUpload', ...about });
+  return xmlReply(200, s3Document('CompleteMultipartUploadResult', inner), {
+    ...versionHeader(info),
+    ...encryptionHeaders(info.system),
+    ...expirationHeaders(container, info, request),
+  });
 };
 
 /** An upload that is gone may be one that was completed before: the service tells, and repeats the answer. */

@@ -3,21 +3,23 @@ import { openBucket } from '../../access.ts';
 import { namedAlgorithm } from '../../body/declared-checksum.ts';
 import { checksumPlan, planFields } from '../../body/multipart-checksum.ts';
 import type { Operation } from '../../context.ts';
-import { parseFields } from '../../object-fields.ts';
 import { xmlReply } from '../../reply.ts';
-import { refuseUnsupported } from '../../unsupported.ts';
+import { encryptionHeaders, writeKeyOf } from '../../sse.ts';
+import { fieldsOfWrite } from '../../write-fields.ts';
 import { element, s3Document } from '../../xml/write.ts';
 
 export const createMultipartUpload: Operation = async (request, services) => {
   const { head } = request;
-  refuseUnsupported(head);
-  const container = await openBucket(request, services, 'write');
+  const container = await openBucket(request, services, 's3:PutObject');
   const plan = checksumPlan(
     namedAlgorithm(head.headers.get('x-amz-checksum-algorithm')),
     head.headers.get('x-amz-checksum-type'),
   );
-  const fields = { ...parseFields(head), system: planFields(plan) };
-  const upload = await services.objects.uploads.create({ container, name: request.key }, fields);
+  const fields = await fieldsOfWrite(request, container, services);
+  const encryption = await writeKeyOf(request, container, services);
+  const system = { ...fields.system, ...planFields(plan), ...encryption?.fields };
+  const ref = { container, name: request.key };
+  const upload = await services.objects.uploads.create(ref, { ...fields, system });
   const inner =
     element('Bucket', request.bucket) +
     element('Key', request.key) +
@@ -29,5 +31,8 @@ export const createMultipartUpload: Operation = async (request, services) => {
           'x-amz-checksum-algorithm': plan.algorithm.toUpperCase(),
           'x-amz-checksum-type': plan.type,
         };
-  return xmlReply(200, s3Document('InitiateMultipartUploadResult', inner), headers);
+  return xmlReply(200, s3Document('InitiateMultipartUploadResult', inner), {
+    ...headers,
+    ...encryptionHeaders(system),
+  });
 };

@@ -5,12 +5,13 @@ import type { Operation } from '../../context.ts';
 import { listingDate } from '../../http-date.ts';
 import { pageLimit } from '../../numbers.ts';
 import { xmlReply } from '../../reply.ts';
+import { storageClassOf } from '../../storage-class.ts';
 import { element, s3Document, wrap } from '../../xml/write.ts';
 import { type NameEncoder, nameEncoder } from '../bucket/list-entries.ts';
 
 export const listMultipartUploads: Operation = async (request, services) => {
   const { query } = request;
-  const container = await openBucket(request, services, 'list');
+  const container = await openBucket(request, services, 's3:ListBucketMultipartUploads');
   const prefix = query.get('prefix') ?? '';
   const delimiter = query.get('delimiter') ?? '';
   const keyMarker = query.get('key-marker') ?? '';
@@ -59,7 +60,7 @@ function renderUpload(entry: UploadListEntry, encode: NameEncoder, people: strin
     element('Key', encode(entry.name)) +
     element('UploadId', entry.uploadId) +
     people +
-    element('StorageClass', 'STANDARD') +
+    element('StorageClass', storageClassOf(entry.fields.system)) +
     element('Initiated', listingDate(entry.startedUs));
   return wrap('Upload', inner);
 }

@@ -7,12 +7,13 @@ import type { Operation } from '../../context.ts';
 import { listingDate } from '../../http-date.ts';
 import { numberParameter, pageLimit } from '../../numbers.ts';
 import { xmlReply } from '../../reply.ts';
+import { storageClassOf } from '../../storage-class.ts';
 import { uploadRef } from '../../upload-id.ts';
 import { element, s3Document, wrap } from '../../xml/write.ts';
 
 export const listParts: Operation = async (request, services) => {
   const { query } = request;
-  const container = await openBucket(request, services, 'write');
+  const container = await openBucket(request, services, 's3:ListMultipartUploadParts');
   const ref = uploadRef(request, container);
   const limit = pageLimit(query, 'max-parts');
   const bounds = { name: 'part-number-marker', min: 0, max: 2_147_483_647 };
@@ -30,7 +31,7 @@ export const listParts: Operation = async (request, services) => {
     element('UploadId', ref.uploadId) +
     wrap('Initiator', owner) +
     wrap('Owner', owner) +
-    element('StorageClass', 'STANDARD') +
+    element('StorageClass', storageClassOf(upload.fields.system)) +
     element('PartNumberMarker', marker) +
     element('NextPartNumberMarker', page.entries.at(-1)?.number ?? 0) +
     element('MaxParts', limit) +

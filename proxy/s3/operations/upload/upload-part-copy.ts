@@ -10,19 +10,20 @@ import { listingDate } from '../../http-date.ts';
 import type { ByteRange } from '../../range.ts';
 import { xmlReply } from '../../reply.ts';
 import { invalidArgument, S3Failure } from '../../s3-failure.ts';
-import { refuseUnsupported } from '../../unsupported.ts';
+import { customerKeyOf, encryptionHeaders } from '../../sse.ts';
 import { partNumber, uploadRef } from '../../upload-id.ts';
 import { element, s3Document } from '../../xml/write.ts';
 
 export const uploadPartCopy: Operation = async (request, services) => {
-  refuseUnsupported(request.head);
-  const container = await openBucket(request, services, 'write');
+  const container = await openBucket(request, services, 's3:PutObject');
   const number = partNumber(request);
   const { object } = await openCopySource(request, services);
+  const customerKey = customerKeyOf(request.head);
   const header = request.head.headers.get('x-amz-copy-source-range');
   const range = copyRange(header, object.info.size);
   const ref = uploadRef(request, container);
-  const plan = checksumPlanOf((await services.objects.uploads.get(ref)).fields.system);
+  const { system } = (await services.objects.uploads.get(ref)).fields;
+  const plan = checksumPlanOf(system);
   const summed = await sumUp(object.read(range.offset, range.length), plan?.algorithm);
   const part = await services.objects.uploads.putPart({
     ...ref,
@@ -30,12 +31,17 @@ export const uploadPartCopy: Operation = async (request, services) => {
     body: summed.body,
     length: range.length,
     onBodyEnd: () => ({ checksums: summed.checksums() }),
+    ...(customerKey === undefined ? {} : { customerKey }),
   });
   const inner =
     element('LastModified', listingDate(part.modifiedUs)) +
     element('ETag', `"${part.etag}"`) +
     checksumElements(part.checksums, false);
-  return xmlReply(200, s3Document('CopyPartResult', inner));
+  const { versionId } = object.info;
+  return xmlReply(200, s3Document('CopyPartResult', inner), {
+    ...(versionId === undefined ? {} : { 'x-amz-copy-source-version-id': versionId }),
+    ...encryptionHeaders(system),
+  });
 };
 
 /** `bytes=first-last`, both within the object: stricter than a GET's range. */

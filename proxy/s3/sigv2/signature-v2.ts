@@ -1,6 +1,6 @@
 /**
- * Presigned requests of signature version 2: HMAC-SHA1 over method, three headers, expiry, `x-amz-*` headers and resource.
- * Only the query form is served, because boto3 still makes such URLs by default for endpoints of its oldest region.
+ * Signature version 2: HMAC-SHA1 over method, three headers, `x-amz-*` headers and resource. boto3 still makes such URLs by default
+ * for endpoints of its oldest region, and old tools sign every request so.
  */
 import { createHmac } from 'node:crypto';
 import { decodePercent } from '../query.ts';
@@ -41,10 +41,10 @@ export interface V2Place {
   readonly virtualBucket: string | undefined;
 }
 
-/** Its characters are bytes (latin1). */
-export function stringToSignV2(head: RequestHead, expiresS: number, place: V2Place): string {
+/** `date`: the `Date` header, or the expiry of a presigned URL. Its characters are bytes (latin1). */
+export function stringToSignV2(head: RequestHead, date: string, place: V2Place): string {
   const header = (name: string) => head.headers.get(name) ?? '';
-  const lines = [head.method, header('content-md5'), header('content-type'), String(expiresS)];
+  const lines = [head.method, header('content-md5'), header('content-type'), date];
   const amz = [...head.headers.keys()].filter((name) => name.startsWith('x-amz-')).sort();
   for (const name of amz) lines.push(`${name}:${header(name).trim()}`);
   const bucket = place.virtualBucket === undefined ? '' : `/${place.virtualBucket}`;
