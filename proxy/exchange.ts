@@ -31,8 +31,6 @@ export interface Exchange {
   readonly peer?: { readonly remoteAddress?: string | undefined };
   /** Came over TLS. */
   readonly secure: boolean;
-  /** The peer's address; undefined when it has left already. */
-  readonly remoteAddress?: string | undefined;
   /** For the log: who it was, once that is known. */
   account?: string;
   /** For the log: what went wrong. */

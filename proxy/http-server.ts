@@ -140,7 +140,6 @@ function createServe(options: HttpServerOptions, closing: AbortSignal) {
       startedMs: clock.monotonicMs(),
       peer: request.socket,
       secure: 'encrypted' in request.socket,
-      remoteAddress: request.socket.remoteAddress,
     };
     try {
       const reply = await handler(exchange);

@@ -64,7 +64,7 @@ export async function createS3Server(options: S3DoorOptions): Promise<ListeningS
   });
   const stopWork = startS3Work({ ...options, settings, notifier });
   return {
-    port: server.port,
+    ...server,
     close: async () => {
       await stopWork();
       await server.close();

@@ -155,7 +155,7 @@ function requestOf(exchange: Exchange, serving: Serving, claims: Claims): S3Requ
     ...claims,
     ...{ nowMs, requestId, trace: progress.trace },
     dayMs: services.settings.lifecycleDayS * 1000,
-    clientIp: exchange.remoteAddress ?? '',
+    clientIp: exchange.peer?.remoteAddress ?? '',
     secure: exchange.secure,
     wire: exchange.body,
   };
