@@ -10,6 +10,7 @@ export interface Endpoints {
   readonly image: string;
   /** One address for everything: /identity, /image, /object-store, /s3, /control. */
   readonly api: string;
+  readonly volume: string;
   readonly nbd: string;
   readonly metrics: string;
   readonly health: string;

@@ -8,6 +8,7 @@ import { imageSettings } from '#cloud/image';
 import { journalSettings } from '#cloud/journal';
 import { operationSettings } from '#cloud/operations';
 import { stateSettings } from '#cloud/state';
+import { volumeSettings } from '#cloud/volume';
 import { clusterSettings } from '#cluster';
 import { declareSettings, Failure, messageOf, parseSettings } from '#common';
 import { proxySettings, s3Settings, swiftSettings } from '#proxy';
@@ -60,6 +61,7 @@ export const settingsRooms = {
   journal: journalSettings,
   identity: identitySettings,
   image: imageSettings,
+  volume: volumeSettings,
 } as const;
 
 export type Settings = ReturnType<typeof parseSettings<typeof settingsRooms>>;

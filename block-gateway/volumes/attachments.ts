@@ -9,7 +9,7 @@ import { Fields, headFailure, parseObject } from '../volume/fields.ts';
 import { isVolumeId } from '../volume/head.ts';
 import type { Attachment, AttachmentCredentials, AttachRequest } from './service.ts';
 
-const attachmentTable = 'volume-attachment';
+const attachmentTable = 'volume-attach';
 const attachmentsMax = 1000;
 const idPattern = /^[0-9a-zA-Z_-]{1,64}$/;
 

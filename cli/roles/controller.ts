@@ -25,6 +25,7 @@ import {
 } from '#cloud/operations';
 import { createQuotas, type Quotas, quotaMigrations } from '#cloud/quotas';
 import { openState, type State } from '#cloud/state';
+import { volumeMigrations } from '#cloud/volume';
 import { systemClock, systemDisk, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
 import { readPolicies } from '../policy-file.ts';
@@ -66,6 +67,7 @@ export async function openController(
       operationMigrations,
       quotaMigrations,
       journalMigrations,
+      volumeMigrations,
     ],
     ...common,
   });

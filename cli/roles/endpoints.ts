@@ -17,6 +17,7 @@ export function endpointsAt(place: Place, secure: boolean): Endpoints {
     swift: at(scheme, 'swift', '/v1'),
     identity: at(scheme, 'identity', '/v3'),
     image: at(scheme, 'identity', '/image'),
+    volume: at(scheme, 'identity', '/volume/v3'),
     api: at(scheme, 'identity'),
     nbd: at('nbd', 'nbd'),
     metrics: at('http', 'admin', '/metrics'),
@@ -35,6 +36,18 @@ export function catalogAt({ api }: Endpoints): readonly CatalogEntry[] {
       url: `${api}/object-store/v1/AUTH_%(project_id)s`,
     },
     { type: 'image', name: 'glance', description: 'Images', url: `${api}/image` },
+    {
+      type: 'volumev3',
+      name: 'cinderv3',
+      description: 'Volumes',
+      url: `${api}/volume/v3/%(project_id)s`,
+    },
+    {
+      type: 'block-storage',
+      name: 'cinder',
+      description: 'Volumes',
+      url: `${api}/volume/v3/%(project_id)s`,
+    },
     { type: 's3', name: 's3', description: 'Object storage by S3', url: `${api}/s3` },
     {
       type: 'control',

@@ -20,6 +20,7 @@ import type { Place } from '../start-check.ts';
 import { watchStatus } from '../status.ts';
 import { listenAdmin } from './admin-listener.ts';
 import { adaptIdentity } from './authenticator.ts';
+import { noImages, openBlockStorage } from './block-storage.ts';
 import type { RoleContext } from './context.ts';
 import { openController } from './controller.ts';
 import { catalogAt, endpointsAt } from './endpoints.ts';
@@ -96,6 +97,10 @@ export async function openFront(
     ...(tls === undefined ? {} : { ca: writeAuthority(folder, tls) }),
   };
   const status = watchStatus({ ring, devices, cluster, endpoints });
+  const blockStorage = await openBlockStorage(
+    { ...controller, objects, gateway, images: noImages, nbd: endpoints.nbd, status },
+    context,
+  );
 
   const secure = tls === undefined ? {} : { tls: { key: tls.key, cert: tls.certificate } };
   const door = { objects, authenticator, settings: settings.proxy, ...secure, ...common };
@@ -112,7 +117,7 @@ export async function openFront(
       controller.listen({
         ...at('identity'),
         ...secure,
-        services: { '/image': images.service },
+        services: { '/image': images.service, '/volume': blockStorage.service },
         // The object store answers at its own ports, and here too: one address serves the whole cloud.
         doors: { '/object-store': swift.serve, '/s3': s3.serve },
       }),

@@ -45,6 +45,7 @@ export interface Identity {
   s3Secret(accessKey: string): Promise<S3Access | undefined>;
   /** A project of the default domain by its name. */
   projectId(name: string): Promise<string | undefined>;
+  hasProject(id: string): Promise<boolean>;
   createUser(account: NewAccount): Promise<Account>;
   createS3Key(project: string, userName: string): Promise<KeyPair>;
   listUsers(): Promise<AccountSummary[]>;
@@ -78,6 +79,15 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
     },
     s3Secret: (accessKey) => accounts.s3Access(accessKey),
     projectId: (name) => projectIdOf(core.db, name),
+    hasProject: async (id) => {
+      const row = await core.db
+        .selectFrom('identity_project')
+        .select('id')
+        .where('id', '=', id)
+        .where('is_domain', '=', 0)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
     createUser: (account) => accounts.create(account),
     createS3Key: (project, userName) => accounts.createS3Key(project, userName),
     listUsers: () => accounts.list(),

@@ -1,9 +1,11 @@
 /** docs/api-coverage.md, rendered from the route tables; `node test/coverage/write.ts` writes it, the tidy test compares. */
 import { identityRoutes } from '../../cloud/identity/service.ts';
 import { imageApiRoutes } from '../../cloud/image/service.ts';
+import { volumeApiRoutes } from '../../cloud/volume/service.ts';
 import { s3Routes } from '../../proxy/s3/index.ts';
 import { imageRows } from './image.ts';
 import { identityMissing, servicesMissing, swiftFeatures } from './upstream.ts';
+import { volumeRows } from './volume.ts';
 
 /** Route tables close over services they only use when called: something that answers anything stands in for those. */
 function hollow(): never {
@@ -63,6 +65,9 @@ export function renderCoverage(): string {
     `Not there yet (404): ${identityMissing.join(' · ')}.`,
     '## Image (Glance v2)',
     table(['Operation', 'Parameters', 'State', 'Note'], imageRows(imageApiRoutes(hollow()))),
+    '## Volume (Cinder v3, microversions 3.0 to 3.70)',
+    'Each under `/v3/{project_id}` and, since 3.67, under `/v3`.',
+    table(['Operation', 'State', 'Rule or note'], volumeRows(volumeApiRoutes(hollow()))),
     '## Other services',
     `Not there yet: ${servicesMissing.join(' · ')}.`,
     '',

@@ -55,7 +55,6 @@ export const identityMissing: readonly string[] = [
 
 /** Services of the plan that are not there at all. */
 export const servicesMissing: readonly string[] = [
-  'Volume (Cinder v3): volumes are made by `pileus volume` and served by NBD',
   'Compute (Nova, Placement)',
   'Network (Neutron)',
   'Orchestration (Heat)',

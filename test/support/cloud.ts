@@ -10,7 +10,15 @@ export const launcher = join(root, 'pileus');
 
 export interface CloudInfo {
   readonly endpoints: Record<
-    's3' | 'swift' | 'swift_auth_v1' | 'identity' | 'nbd' | 'metrics' | 'health',
+    | 's3'
+    | 'swift'
+    | 'swift_auth_v1'
+    | 'identity'
+    | 'image'
+    | 'volume'
+    | 'nbd'
+    | 'metrics'
+    | 'health',
     string
   >;
   readonly admin: { username: string; password: string; project: string; domain: string };

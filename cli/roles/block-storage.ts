@@ -1,0 +1,125 @@
+/** The volume service over the block gateway; backups are objects of the project they belong to. */
+import { credentialsOf, type Identity } from '#cloud/identity';
+import {
+  type BackupStores,
+  type BlockStorage,
+  createBlockStorage,
+  type EngineBackupStore,
+  type VolumeEngine,
+  type VolumeImages,
+} from '#cloud/volume';
+import { Failure, isFailure, systemClock } from '#common';
+import { accountOf, type Container, type ObjectService } from '#proxy';
+import type { CloudStatus } from '../cloud-types.ts';
+import type { RoleContext } from './context.ts';
+import type { Controller } from './controller.ts';
+import type { Gateway } from './gateway.ts';
+
+export interface BlockStorageParts
+  extends Pick<Controller, 'state' | 'operations' | 'quotas' | 'identity'> {
+  readonly objects: ObjectService;
+  readonly gateway: Gateway;
+  readonly images: VolumeImages;
+  /** Where NBD clients connect, `nbd://host:port`. */
+  readonly nbd: string;
+  readonly status: () => Promise<CloudStatus>;
+}
+
+export async function openBlockStorage(
+  parts: BlockStorageParts,
+  context: RoleContext,
+): Promise<BlockStorage> {
+  const { state, operations, quotas, identity, gateway } = parts;
+  const nbd = new URL(parts.nbd);
+  return await createBlockStorage({
+    ...{ state, operations, quotas },
+    engine: engineOf(gateway.volumes),
+    images: parts.images,
+    backups: backupStores(parts.objects),
+    projects: { exists: (id) => identity.hasProject(id) },
+    settings: context.settings.volume,
+    host: context.name,
+    nbd: { host: nbd.hostname, port: Number(nbd.port), socketPath: gateway.socketPath },
+    space: async () => spaceOf(await parts.status(), context.settings.cloud.replicas),
+    clock: systemClock,
+    random: context.random,
+    log: context.log.child({ room: 'volume' }),
+    authenticate: (token) => callerOf(identity, token),
+  });
+}
+
+/** What the gateway's volumes cannot do yet is refused as such. */
+function engineOf(volumes: Gateway['volumes']): VolumeEngine {
+  const absent = { backup: notYet, restore: notYet, deleteBackup: notYet };
+  return new Proxy(volumes, {
+    get: (target, name) => Reflect.get(absent, name) ?? bound(target, Reflect.get(target, name)),
+  }) as Gateway['volumes'] & typeof absent;
+}
+
+const bound = (target: object, member: unknown): unknown =>
+  typeof member === 'function' ? member.bind(target) : member;
+
+async function notYet(): Promise<never> {
+  throw new Failure('invalid', 'not-implemented', 'Not implemented', {
+    facts: { what: 'This use of volumes' },
+  });
+}
+
+/** Until the image service has a face for volumes. */
+export const noImages: VolumeImages = {
+  find: notYet,
+  create: notYet,
+  fill: notYet,
+  abandon: notYet,
+};
+
+async function callerOf(identity: Identity, token: string) {
+  const info = await identity.validateToken(token);
+  if (info === undefined) return undefined;
+  return {
+    token,
+    userId: info.user.id,
+    projectId: info.scope.kind === 'project' ? info.scope.id : undefined,
+    isAdmin: info.roles.some(({ name }) => name === 'admin'),
+    credentials: credentialsOf(info),
+  };
+}
+
+/** What a volume could fill: every byte is kept as often as there are replicas. */
+function spaceOf({ devices }: CloudStatus, replicas: number) {
+  const sum = (field: 'usedBytes' | 'freeBytes') =>
+    devices.reduce((total, device) => total + device[field], 0) / replicas;
+  return { totalBytes: sum('usedBytes') + sum('freeBytes'), freeBytes: sum('freeBytes') };
+}
+
+function backupStores(objects: ObjectService): BackupStores {
+  return { open: (project, container) => backupStore(objects, accountOf(project), container) };
+}
+
+/** A container of the project's own account, made when the first backup goes there. */
+function backupStore(objects: ObjectService, account: string, name: string): EngineBackupStore {
+  const open = () => objects.containers.open(account, name);
+  const ensure = async (): Promise<Container> => {
+    try {
+      return await open();
+    } catch (error) {
+      if (!isFailure(error, 'missing')) throw error;
+      return (await objects.containers.create({ account, name })).container;
+    }
+  };
+  return {
+    put: async (object, chunks) => {
+      const body = Buffer.concat(chunks);
+      await objects.objects.put({ container: await ensure(), name: object, body });
+    },
+    get: async (object) => {
+      const found = await objects.objects.get({ container: await open(), name: object });
+      const chunks: Buffer[] = [];
+      for await (const chunk of found.read(0, found.info.size)) chunks.push(Buffer.from(chunk));
+      return Buffer.concat(chunks);
+    },
+    delete: async (object) => {
+      await objects.objects.delete({ container: await open(), name: object });
+    },
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * What the volume service asks of its neighbours; `cli/` hands them in. The block gateway's volume service has the shape of
+ * `VolumeEngine`, whose calls may be repeated with the same id.
+ */
+
+export interface EngineQos {
+  readonly iops?: number;
+  readonly readIops?: number;
+  readonly writeIops?: number;
+  readonly bytesPerS?: number;
+  readonly readBytesPerS?: number;
+  readonly writeBytesPerS?: number;
+  readonly iopsPerGib?: number;
+  readonly bytesPerSPerGib?: number;
+}
+
+export type EngineSource =
+  | { readonly volume: string }
+  | { readonly volume: string; readonly snapshot: string };
+
+export interface EngineVolume {
+  readonly id: string;
+  readonly sizeBytes: number;
+}
+
+export interface EngineSnapshot {
+  readonly id: string;
+  readonly sizeBytes: number;
+}
+
+/** What a client of NBD needs. */
+export interface EngineCredentials {
+  readonly id: string;
+  readonly volume: string;
+  readonly mode: 'rw' | 'ro';
+  readonly exportName: string;
+  readonly pskIdentity: string;
+  readonly pskKey: string;
+}
+
+export interface EngineBackupStore {
+  put(name: string, chunks: readonly Buffer[]): Promise<void>;
+  get(name: string): Promise<Buffer>;
+  delete(name: string): Promise<void>;
+}
+
+export interface EngineBackupRecord {
+  readonly id: string;
+  readonly volume: string;
+  readonly snapshot: string;
+  readonly sizeBytes: number;
+  readonly createdUs: number;
+  readonly prefix: string;
+  readonly chain: readonly string[];
+  readonly objects: number;
+  readonly changedBytes: number;
+  readonly shippedBytes: number;
+}
+
+export interface EngineProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface EngineEncryption {
+  readonly keyId: string;
+  readonly cipher: 'aes-256-xts';
+}
+
+export interface VolumeEngine {
+  get(id: string): Promise<EngineVolume>;
+  create(wanted: {
+    readonly id: string;
+    readonly name: string;
+    readonly project: string;
+    readonly sizeBytes: number;
+    readonly from?: EngineSource;
+    readonly qos?: EngineQos;
+    readonly encryption?: EngineEncryption;
+    readonly sealed?: boolean;
+  }): Promise<EngineVolume>;
+  delete(id: string, options?: { readonly force?: boolean }): Promise<void>;
+  extend(id: string, sizeBytes: number): Promise<EngineVolume>;
+  change(
+    id: string,
+    change: { readonly name?: string; readonly project?: string; readonly qos?: EngineQos },
+  ): Promise<EngineVolume>;
+  snapshot(
+    volume: string,
+    wanted: { readonly id?: string; readonly name?: string },
+  ): Promise<EngineSnapshot>;
+  deleteSnapshot(volume: string, snapshot: string): Promise<void>;
+  revert(volume: string, to: { readonly snapshot: string }): Promise<EngineVolume>;
+  attach(request: {
+    readonly id?: string;
+    readonly volume: string;
+    readonly mode?: 'rw' | 'ro';
+    readonly note?: string;
+  }): Promise<EngineCredentials>;
+  credentials(volume: string, attachment: string): Promise<EngineCredentials>;
+  detach(volume: string, attachment: string, options?: { readonly force?: boolean }): Promise<void>;
+  backup(request: {
+    readonly id: string;
+    readonly volume: string;
+    readonly snapshot: string;
+    readonly parent?: EngineBackupRecord;
+    readonly store: EngineBackupStore;
+    readonly prefix: string;
+    readonly onProgress?: (progress: EngineProgress) => void;
+    readonly signal?: AbortSignal;
+  }): Promise<EngineBackupRecord>;
+  /** Removes a backup's objects; what later backups of its chain need is refused (`conflict`). */
+  deleteBackup(request: {
+    readonly record: EngineBackupRecord;
+    readonly store: EngineBackupStore;
+  }): Promise<void>;
+  restore(request: {
+    readonly record: EngineBackupRecord;
+    readonly store: EngineBackupStore;
+    readonly id?: string;
+    readonly name: string;
+    readonly project: string;
+    readonly sizeBytes?: number;
+    readonly onProgress?: (progress: EngineProgress) => void;
+    readonly signal?: AbortSignal;
+  }): Promise<EngineVolume>;
+}
+
+/** An image as a volume can be made of it. */
+export interface ImageSource {
+  readonly id: string;
+  readonly name: string;
+  /** The sealed volume that holds its bytes. */
+  readonly volumeId: string;
+  readonly virtualBytes: number;
+  readonly minDiskGib: number;
+  readonly minRamMib: number;
+  readonly sizeBytes: number;
+  readonly checksum: string | null;
+  readonly containerFormat: string;
+  readonly diskFormat: string;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+export interface NewImage {
+  readonly name: string;
+  readonly containerFormat: string;
+  readonly diskFormat: string;
+  readonly visibility: string;
+  readonly protected: boolean;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+/** The image service, as far as volumes need it. */
+export interface VolumeImages {
+  /** Fails `missing` when the caller may not see it, `conflict` when it is not active. */
+  find(imageId: string, token: string): Promise<ImageSource>;
+  /** Registers a queued image; its bytes come by `fill`. Returns its id. */
+  create(image: NewImage, token: string): Promise<string>;
+  /** The content of the image is that of the volume's snapshot, by reference. */
+  fill(
+    imageId: string,
+    source: { readonly volume: string; readonly snapshot: string },
+  ): Promise<void>;
+  /** The bytes will not come: the image is deleted, or says why it has none. */
+  abandon(imageId: string): Promise<void>;
+}
+
+/** Where backups of a project go: a container of the object store, as that project. */
+export interface BackupStores {
+  open(project: string, container: string): EngineBackupStore;
+}
+
+/** Names and ids of identity, for tenants that a request names. */
+export interface Projects {
+  exists(projectId: string): Promise<boolean>;
+}

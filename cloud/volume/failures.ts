@@ -1,0 +1,101 @@
+/** Every failure the volume API can answer with, in Cinder's words and status codes. */
+import type { Facts, Failure } from '#common';
+import { type Dialect, type FailureTable, failureOf } from '../api/index.ts';
+
+const reason = (facts: Facts) => String(facts.why ?? '');
+
+export const volumeFailures = {
+  unauthorized: { kind: 'denied', status: 401, say: () => 'Authentication required' },
+  'forbidden-action': {
+    kind: 'denied',
+    status: 403,
+    say: (facts) => `Policy doesn't allow ${facts.action} to be performed.`,
+  },
+  'schema-invalid': { kind: 'invalid', status: 400, say: (facts) => String(facts.detail) },
+  'body-invalid': {
+    kind: 'invalid',
+    status: 400,
+    say: (facts) => `Malformed request body: ${facts.detail}`,
+  },
+  'body-too-large': { kind: 'invalid', status: 413, say: () => 'Request is too large.' },
+  'page-invalid': { kind: 'invalid', status: 400, say: (facts) => String(facts.detail) },
+  'route-missing': {
+    kind: 'missing',
+    status: 404,
+    say: () => 'The resource could not be found.',
+  },
+  'method-not-allowed': {
+    kind: 'invalid',
+    status: 405,
+    say: () => 'The method specified is not allowed for this resource.',
+  },
+  'url-malformed': { kind: 'invalid', status: 400, say: () => 'Malformed request url' },
+  'not-found': {
+    kind: 'missing',
+    status: 404,
+    say: (facts) => `${facts.what} ${facts.id} could not be found.`,
+  },
+  'invalid-input': {
+    kind: 'invalid',
+    status: 400,
+    say: (facts) => `Invalid input received: ${reason(facts)}`,
+  },
+  refused: { kind: 'invalid', status: 400, say: reason },
+  'invalid-volume': {
+    kind: 'invalid',
+    status: 400,
+    say: (facts) => `Invalid volume: ${reason(facts)}`,
+  },
+  'invalid-snapshot': {
+    kind: 'invalid',
+    status: 400,
+    say: (facts) => `Invalid snapshot: ${reason(facts)}`,
+  },
+  'invalid-backup': {
+    kind: 'invalid',
+    status: 400,
+    say: (facts) => `Invalid backup: ${reason(facts)}`,
+  },
+  'refused-conflict': { kind: 'conflict', status: 409, say: reason },
+  'over-quota': {
+    kind: 'busy',
+    status: 413,
+    say: reason,
+  },
+  'not-implemented': {
+    kind: 'invalid',
+    status: 501,
+    say: (facts) => `${facts.what} is not implemented.`,
+  },
+} as const satisfies FailureTable;
+
+export type VolumeCode = keyof typeof volumeFailures;
+
+export function volumeFailure(code: VolumeCode, facts: Facts = {}, cause?: unknown): Failure {
+  return failureOf(volumeFailures, code, facts, cause);
+}
+
+export const notFound = (what: string, id: string): Failure =>
+  volumeFailure('not-found', { what, id });
+
+/** Cinder's name for each status, which is the one key of an error body. */
+const faultNames: Readonly<Record<number, string>> = {
+  400: 'badRequest',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'itemNotFound',
+  405: 'badMethod',
+  409: 'conflictingRequest',
+  413: 'overLimit',
+  415: 'badMediaType',
+  429: 'overLimit',
+  501: 'notImplemented',
+  503: 'serviceUnavailable',
+};
+
+export const volumeDialect: Dialect = {
+  failures: volumeFailures,
+  body: ({ status, message }) => ({
+    [faultNames[status] ?? 'computeFault']: { code: status, message },
+  }),
+};

@@ -1,0 +1,90 @@
+/** What administrators do to a volume when something is wrong with it. */
+import Type from 'typebox';
+import { isFailure } from '#common';
+import type { VolumeCore } from '../../core.ts';
+import { volumeFailure } from '../../failures.ts';
+import * as fields from '../../fields.ts';
+import { setWorked, visibleRow } from '../../rows.ts';
+import { poolOf } from '../volume-views.ts';
+import { beginDelete } from '../volumes.ts';
+import { type Action, accepted, action } from './action.ts';
+
+const actions = 'volume_extension:volume_admin_actions';
+const word = fields.optional(Type.String({ maxLength: 64 }));
+
+export function adminActions(core: VolumeCore): readonly Action[] {
+  return [
+    action({
+      name: 'os-reset_status',
+      policy: `${actions}:reset_status`,
+      body: Type.Object({ status: word, attach_status: word, migration_status: word }),
+      run: async (_request, volume) => {
+        await lookAgain(core, volume.id);
+        return accepted;
+      },
+    }),
+    action({
+      name: 'os-force_delete',
+      policy: `${actions}:force_delete`,
+      body: Type.Object({}),
+      run: async (request, volume) => {
+        await core.change(async (transaction) => {
+          const row = await visibleRow(transaction, request, 'volume', volume.id);
+          await beginDelete(core, transaction, request, row, { cascade: true, force: true });
+        });
+        return accepted;
+      },
+    }),
+    action({
+      name: 'os-migrate_volume',
+      policy: `${actions}:migrate_volume`,
+      body: Type.Object({
+        host: fields.optional(fields.text),
+        cluster: fields.optional(fields.text),
+        force_host_copy: Type.Optional(fields.flag),
+        lock_volume: Type.Optional(fields.flag),
+      }),
+      run: async (_request, volume, { host, cluster }) => {
+        const wanted = host ?? cluster ?? '';
+        // There is one pool, and data moves between devices by the ring, not volume by volume.
+        if (wanted === poolOf(core) || wanted === core.host)
+          throw volumeFailure('invalid-input', {
+            why: `Destination host must be different than the current host of volume ${volume.id}.`,
+          });
+        throw volumeFailure('refused', { why: `No available service named ${wanted}.` });
+      },
+    }),
+    action({
+      name: 'os-migrate_volume_completion',
+      policy: `${actions}:migrate_volume_completion`,
+      body: Type.Object({ new_volume: fields.uuid, error: Type.Optional(fields.flag) }),
+      run: async (_request, volume) => {
+        throw volumeFailure('invalid-volume', { why: `Volume ${volume.id} is not migrating.` });
+      },
+    }),
+  ];
+}
+
+/**
+ * A status is computed, so there is none to set: what can be done is to look again. A volume that the engine has is there, whatever failed
+ * before; one that it has not is not.
+ */
+async function lookAgain(core: VolumeCore, id: string): Promise<void> {
+  const there = await isThere(core, id);
+  await core.change((transaction) =>
+    setWorked(transaction, 'volume', id, {
+      made: there ? 1 : 0,
+      failure: there ? null : 'The volume is not in the store.',
+    }),
+  );
+}
+
+async function isThere(core: VolumeCore, id: string): Promise<boolean> {
+  try {
+    await core.engine.get(id);
+    return true;
+  } catch (error) {
+    if (isFailure(error) && error.kind === 'missing') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,40 @@
+/** What extra specs and QoS specs of a volume type mean to the engine. */
+import type { EngineQos } from './engine.ts';
+import { parseMap } from './fields.ts';
+import type { QosRow, TypeRow } from './tables.ts';
+
+/** Extra specs that everybody may see; the others are for administrators. */
+export const visibleSpecs = ['RESKEY:availability_zones', 'multiattach', 'replication_enabled'];
+
+/** `<is> True`, as extra specs spell a flag. */
+export function isTrue(spec: string | undefined): boolean {
+  return spec !== undefined && /^<is>\s*true$/i.test(spec.trim());
+}
+
+export function typeAllowsMultiattach(type: TypeRow): boolean {
+  return isTrue(parseMap(type.specs_json).multiattach);
+}
+
+/** QoS specs that the gateway enforces, by Cinder's front-end names. */
+const qosFields: Readonly<Record<string, keyof EngineQos>> = {
+  total_iops_sec: 'iops',
+  read_iops_sec: 'readIops',
+  write_iops_sec: 'writeIops',
+  total_bytes_sec: 'bytesPerS',
+  read_bytes_sec: 'readBytesPerS',
+  write_bytes_sec: 'writeBytesPerS',
+  total_iops_sec_per_gb: 'iopsPerGib',
+  total_bytes_sec_per_gb: 'bytesPerSPerGib',
+};
+
+/** Limits that hold wherever the specs say "front-end" or "back-end": one place enforces both. */
+export function engineQos(qos: QosRow | undefined): EngineQos {
+  if (qos === undefined) return {};
+  const limits: Partial<Record<keyof EngineQos, number>> = {};
+  for (const [name, value] of Object.entries(parseMap(qos.specs_json))) {
+    const field = Object.hasOwn(qosFields, name) ? qosFields[name] : undefined;
+    const limit = Number(value);
+    if (field !== undefined && Number.isFinite(limit) && limit > 0) limits[field] = limit;
+  }
+  return limits;
+}

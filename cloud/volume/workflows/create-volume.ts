@@ -1,0 +1,118 @@
+/** Making a volume: one step of the engine, whatever it is made of. */
+import Type, { type Static } from 'typebox';
+import { declareWorkflow, type Workflow } from '#cloud/operations';
+import { roomOf } from '#cloud/state';
+import { Failure } from '#common';
+import type { VolumeCore } from '../core.ts';
+import type { EngineQos } from '../engine.ts';
+import { finish } from '../operations.ts';
+import { findRow, setWorked } from '../rows.ts';
+import { engineQos } from '../specs.ts';
+import type { VolumeRow, VolumeTables } from '../tables.ts';
+import { recordOf } from './backup-records.ts';
+import { missingIsDone } from './missing.ts';
+
+const source = Type.Union([
+  Type.Object({ kind: Type.Literal('empty') }),
+  Type.Object({ kind: Type.Literal('volume'), volumeId: Type.String() }),
+  Type.Object({
+    kind: Type.Literal('snapshot'),
+    volumeId: Type.String(),
+    snapshotId: Type.String(),
+  }),
+  Type.Object({ kind: Type.Literal('image'), imageId: Type.String(), volumeId: Type.String() }),
+  Type.Object({ kind: Type.Literal('backup'), backupId: Type.String() }),
+]);
+const input = Type.Object({ volumeId: Type.String(), source });
+export type CreateInput = Static<typeof input>;
+
+// A restore ships a whole disk; everything else takes constant time.
+export const shipTimeoutMs = 24 * 3_600_000;
+
+type Report = (done: number, total: number, unit?: string) => void;
+
+export function createVolumeWorkflow(core: VolumeCore): Workflow {
+  return declareWorkflow({
+    name: 'volume.create',
+    input,
+    steps: [
+      {
+        name: 'make',
+        timeoutMs: shipTimeoutMs,
+        retriesMax: 5,
+        run: async ({ input: wanted, operation, progress, signal }) => {
+          const row = await theRow(core, wanted.volumeId);
+          await makeVolume(core, row, wanted.source, { signal, progress });
+          return {
+            commit: (transaction) =>
+              setWorked(
+                roomOf<VolumeTables>(transaction),
+                'volume',
+                row.id,
+                { made: 1 },
+                operation.id,
+              ),
+          };
+        },
+        undo: async ({ input: { volumeId } }) => {
+          await missingIsDone(() => core.engine.delete(volumeId, { force: true }));
+          return undefined;
+        },
+      },
+    ],
+    ended: (transaction, operation, { volumeId }) =>
+      finish(core, roomOf<VolumeTables>(transaction), 'volume', volumeId, operation),
+  });
+}
+
+/** The engine's volume behind a row; made or adopted. */
+export async function makeVolume(
+  core: VolumeCore,
+  row: VolumeRow,
+  from: CreateInput['source'],
+  step: { readonly signal: AbortSignal; readonly progress: Report },
+): Promise<void> {
+  const qos = await qosOf(core, row.type_id);
+  const common = {
+    id: row.id,
+    name: row.name ?? row.id,
+    project: row.project_id,
+    sizeBytes: row.size_gib * 2 ** 30,
+  };
+  if (from.kind !== 'backup') {
+    await core.engine.create({ ...common, ...engineSource(from), qos });
+    return;
+  }
+  await core.engine.restore({
+    ...common,
+    ...(await recordOf(core, from.backupId)),
+    signal: step.signal,
+    onProgress: ({ doneBytes, totalBytes }) => step.progress(doneBytes, totalBytes, 'bytes'),
+  });
+  await core.engine.change(row.id, { qos });
+}
+
+export async function qosOf(core: VolumeCore, typeId: string): Promise<EngineQos> {
+  const row = await core.db
+    .selectFrom('volume_qos')
+    .innerJoin('volume_type', 'volume_type.qos_id', 'volume_qos.id')
+    .selectAll('volume_qos')
+    .where('volume_type.id', '=', typeId)
+    .executeTakeFirst();
+  return engineQos(row);
+}
+
+function engineSource(from: CreateInput['source']) {
+  if (from.kind === 'snapshot')
+    return { from: { volume: from.volumeId, snapshot: from.snapshotId } };
+  if (from.kind === 'volume' || from.kind === 'image') return { from: { volume: from.volumeId } };
+  return {};
+}
+
+export async function theRow(core: VolumeCore, volumeId: string): Promise<VolumeRow> {
+  const row = await findRow(core.db, 'volume', volumeId);
+  if (row !== undefined) return row;
+  throw new Failure('missing', 'volume-row-missing', 'The volume is not known any more', {
+    facts: { volumeId },
+  });
+}
