@@ -12,6 +12,7 @@ import { Failure } from '#common';
 import type { ImageCaller } from './caller.ts';
 import type { ImageCore } from './core.ts';
 import { imageFailures } from './failures.ts';
+import { metadefRoutes } from './metadefs/routes.ts';
 import { imageRules } from './policies.ts';
 import { actionRoutes } from './resources/actions.ts';
 import { cacheRoutes } from './resources/cache.ts';
@@ -37,6 +38,7 @@ export function imageApiRoutes(core: ImageCore): Route<ImageCaller>[] {
     ...importRoutes(core),
     ...taskRoutes(core),
     ...cacheRoutes(),
+    ...metadefRoutes(core),
     ...schemaRoutes(),
   ];
 }

@@ -85,6 +85,30 @@ export type TaskRow = {
   expires_at_us: number | null;
 };
 
+export type NamespaceRow = {
+  id: string;
+  namespace: string;
+  owner: string;
+  visibility: string;
+  protected: number;
+  display_name: string | null;
+  description: string | null;
+  created_at_us: number;
+  updated_at_us: number;
+};
+
+export type MetadefKind = 'object' | 'property' | 'tag' | 'resource_type';
+
+export type MetadefRow = {
+  namespace_id: string;
+  kind: MetadefKind;
+  name: string;
+  /** JSON object: everything but the name. */
+  document: string;
+  created_at_us: number;
+  updated_at_us: number;
+};
+
 export type ImageTables = {
   image_image: ImageRow;
   image_property: PropertyRow;
@@ -93,4 +117,6 @@ export type ImageTables = {
   image_content: ContentRow;
   image_transfer: TransferRow;
   image_task: TaskRow;
+  image_metadef_namespace: NamespaceRow;
+  image_metadef_item: MetadefRow;
 };

@@ -47,7 +47,7 @@ assert [store.id for store in images.stores()] == ['pileus']
 assert set(images.get('/info/import').json()['import-methods']['value']) >= {'glance-direct', 'web-download'}
 assert images.get_images_schema().name == 'images'
 assert images.get_image_schema().properties['disk_format']
-same = images.create_image(name='sdk3', disk_format='qcow2', container_format='bare', data=io.BytesIO(qcow2), validate_checksum=True)
+same = images.create_image(name='sdk3', disk_format='qcow2', container_format='bare', data=qcow2, validate_checksum=True)
 assert same.checksum == images.get_image(made.id).checksum
 names = {image.name for image in images.images(sort='name:asc', limit=2)}
 assert {'sdk2', 'sdk3'} <= names, names
