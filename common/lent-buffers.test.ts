@@ -33,6 +33,16 @@ test('a view gives back once, and a part of it never', () => {
   expect(again[0]?.buffer).not.toBe(again[1]?.buffer);
 });
 
+test('memory of a size that is not asked for any more makes room', () => {
+  const buffers = new LentBuffers(1024 * kib);
+  const old = Array.from({ length: 3 }, () => lendFilled(buffers, 320 * kib, 1));
+  for (const view of old) giveBack(view);
+  const views = Array.from({ length: 3 }, () => lendFilled(buffers, 512 * kib, 2));
+  for (const view of views) giveBack(view);
+  expect(buffers.unusedBytes).toBe(1024 * kib);
+  expect(buffers.take(512 * kib).buffer).toBe(views[1]?.buffer);
+});
+
 test('small memory and what exceeds the bound are not kept', () => {
   const buffers = new LentBuffers(200 * kib);
   const views = [1, 2, 3].map((fill) => lendFilled(buffers, 128 * kib, fill));

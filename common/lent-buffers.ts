@@ -55,11 +55,23 @@ export class LentBuffers {
   /** What was taken, when it was not lent and nobody can write to it any more. */
   keep(memory: Buffer): void {
     const size = memory.length;
-    if (size < keptBytesMin || this.freeBytes + size > this.freeBytesMax) return;
+    if (size < keptBytesMin) return;
+    if (this.freeBytes + size > this.freeBytesMax) this.forgetOthers(size);
+    if (this.freeBytes + size > this.freeBytesMax) return;
     const same = this.free.get(size);
     if (same === undefined) this.free.set(size, [memory]);
     else same.push(memory);
     this.freeBytes += size;
+  }
+
+  /** What is asked for now is worth more room than what was asked for once. */
+  private forgetOthers(size: number): void {
+    const same = this.free.get(size);
+    this.free.clear();
+    this.freeBytes = 0;
+    if (same === undefined) return;
+    this.free.set(size, same);
+    this.freeBytes = same.length * size;
   }
 }
 
@@ -71,7 +83,7 @@ export function giveBack(view: Buffer): void {
   loan.lender.keep(loan.memory);
 }
 
-/** Few sizes, so that what one read leaves fits the next. */
+/** Few sizes, so that what one read leaves fits the next; near enough, because a view that is kept keeps all of it. */
 function sizeFor(bytes: number): number {
-  return 2 ** Math.ceil(Math.log2(bytes));
+  return Math.ceil(bytes / keptBytesMin) * keptBytesMin;
 }
