@@ -5,6 +5,7 @@
  * locked its row and then seen that no image and no transfer refers to it; from there it never comes back.
  */
 import type { ImageCore, Tx } from '../core.ts';
+import type { ContentRow } from '../tables.ts';
 
 /** Called after a reference was taken away: drops the content if that was the last one. */
 export async function releaseContent(tx: Tx, contentId: string): Promise<void> {
@@ -107,14 +108,26 @@ export async function deleteDropped(core: ImageCore): Promise<number> {
     .where('volume_state', '<>', 'wanted')
     .limit(100)
     .execute();
-  for (const { id, volume_state } of rows) {
-    if (volume_state !== 'none') await core.volumes?.delete(id);
-    await core.store.delete(id);
-    await core.db
-      .deleteFrom('image_content')
-      .where('id', '=', id)
-      .where('state', '=', 'dropping')
-      .execute();
+  for (const row of rows) {
+    try {
+      await deleteOne(core, row);
+    } catch (error) {
+      // The next sweep tries again; the others do not have to wait for this one.
+      core.log.warn({ err: error, contentId: row.id }, 'cannot delete the bytes of an image yet');
+    }
   }
   return rows.length;
+}
+
+async function deleteOne(
+  core: ImageCore,
+  { id, volume_state }: Pick<ContentRow, 'id' | 'volume_state'>,
+): Promise<void> {
+  if (volume_state !== 'none') await core.volumes?.delete(id);
+  await core.store.delete(id);
+  await core.db
+    .deleteFrom('image_content')
+    .where('id', '=', id)
+    .where('state', '=', 'dropping')
+    .execute();
 }

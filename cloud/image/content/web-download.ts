@@ -73,6 +73,8 @@ async function follow(
     // The bytes as they are: one that is compressed on the way would be another file.
     const headers = { 'accept-encoding': 'identity', 'user-agent': 'pileus-image' };
     const answer = await request(at.href, { dispatcher: agent, signal, headers });
+    // Whoever reads it is told; when nobody does any more, an end that comes late is no news.
+    answer.body.on('error', () => undefined);
     const { statusCode } = answer;
     if (statusCode === 200) {
       const length = Number(answer.headers['content-length']);
