@@ -31,7 +31,7 @@ const testPackages = [
   'wrk',
   'procps',
   'postgresql',
-  'redis-server',
+  'redis-tools',
 ];
 
 /** Kinds of test in the order in which they run: what each folder or name holds. */

@@ -19,14 +19,16 @@ import { imageMigrations } from '#cloud/image';
 import { AuditTrail, Events, journalMigrations, keepJournal, type NewEvent } from '#cloud/journal';
 import {
   createOperations,
+  loadWaker,
   type Operation,
   type Operations,
   operationMigrations,
+  type Waker,
 } from '#cloud/operations';
 import { createQuotas, type Quotas, quotaMigrations } from '#cloud/quotas';
 import { openState, type State } from '#cloud/state';
 import { volumeMigrations } from '#cloud/volume';
-import { systemClock, systemDisk, type Undo } from '#common';
+import { type Logger, systemClock, systemDisk, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
 import { readPolicies } from '../policy-file.ts';
 import type { RoleContext } from './context.ts';
@@ -104,6 +106,7 @@ export async function openController(
   opened.add(() => audit.close());
   const keeping = keepJournal({ state, settings: settings.journal, clock: systemClock, log });
   opened.add(() => keeping.stop());
+  const waker = await wakerOf(context, log, opened);
   const operations = createOperations({
     state,
     settings: settings.operations,
@@ -112,9 +115,11 @@ export async function openController(
     random,
     log,
     metrics,
+    ...(waker === undefined ? {} : { announce: () => waker.announce() }),
     observe: (transaction, operation) => events.emit(transaction, eventOf(operation)),
   });
   opened.add(() => operations.close());
+  waker?.listen(() => operations.wake());
   const authenticate = callerBehind(identity);
   const control = controlService({ operations, events, audit, authenticate });
   return {
@@ -147,6 +152,20 @@ export async function openController(
       });
     },
   };
+}
+
+/** Only those who use Redis load its client. */
+async function wakerOf(
+  { settings, clusterId }: RoleContext,
+  log: Logger,
+  opened: Undo,
+): Promise<Waker | undefined> {
+  const url = settings.operations.redisUrl;
+  if (url === '') return undefined;
+  const { connectWaker } = await loadWaker();
+  const waker = connectWaker({ url, cluster: clusterId, log });
+  opened.add(() => waker.close());
+  return waker;
 }
 
 /** What followers of the feed hear of an operation. */

@@ -107,6 +107,7 @@ export class Executor {
       const rows = await store.claim({
         owner,
         workflows: [...workflows.keys()],
+        except: [...this.running.keys()],
         max: free,
         nowUs,
         leaseUntilUs: nowUs + settings.leaseMs * 1000,

@@ -6,6 +6,11 @@ export {
   type Operations,
   type OperationsOptions,
 } from './operations.ts';
+export type { Waker } from './redis-waker.ts';
+
+/** Redis's client is loaded only where a setting names one. */
+export const loadWaker = () => import('./redis-waker.ts');
+
 export { hasEnded, type Operation, type OperationError, type OperationState } from './record.ts';
 export { type OperationSettings, operationSettings } from './settings.ts';
 export {

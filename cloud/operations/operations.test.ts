@@ -223,7 +223,13 @@ describe.each(engines)('operations on %s', (engine) => {
           return { remember: { by: name } };
         }),
       ]);
-    const silent = await open({ workflows: [shared('silent')], owner: 'silent' });
+    // It looks at nothing and renews nothing while this test lasts.
+    const still = { pollMs: 60_000, leaseMs: 600_000 };
+    const silent = await open({
+      workflows: [shared('silent')],
+      owner: 'silent',
+      settings: still,
+    });
     const started = await silent.operations.start({ workflow: 'shared', input: {} });
     await expect.poll(() => owners).toEqual(['silent']);
     // What a paused process looks like from outside: its lease runs out.

@@ -80,6 +80,7 @@ export interface Operations {
 }
 
 const inputCharactersMax = 65_536;
+const countEveryMs = 1_000;
 
 export function createOperations(options: OperationsOptions): Operations {
   return new OperationRoom(options);
@@ -90,6 +91,8 @@ class OperationRoom implements Operations {
   private readonly store: OperationStore;
   private readonly workflows = new Map<string, Workflow>();
   private readonly executor: Executor;
+  private active = 0;
+  private countedMs = Number.NEGATIVE_INFINITY;
   private readonly meters: ReturnType<typeof operationMeters>;
 
   constructor(options: OperationsOptions) {
@@ -134,7 +137,23 @@ class OperationRoom implements Operations {
     return operationOf(row);
   }
 
+  /** Counted now and then: the bound is against floods, not exact. */
+  private async checkRoom(): Promise<void> {
+    const { clock, settings } = this.options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.countedMs > countEveryMs) {
+      this.countedMs = nowMs;
+      this.active = await this.store.countActive();
+    }
+    this.active++;
+    if (this.active > settings.activeMax)
+      throw new Failure('busy', 'too-many-operations', 'Too many operations are on their way', {
+        facts: { activeMax: settings.activeMax },
+      });
+  }
+
   private async write(transaction: AnyTransaction, row: OperationRow): Promise<void> {
+    await this.checkRoom();
     await roomOf<OperationTables>(transaction).insertInto('operation').values(row).execute();
     await this.options.observe?.(transaction, operationOf(row));
     this.options.state.afterCommit(transaction, () => this.wakeAll());

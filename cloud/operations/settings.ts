@@ -9,6 +9,13 @@ export const operationSettings = declareSettings({
     max: 1_000,
     about: 'Operations that this process works on at once.',
   },
+  activeMax: {
+    type: 'integer',
+    default: 20_000,
+    min: 1,
+    max: 10_000_000,
+    about: 'Operations that may be on their way in the whole cloud; one more is answered busy.',
+  },
   leaseMs: {
     type: 'integer',
     default: 15_000,

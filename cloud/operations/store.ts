@@ -50,11 +50,13 @@ export class OperationStore {
   async claim(options: {
     readonly owner: string;
     readonly workflows: readonly string[];
+    /** What this process works on already, though its lease may have run out while the process stood still. */
+    readonly except: readonly string[];
     readonly max: number;
     readonly nowUs: number;
     readonly leaseUntilUs: number;
   }): Promise<OperationRow[]> {
-    const due = await this.db
+    let query = this.db
       .selectFrom('operation')
       .select(['id', 'lease_epoch', 'undoing'])
       .where('ended_at_us', 'is', null)
@@ -62,8 +64,9 @@ export class OperationStore {
       .where('lease_until_us', '<=', options.nowUs)
       .where('workflow', 'in', options.workflows)
       .orderBy('due_at_us')
-      .limit(options.max)
-      .execute();
+      .limit(options.max);
+    if (options.except.length > 0) query = query.where('id', 'not in', options.except);
+    const due = await query.execute();
     const claimed: OperationRow[] = [];
     for (const { id, lease_epoch, undoing } of due) {
       // Another controller may have been faster: then its epoch is another.
@@ -167,8 +170,8 @@ export class OperationStore {
     return child !== undefined;
   }
 
-  async countActive(db: Kysely<OperationTables>): Promise<number> {
-    const row = await db
+  async countActive(): Promise<number> {
+    const row = await this.db
       .selectFrom('operation')
       .select((select) => select.fn.countAll<number>().as('count'))
       .where('ended_at_us', 'is', null)
