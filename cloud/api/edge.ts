@@ -81,6 +81,8 @@ export interface ApiServerParts {
   readonly bounds: EdgeBounds;
 }
 
+type Actor = Pick<Caller, 'userId' | 'projectId'>;
+
 const bodyDepthMax = 32;
 
 export class Edge<C extends Caller> {
@@ -184,7 +186,7 @@ export class Edge<C extends Caller> {
     reply: FastifyReply,
   ): Promise<void> {
     const startedMs = this.parts.clock.monotonicMs();
-    let callerSeen: C | undefined;
+    let actor: Actor | undefined;
     const gate = route.streams ? this.parts.streamGate : this.parts.gate;
     try {
       await gate.enter();
@@ -197,13 +199,14 @@ export class Edge<C extends Caller> {
     if (route.streams) request.raw.socket.setTimeout(this.parts.bounds.streamIdleMs);
     try {
       const caller = await this.callerOf(request);
-      callerSeen = caller;
+      actor = caller;
       this.limitRate(request, caller);
       if (caller === undefined && route.policy !== 'public')
         throw failureOf(this.service.dialect.failures, 'unauthorized');
       const api = this.requestOf(request, caller, version, this.bodyOf(route, request));
       await this.enforce(route, api);
       const answer = await route.handle(api);
+      actor = answer.actor ?? actor;
       this.head(reply, request, version);
       reply.code(answer.status ?? 200);
       if (answer.headers !== undefined) reply.headers(answer.headers);
@@ -218,7 +221,7 @@ export class Edge<C extends Caller> {
       gate.leave();
       if (route.streams) drain(request, this.parts.clock, this.parts.bounds.drainMs);
       const seconds = (this.parts.clock.monotonicMs() - startedMs) / 1000;
-      this.account(route, request, reply.statusCode, seconds, callerSeen);
+      this.account(route, request, reply.statusCode, seconds, actor);
     }
   }
 
@@ -345,7 +348,7 @@ export class Edge<C extends Caller> {
     request: FastifyRequest,
     status: number,
     seconds: number,
-    caller: C | undefined,
+    actor: Actor | undefined,
   ): void {
     const labels = { service: this.service.name, method: request.method, path: route.path };
     this.parts.durations.observe(labels, seconds);
@@ -357,8 +360,8 @@ export class Edge<C extends Caller> {
       method: request.method,
       path: request.url.split('?', 1)[0] ?? '',
       status,
-      userId: caller?.userId,
-      projectId: caller?.projectId,
+      userId: actor?.userId,
+      projectId: actor?.projectId,
       from: request.ip,
       requestId: request.id,
       globalRequestId: globalIdOf(request),

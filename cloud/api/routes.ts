@@ -49,6 +49,8 @@ export interface ApiReply {
   /** Instead of `body`: bytes, sent as fast as the client takes them. `headers` name their type and length. */
   readonly stream?: StreamSource;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whom the audit trail names where the request came without a token, such as a log-in. */
+  readonly actor?: { readonly userId: string; readonly projectId: string | undefined };
 }
 
 /** What a route takes: JSON by a schema, bytes that its handler reads, or nothing. */

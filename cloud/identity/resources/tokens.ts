@@ -52,7 +52,15 @@ export function tokenRoutes(
         if ('receipt' in result) return receiptReply(core, result);
         const { token, info } = result;
         const view = await tokenView(core, info, withCatalog(request));
-        return { status: 201, body: { token: view }, headers: { 'X-Subject-Token': token } };
+        return {
+          status: 201,
+          body: { token: view },
+          headers: { 'X-Subject-Token': token },
+          actor: {
+            userId: info.user.id,
+            projectId: info.scope.kind === 'project' ? info.scope.id : undefined,
+          },
+        };
       },
     }),
     route({

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMetrics, parseSettings, silentLogger, systemRandom, Undo } from '#common';
+import { dataFolder } from '../../cli/data-folder.ts';
+import { type Controller, openController } from '../../cli/roles/controller.ts';
+import { settingsRooms } from '../../cli/settings.ts';
 import { childWorkflow, sampleWorkflow } from '../../cloud/operations/testing/sample.ts';
 import { TestDatabase } from '../../cloud/state/testing/engines.ts';
-import { dataFolder } from '../data-folder.ts';
-import { settingsRooms } from '../settings.ts';
-import { type Controller, openController } from './controller.ts';
 
 let root: string;
 let database: TestDatabase;
