@@ -3,13 +3,13 @@ import Type, { type Static } from 'typebox';
 import { isFailure } from '#common';
 import type { Route } from '../../api/index.ts';
 import { callerOf, flagOf, projectOf, type Request, scoped, type VolumeCaller } from '../caller.ts';
-import type { VolumeCore } from '../core.ts';
+import type { Tx, VolumeCore } from '../core.ts';
 import type { ImageSource } from '../engine.ts';
-import { volumeFailure } from '../failures.ts';
+import { notFound, volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
 import { begin } from '../operations.ts';
 import { hold, refuseTooLarge, volumeAmounts } from '../quotas.ts';
-import { visibleRow } from '../rows.ts';
+import { findRow, visibleRow } from '../rows.ts';
 import { typeAllowsMultiattach } from '../specs.ts';
 import type { TypeRow, VolumeRow } from '../tables.ts';
 import { factsOf } from '../volume-facts.ts';
@@ -78,6 +78,7 @@ export function createVolumeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       await refuseDisabled(core);
       await refuseTooLarge(core, projectId, row.size_gib);
       await core.changeOf(projectId, async (transaction) => {
+        await refuseLeaving(transaction, source.input);
         await hold(core, transaction, projectId, row.id, volumeAmounts(type.name, row.size_gib));
         await transaction.insertInto('volume').values(row).execute();
         await begin(core, transaction, request, {
@@ -96,6 +97,20 @@ export function createVolumeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       };
     },
   });
+}
+
+/** What it is made of must stay until it is made: deletion, in turn, is refused while something is being made of it. */
+async function refuseLeaving(transaction: Tx, source: CreateInput['source']): Promise<void> {
+  if (source.kind === 'snapshot') {
+    const row = await findRow(transaction, 'volume_snapshot', source.snapshotId);
+    if (row === undefined || row.operation_id !== null)
+      throw notFound('Snapshot', source.snapshotId);
+  }
+  if (source.kind === 'snapshot' || source.kind === 'volume') {
+    const row = await findRow(transaction, 'volume', source.volumeId);
+    if (row === undefined || row.operation_kind === 'volume.delete')
+      throw notFound('Volume', source.volumeId);
+  }
 }
 
 function refuseUnknown(request: Request, wanted: Wanted): void {

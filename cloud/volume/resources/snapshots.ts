@@ -16,6 +16,7 @@ import { atLeast } from '../versions.ts';
 import { pageReply, type View } from '../views.ts';
 import { factsOf } from '../volume-facts.ts';
 import { typeNameOf } from '../workflows/change-volume.ts';
+import { refuseCopied } from './volumes.ts';
 
 const described = {
   name: fields.optional(fields.text),
@@ -200,6 +201,7 @@ export async function beginSnapshotDelete(
     throw volumeFailure('invalid-snapshot', {
       why: 'Snapshot status must be available or error.',
     });
+  await refuseCopied(transaction, 'snapshot_id', row.id);
   if (row.group_snapshot_id !== null)
     throw volumeFailure('invalid-snapshot', {
       why: `Snapshot is part of group snapshot ${row.group_snapshot_id} and is deleted with it.`,

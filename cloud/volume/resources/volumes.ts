@@ -130,6 +130,7 @@ export async function beginDelete(
 ): Promise<void> {
   const facts = await factsOf(transaction, row);
   refuseUnlessDeletable(facts, how);
+  await refuseCopied(transaction, 'source_volid', row.id);
   const snapshots = await transaction
     .selectFrom('volume_snapshot')
     .select(['id', 'operation_id', 'group_snapshot_id'])
@@ -139,6 +140,7 @@ export async function beginDelete(
     throw volumeFailure('invalid-volume', {
       why: `Volume still has ${snapshots.length} dependent snapshots.`,
     });
+  for (const { id } of snapshots) await refuseCopied(transaction, 'snapshot_id', id);
   if (snapshots.some((snapshot) => snapshot.operation_id !== null))
     throw volumeFailure('invalid-volume', {
       why: 'Volume status must be available or error or error_restoring or error_extending or error_managing and must not have snapshots that an operation works on.',
@@ -151,6 +153,23 @@ export async function beginDelete(
     input: { volumeId: row.id },
     projectId: row.project_id,
   });
+}
+
+/** Something is being made of it just now. */
+export async function refuseCopied(
+  transaction: Tx,
+  column: 'source_volid' | 'snapshot_id',
+  id: string,
+): Promise<void> {
+  const copy = await transaction
+    .selectFrom('volume')
+    .select('id')
+    .where(column, '=', id)
+    .where('made', '=', 0)
+    .where('operation_id', 'is not', null)
+    .executeTakeFirst();
+  if (copy !== undefined)
+    throw volumeFailure('invalid-volume', { why: `Volume ${copy.id} is being made of ${id}.` });
 }
 
 function refuseUnlessDeletable(

@@ -1,8 +1,5 @@
 /** The volume API on a scratch state, over an engine that only keeps the books. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   createOperations,
   type Operations,
@@ -10,17 +7,16 @@ import {
   operationSettings,
 } from '#cloud/operations';
 import { createQuotas, quotaMigrations } from '#cloud/quotas';
-import { openState, stateSettings } from '#cloud/state';
 import {
   createMetrics,
   defaultsOf,
   Failure,
   silentLogger,
   systemClock,
-  systemDisk,
   systemRandom,
 } from '#common';
 import { startApiServer } from '../../api/index.ts';
+import { type EngineName, TestDatabase } from '../../state/testing/engines.ts';
 import type { VolumeCaller } from '../caller.ts';
 import type { ImageSource, NewImage } from '../engine.ts';
 import { volumeMigrations } from '../migrations/index.ts';
@@ -69,18 +65,12 @@ export interface VolumeCloud {
 
 export async function startVolumeCloud(
   settings: Partial<Record<keyof typeof volumeSettings, unknown>> = {},
+  engineName: EngineName = 'sqlite',
 ): Promise<VolumeCloud> {
-  const folder = await mkdtemp(join(tmpdir(), 'pileus-volume-'));
+  const database = new TestDatabase(engineName);
   const log = silentLogger;
   const common = { clock: systemClock, random: systemRandom, log };
-  const state = await openState({
-    path: join(folder, 'state.sqlite'),
-    settings: defaultsOf(stateSettings),
-    migrations: [operationMigrations, quotaMigrations, volumeMigrations],
-    disk: systemDisk,
-    clock: systemClock,
-    log,
-  });
+  const state = await database.open([operationMigrations, quotaMigrations, volumeMigrations]);
   const metrics = createMetrics();
   const operations = createOperations({
     state,
@@ -168,8 +158,7 @@ export async function startVolumeCloud(
     close: async () => {
       await server.close();
       await operations.close();
-      await state.close();
-      await rm(folder, { recursive: true, force: true });
+      await database.remove();
     },
   };
 }
