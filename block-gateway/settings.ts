@@ -200,6 +200,19 @@ export const blockGatewaySettings = declareSettings({
     about:
       'Payload and reply bytes of one NBD connection in work; beyond it nothing more is read from it.',
   },
+  nbdTls: {
+    type: 'choice',
+    choices: ['offered', 'required', 'mutual'],
+    default: 'offered',
+    about:
+      'TLS for NBD clients that come over TCP: as they like, needed, or needed with a client certificate or pre-shared key.',
+  },
+  openExports: {
+    type: 'switch',
+    default: false,
+    about:
+      'Whether NBD clients over TCP may open any volume by its id, without the credentials of an attachment.',
+  },
   listExports: {
     type: 'switch',
     default: false,

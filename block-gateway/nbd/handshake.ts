@@ -1,6 +1,6 @@
 /** The fixed newstyle handshake: options one after another until the client names an export, or goes away. */
 import { Failure, isFailure } from '#common';
-import type { NbdAttachment, NbdExports } from './exports.ts';
+import type { NbdAttachment, NbdClient, NbdExports } from './exports.ts';
 import type { HandshakeInput } from './input.ts';
 import {
   baseAllocation,
@@ -14,19 +14,29 @@ import {
   optionMagic,
   optionReply,
   optionReplyMagic,
+  readOnlyFlags,
   transmissionFlags,
 } from './protocol.ts';
 
 export interface Negotiated {
   readonly attachment: NbdAttachment;
   readonly structured: boolean;
-  readonly allocationContext: boolean;
+  /** The chosen contexts; the id of each is one more than its place. Empty places were not chosen. */
+  readonly contexts: readonly (string | undefined)[];
 }
 
 export interface HandshakeOptions {
   readonly input: HandshakeInput;
   readonly send: (bytes: Buffer) => void;
   readonly exports: NbdExports;
+  readonly client: NbdClient;
+  /** Nothing but TLS is to be talked about first. */
+  readonly tlsNeeded: boolean;
+  /** TLS is worth nothing without a client certificate or a pre-shared key. */
+  readonly proofNeeded: boolean;
+  /** Turns the stream into a TLS stream; absent when that is not offered. */
+  readonly secure?: () => Promise<Pick<NbdClient, 'tls' | 'identity' | 'subject'>>;
+  readonly cut: () => void;
 }
 
 const optionBytesMax = 64 * 1024;
@@ -35,9 +45,10 @@ const optionsMax = 256;
 export const handshakeBytesMax = 256 * 1024;
 
 interface Session {
+  client: NbdClient;
   structured: boolean;
-  /** The export for which `base:allocation` was chosen. */
-  allocationOf: string | undefined;
+  /** The contexts that were chosen, and the export for which. */
+  contexts: { readonly name: string; readonly chosen: readonly (string | undefined)[] } | undefined;
   noZeroes: boolean;
 }
 
@@ -52,7 +63,8 @@ export async function negotiate(options: HandshakeOptions): Promise<Negotiated |
   const flags = (await input.take(4)).readUInt32BE(0);
   if ((flags & ~3) !== 0) throw badHandshake('client-flags');
   const noZeroes = (flags & handshakeFlag.noZeroes) !== 0;
-  const session: Session = { structured: false, allocationOf: undefined, noZeroes };
+  const { client } = options;
+  const session: Session = { client, structured: false, contexts: undefined, noZeroes };
   for (let count = 0; count < optionsMax; count++) {
     const header = await input.take(16);
     if (!header.subarray(0, 8).equals(optionMagic)) throw badHandshake('option-magic');
@@ -80,6 +92,15 @@ async function answer(
   data: Buffer,
 ): Promise<Negotiated | undefined> {
   const { send, exports } = options;
+  if (code === option.startTls) {
+    await startTls(options, session, data);
+    return undefined;
+  }
+  if (options.tlsNeeded && !session.client.tls) {
+    if (code === option.exportName) throw badHandshake('tls-required');
+    send(reply(code, optionReply.tlsRequired));
+    return undefined;
+  }
   switch (code) {
     case option.exportName:
       return exportName(options, session, data);
@@ -87,7 +108,7 @@ async function answer(
     case option.info:
       return infoOrGo(options, session, code, data);
     case option.list:
-      await listExports(send, exports, data);
+      await listExports(send, exports, session.client, data);
       return undefined;
     case option.structuredReply:
       if (data.length === 0) session.structured = true;
@@ -103,6 +124,28 @@ async function answer(
   }
 }
 
+async function startTls(options: HandshakeOptions, session: Session, data: Buffer): Promise<void> {
+  const { send, secure, input } = options;
+  if (session.client.tls || data.length > 0) {
+    send(reply(option.startTls, optionReply.invalid));
+    return;
+  }
+  if (secure === undefined) {
+    send(reply(option.startTls, optionReply.unsupported));
+    return;
+  }
+  // Whatever came with the request came in the clear, and may not be taken for what comes protected (cf. CVE-2021-3716).
+  if (input.rest().length > 0) throw badHandshake('bytes-before-tls');
+  send(reply(option.startTls, optionReply.ack));
+  const known = await secure();
+  if (options.proofNeeded && known.identity === undefined && known.subject === undefined)
+    throw badHandshake('no-client-proof');
+  // What was agreed in the clear is forgotten.
+  session.client = { ...session.client, ...known };
+  session.structured = false;
+  session.contexts = undefined;
+}
+
 /** The oldest way to name an export: there is no error reply, so who names a wrong one is cut off. */
 async function exportName(
   options: HandshakeOptions,
@@ -111,11 +154,12 @@ async function exportName(
 ): Promise<Negotiated> {
   if (data.length > exportNameBytesMax) throw badHandshake('export-name-too-long');
   const name = data.toString('utf8');
-  const attachment = await options.exports.attach(name);
+  const done = await attach(options, session, name);
+  const { attachment } = done;
   const answer = Buffer.alloc(session.noZeroes ? 10 : 134);
-  writeExport(answer, 0, attachment.device.sizeBytes);
+  writeExport(answer, 0, attachment.device.sizeBytes, attachment.readOnly);
   options.send(answer);
-  return negotiated(session, attachment, name);
+  return done;
 }
 
 async function infoOrGo(
@@ -132,15 +176,17 @@ async function infoOrGo(
   }
   const { name } = wanted;
   if (code === option.info) {
-    const sizeBytes = await exports.sizeOf(name);
-    if (sizeBytes === undefined) send(reply(code, optionReply.unknown));
-    else sendInfo(send, code, name, sizeBytes, wanted.requests);
+    const found = await exports.find(name, session.client);
+    if (found === undefined) send(reply(code, optionReply.unknown));
+    else sendInfo(send, code, { name, ...found, requests: wanted.requests });
     return undefined;
   }
   try {
-    const attachment = await exports.attach(name);
-    sendInfo(send, code, name, attachment.device.sizeBytes, wanted.requests);
-    return negotiated(session, attachment, name);
+    const done = await attach(options, session, name);
+    const { device, readOnly } = done.attachment;
+    const { requests } = wanted;
+    sendInfo(send, code, { name, sizeBytes: device.sizeBytes, readOnly, requests });
+    return done;
   } catch (error) {
     if (!isFailure(error) || error.kind === 'bug') throw error;
     send(reply(code, refusalOf(error)));
@@ -153,9 +199,17 @@ function refusalOf(failure: Failure): number {
   return failure.kind === 'closed' ? optionReply.shutdown : optionReply.policy;
 }
 
-function negotiated(session: Session, attachment: NbdAttachment, name: string): Negotiated {
-  const allocationContext = session.structured && session.allocationOf === name;
-  return { attachment, structured: session.structured, allocationContext };
+async function attach(
+  options: HandshakeOptions,
+  session: Session,
+  name: string,
+): Promise<Negotiated> {
+  const { structured, client } = session;
+  const mine = structured && session.contexts?.name === name ? session.contexts.chosen : [];
+  const contexts = mine.slice(1).filter((one) => one !== undefined);
+  const { cut, exports } = options;
+  const attachment = await exports.attach(name, { client, contexts, cut });
+  return { attachment, structured, contexts: mine };
 }
 
 function parseInfoRequest(
@@ -174,13 +228,17 @@ function parseInfoRequest(
 function sendInfo(
   send: (bytes: Buffer) => void,
   code: number,
-  name: string,
-  sizeBytes: number,
-  requests: readonly number[],
+  told: {
+    readonly name: string;
+    readonly sizeBytes: number;
+    readonly readOnly: boolean;
+    readonly requests: readonly number[];
+  },
 ): void {
+  const { name, sizeBytes, readOnly, requests } = told;
   const exported = Buffer.alloc(12);
   exported.writeUInt16BE(info.export, 0);
-  writeExport(exported, 2, sizeBytes);
+  writeExport(exported, 2, sizeBytes, readOnly);
   send(reply(code, optionReply.info, exported));
   if (requests.includes(info.name)) {
     const kind = Buffer.alloc(2);
@@ -199,9 +257,10 @@ function sendInfo(
 async function listExports(
   send: (bytes: Buffer) => void,
   exports: NbdExports,
+  client: NbdClient,
   data: Buffer,
 ): Promise<void> {
-  const listing = data.length === 0 ? exports.list() : undefined;
+  const listing = data.length === 0 ? exports.list(client) : undefined;
   if (listing === undefined) {
     send(reply(option.list, data.length === 0 ? optionReply.policy : optionReply.invalid));
     return;
@@ -227,21 +286,32 @@ async function metaContext(
     send(reply(code, optionReply.invalid));
     return;
   }
-  if ((await exports.sizeOf(wanted.name)) === undefined) {
+  const found = await exports.find(wanted.name, session.client);
+  if (found === undefined) {
     send(reply(code, optionReply.unknown));
     return;
   }
   const setting = code === option.setMetaContext;
-  const all = !setting && (wanted.queries.length === 0 || wanted.queries.includes('base:'));
-  const chosen = all || wanted.queries.includes(baseAllocation);
-  if (setting) session.allocationOf = chosen ? wanted.name : undefined;
-  if (chosen) {
+  const known = [baseAllocation, ...found.contexts];
+  const everything = !setting && wanted.queries.length === 0;
+  const chosen = known.map((name) =>
+    everything || wanted.queries.some((query) => matches(query, name, setting)) ? name : undefined,
+  );
+  if (setting) session.contexts = { name: wanted.name, chosen };
+  for (const [index, name] of chosen.entries()) {
+    if (name === undefined) continue;
     const id = Buffer.alloc(4);
     // In a list the id has no meaning.
-    id.writeUInt32BE(setting ? baseAllocationId : 0, 0);
-    send(reply(code, optionReply.metaContext, Buffer.concat([id, Buffer.from(baseAllocation)])));
+    id.writeUInt32BE(setting ? baseAllocationId + index : 0, 0);
+    send(reply(code, optionReply.metaContext, Buffer.concat([id, Buffer.from(name)])));
   }
   send(reply(code, optionReply.ack));
+}
+
+/** When listing, `base:` and `qemu:` stand for all of their kind. */
+function matches(query: string, name: string, setting: boolean): boolean {
+  if (query === name) return true;
+  return !setting && query.endsWith(':') && name.startsWith(query);
 }
 
 function parseMetaRequest(
@@ -264,9 +334,9 @@ function parseMetaRequest(
   return at === data.length ? { name, queries } : undefined;
 }
 
-function writeExport(target: Buffer, at: number, sizeBytes: number): void {
+function writeExport(target: Buffer, at: number, sizeBytes: number, readOnly: boolean): void {
   target.writeBigUInt64BE(BigInt(sizeBytes), at);
-  target.writeUInt16BE(transmissionFlags, at + 8);
+  target.writeUInt16BE(readOnly ? readOnlyFlags : transmissionFlags, at + 8);
 }
 
 function reply(code: number, type: number, data: Buffer = Buffer.alloc(0)): Buffer {

@@ -29,6 +29,7 @@ export const optionReply = {
   unsupported: 0x80000001,
   policy: 0x80000002,
   invalid: 0x80000003,
+  tlsRequired: 0x80000005,
   unknown: 0x80000006,
   shutdown: 0x80000007,
   tooBig: 0x80000009,
@@ -60,6 +61,8 @@ export const commandFlag = {
  * fast zero (zeros are never stored, so every WRITE_ZEROES is fast).
  */
 export const transmissionFlags = 1 | 4 | 8 | 32 | 64 | 128 | 256 | 1024 | 2048;
+/** has-flags, READ_ONLY, FLUSH, DF, multi-conn, CACHE. */
+export const readOnlyFlags = 1 | 2 | 4 | 128 | 256 | 1024;
 
 export const replyFlagDone = 1;
 export const chunk = {
@@ -71,7 +74,10 @@ export const chunk = {
 } as const;
 
 export const baseAllocation = 'base:allocation';
+/** Ids of chosen contexts: this one, and those that follow for the others in their order. */
 export const baseAllocationId = 1;
+export const dirtyBitmapPrefix = 'qemu:dirty-bitmap:';
+export const dirtyFlag = 1;
 /** HOLE and ZERO. */
 export const holeStatus = 3;
 

@@ -5,14 +5,8 @@
 
 import type { Socket } from 'node:net';
 import { nextTick } from 'node:process';
-import {
-  baseAllocationId,
-  chunk,
-  holeStatus,
-  replyFlagDone,
-  simpleReplyMagic,
-  structuredReplyMagic,
-} from './protocol.ts';
+import type { StatusRun } from './exports.ts';
+import { chunk, replyFlagDone, simpleReplyMagic, structuredReplyMagic } from './protocol.ts';
 
 const bufferBytes = 1024 * 1024 + 4096;
 const sparesMax = 24;
@@ -98,18 +92,21 @@ export class ReplyWriter {
     this.commit(32);
   }
 
+  /** One chosen context's answer; `done` when no other follows. */
   blockStatus(
     cookie: Cookie,
-    runs: readonly { readonly bytes: number; readonly hole: boolean }[],
+    told: { readonly id: number; readonly runs: readonly StatusRun[]; readonly done: boolean },
   ): void {
+    const { id, runs, done } = told;
     const bytes = 24 + runs.length * 8;
     const place = this.reserve(bytes);
     if (place === undefined) return;
     writeChunkHeader(place.buffer, place.at, chunk.blockStatus, cookie, bytes - 20);
-    place.buffer.writeUInt32BE(baseAllocationId, place.at + 20);
+    if (!done) place.buffer.writeUInt16BE(0, place.at + 4);
+    place.buffer.writeUInt32BE(id, place.at + 20);
     for (const [index, run] of runs.entries()) {
       place.buffer.writeUInt32BE(run.bytes, place.at + 24 + index * 8);
-      place.buffer.writeUInt32BE(run.hole ? holeStatus : 0, place.at + 28 + index * 8);
+      place.buffer.writeUInt32BE(run.flags, place.at + 28 + index * 8);
     }
     this.commit(bytes);
   }

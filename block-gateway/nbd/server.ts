@@ -1,11 +1,11 @@
 /** The NBD server: listens, counts, and gives each connection a receive buffer of its own that is used again and again. */
-import { createServer, Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { type Address, type Clock, type Logger, type Net, renderAddress } from '#common';
 import type { BlockGatewaySettings } from '../settings.ts';
-import { assert } from '../volume/assert.ts';
 import { Connection } from './connection.ts';
 import type { NbdExports } from './exports.ts';
 import { IoBuffers } from './reply-writer.ts';
+import type { NbdTls } from './tls.ts';
 
 export interface NbdServerOptions {
   readonly exports: NbdExports;
@@ -13,6 +13,8 @@ export interface NbdServerOptions {
   readonly net: Net;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Without it STARTTLS is refused. */
+  readonly tls?: NbdTls;
 }
 
 export interface NbdServer {
@@ -23,59 +25,42 @@ export interface NbdServer {
   close(): Promise<void>;
 }
 
-const receiveBytes = 256 * 1024;
-
 export function createNbdServer(options: NbdServerOptions): NbdServer {
   const { settings, net, log } = options;
-  const sockets = new Set<Socket>();
+  const connections = new Set<Connection>();
   const servers: ReturnType<typeof createServer>[] = [];
   const buffers = new IoBuffers();
   let handshakes = 0;
 
-  const accept = (accepted: Socket) => {
-    if (sockets.size >= settings.connectionsMax || handshakes >= settings.handshakesMax) {
-      log.warn({ connections: sockets.size, handshakes }, 'an NBD connection is one too many');
+  const accept = (accepted: Socket, local: boolean) => {
+    if (connections.size >= settings.connectionsMax || handshakes >= settings.handshakesMax) {
+      log.warn({ connections: connections.size, handshakes }, 'an NBD connection is one too many');
       accepted.destroy();
       return;
     }
     handshakes++;
-    serve(accepted);
-  };
-
-  const serve = (accepted: Socket) => {
-    let connection: Connection | undefined;
-    const socket = withReceiveBuffer(accepted, (bytes) => connection?.receive(bytes) ?? false);
-    const { exports, clock } = options;
-    connection = new Connection({
-      socket,
-      exports,
-      settings,
-      clock,
-      log,
+    const connection = new Connection({
+      ...options,
+      socket: accepted,
+      local,
       buffers,
       negotiated: () => {
         handshakes--;
       },
+      ended: () => connections.delete(connection),
     });
-    sockets.add(socket);
-    const client = connection;
-    socket.on('error', (error) => log.debug({ err: error }, 'an NBD socket failed'));
-    socket.on('end', () => socket.end());
-    socket.on('close', () => {
-      sockets.delete(socket);
-      // It has no handle any more, but the listener counts it.
-      accepted.destroy();
-      client.end();
-    });
-    void client.start();
+    connections.add(connection);
+    void connection.start();
   };
 
   return {
     get connections() {
-      return sockets.size;
+      return connections.size;
     },
     async listen(address) {
-      const server = createServer({ noDelay: true, pauseOnConnect: true }, accept);
+      const local = 'path' in address;
+      const listening = { noDelay: true, pauseOnConnect: true, allowHalfOpen: true };
+      const server = createServer(listening, (accepted) => accept(accepted, local));
       await net.listen(server, address);
       server.on('error', (error) => log.error({ err: error }, 'an NBD listener failed'));
       servers.push(server);
@@ -87,29 +72,8 @@ export function createNbdServer(options: NbdServerOptions): NbdServer {
       const closing = servers.map(
         (server) => new Promise<void>((resolve) => server.close(() => resolve())),
       );
-      for (const socket of sockets) socket.destroy();
+      for (const connection of connections) connection.destroy();
       await Promise.all(closing);
     },
   };
-}
-
-/**
- * The accepted connection as a socket that reads into one buffer (`onread`), which Node offers for outgoing sockets only: a
- * new socket takes over the handle. It saves an allocation of 64 KiB for every read.
- */
-function withReceiveBuffer(accepted: Socket, receive: (bytes: Buffer) => boolean): Socket {
-  const handle: unknown = Reflect.get(accepted, '_handle');
-  Reflect.set(accepted, '_handle', null);
-  const buffer = Buffer.allocUnsafeSlow(receiveBytes);
-  const socket: unknown = Reflect.construct(Socket, [
-    {
-      handle,
-      allowHalfOpen: true,
-      onread: { buffer, callback: (count: number) => receive(buffer.subarray(0, count)) },
-    },
-  ]);
-  assert(socket instanceof Socket, 'a socket was constructed');
-  socket.setNoDelay(true);
-  socket.resume();
-  return socket;
 }

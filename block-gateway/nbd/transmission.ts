@@ -3,13 +3,15 @@
  * waiting, carried out and answered in the same turn. Nothing is concatenated; a payload that arrives in pieces is gathered once.
  */
 import { Failure, isFailure, type Logger } from '#common';
-import type { NbdDevice } from './exports.ts';
+import type { NbdAttachment, NbdDevice, StatusRun } from './exports.ts';
 import {
+  baseAllocationId,
   blockSizes,
   chunk,
   command,
   commandFlag,
   errorNumber,
+  holeStatus,
   requestBytes,
   requestMagic,
 } from './protocol.ts';
@@ -22,11 +24,12 @@ import {
 } from './reply-writer.ts';
 
 export interface TransmissionOptions {
-  readonly device: NbdDevice;
+  readonly attachment: NbdAttachment;
+  /** The chosen contexts by their id, less one. */
+  readonly contexts: readonly (string | undefined)[];
   readonly replies: ReplyWriter;
   readonly buffers: IoBuffers;
   readonly structured: boolean;
-  readonly allocationContext: boolean;
   readonly requestsMax: number;
   readonly bytesMax: number;
   readonly log: Logger;
@@ -81,7 +84,7 @@ export class Transmission {
 
   constructor(options: TransmissionOptions) {
     this.options = options;
-    this.device = options.device;
+    this.device = options.attachment.device;
     this.replies = options.replies;
   }
 
@@ -164,12 +167,16 @@ export class Transmission {
     if (known === undefined || (flags & ~known) !== 0) return errorNumber.invalid;
     if (type === command.disconnect || type === command.flush) return 0;
     const writing = type === command.write || type === command.writeZeroes;
+    const changing = writing || type === command.trim;
+    if (changing && this.options.attachment.readOnly) return errorNumber.notPermitted;
     if (offset + length > this.device.sizeBytes)
       return writing ? errorNumber.noSpace : errorNumber.invalid;
     if (offset % blockSizes.min !== 0 || length % blockSizes.min !== 0) return errorNumber.invalid;
     if (type === command.read && length > blockSizes.max) return errorNumber.overflow;
     if (type !== command.blockStatus) return 0;
-    return this.options.allocationContext && length > 0 ? 0 : errorNumber.invalid;
+    const chosen =
+      this.options.structured && this.options.contexts.some((one) => one !== undefined);
+    return chosen && length > 0 ? 0 : errorNumber.invalid;
   }
 
   private carryOut(request: Request): void {
@@ -290,13 +297,28 @@ export class Transmission {
   }
 
   private status(request: Request): void {
-    const { offset, length, flags } = request;
-    const runsMax = (flags & commandFlag.requestOne) !== 0 ? 1 : statusRunsMax;
+    const { contexts } = this.options;
+    const last = contexts.findLastIndex((name) => name !== undefined);
     try {
-      this.replies.blockStatus(request, this.device.allocation(offset, length, runsMax));
+      const told = contexts.map((name, index) =>
+        name === undefined ? undefined : this.runsOf(request, name, index),
+      );
+      for (const [index, runs] of told.entries()) {
+        if (runs === undefined) continue;
+        const id = baseAllocationId + index;
+        this.replies.blockStatus(request, { id, runs, done: index === last });
+      }
     } catch (error) {
       this.refuse(request, this.numberOf(error));
     }
+  }
+
+  private runsOf(request: Request, context: string, index: number): readonly StatusRun[] {
+    const { offset, length, flags } = request;
+    const runsMax = (flags & commandFlag.requestOne) !== 0 ? 1 : statusRunsMax;
+    if (index > 0) return this.options.attachment.status(context, offset, length, runsMax);
+    const runs = this.device.allocation(offset, length, runsMax);
+    return runs.map(({ bytes, hole }) => ({ bytes, flags: hole ? holeStatus : 0 }));
   }
 
   private now(request: Request, work: () => void): void {

@@ -55,10 +55,11 @@ export async function startNbdWorld(
     ...shared,
     net: systemNet,
     exports: {
-      sizeOf: async (name) => (name === volumeId ? sizeBytes : undefined),
+      find: async (name) =>
+        name === volumeId ? { sizeBytes, readOnly: false, contexts: [] } : undefined,
       attach: async (name) => {
         if (name !== volumeId) throw missingVolume(name);
-        return { device: volume, release: () => {} };
+        return { device: volume, readOnly: false, status: () => [], release: () => {} };
       },
       list: () => (settings.listExports ? Promise.resolve([volumeId]) : undefined),
     },

@@ -6,13 +6,16 @@ import { Failure, isFailure, type RunningWorker, startWorker } from '#common';
 import { type AllocationRun, allocationOf } from './allocation.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { EngineContext } from './context.ts';
+import { type DifferenceRange, type DifferenceRun, differenceOf } from './difference.ts';
 import { Flusher } from './flusher.ts';
 import type { VolumeHead } from './head.ts';
 import { HeadKeeper } from './head-keeper.ts';
 import type { Pending } from './pending.ts';
 import type { Pin } from './pin-rows.ts';
 import { Pinning, type PinRequest } from './pinning.ts';
+import { QosLimits } from './qos.ts';
 import { ReadAhead } from './read-ahead.ts';
+import type { ReadOnlyVolume } from './read-only-volume.ts';
 import { Reader, type VolumeState } from './reader.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { type Opened, openVolume } from './recovery.ts';
@@ -42,6 +45,8 @@ export class Volume {
   private readonly keeper: HeadKeeper;
   private readonly pinning: Pinning;
   private readonly resized = new Set<() => void>();
+  /** What its clients may ask of it. */
+  limits: QosLimits;
   private readonly context: EngineContext;
   private readonly state: VolumeState;
   private readonly reader: Reader;
@@ -64,6 +69,7 @@ export class Volume {
     const { head, epoch, state, next, pins, ciphers } = opened;
     this.id = head.id;
     this.keeper = new HeadKeeper(context.tables, pins, head);
+    this.limits = this.limitsNow(context);
     this.epoch = epoch;
     this.context = context;
     this.state = state;
@@ -229,6 +235,8 @@ export class Volume {
       await this.drain();
     }
     this.writer.timed = (head.retentionS ?? 0) > 0;
+    const limited = ({ qos, sizeBytes }: VolumeHead) => JSON.stringify([qos, sizeBytes]);
+    if (limited(head) !== limited(before)) this.limits = this.limitsNow(this.context);
     if (head.sizeBytes !== before.sizeBytes) for (const tell of this.resized) tell();
     return head;
   }
@@ -237,6 +245,17 @@ export class Volume {
   onResize(tell: () => void): () => void {
     this.resized.add(tell);
     return () => this.resized.delete(tell);
+  }
+
+  private limitsNow(context: EngineContext): QosLimits {
+    const { qos = {}, sizeBytes } = this.keeper.now;
+    return new QosLimits(context.clock, qos, sizeBytes);
+  }
+
+  /** Where the range may differ from what it was at a point. */
+  changedSince(point: ReadOnlyVolume, range: DifferenceRange): DifferenceRun[] {
+    this.check(range.offset, range.length);
+    return differenceOf(this.state, point.state, range);
   }
 
   stats(): VolumeStats {

@@ -36,10 +36,11 @@ export async function importQcow2(
     ...options,
     net,
     exports: {
-      sizeOf: async (asked) => (asked === name ? volume.sizeBytes : undefined),
+      find: async (asked) =>
+        asked === name ? { sizeBytes: volume.sizeBytes, readOnly: false, contexts: [] } : undefined,
       attach: async (asked) => {
         if (asked !== name) throw missingVolume(asked);
-        return { device: volume, release: () => {} };
+        return { device: volume, readOnly: false, status: () => [], release: () => {} };
       },
       list: () => undefined,
     },

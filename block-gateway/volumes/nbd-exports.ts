@@ -1,32 +1,199 @@
-/** Volumes as NBD exports: named by their id. */
+/**
+ * Volumes as NBD exports, and who may open which:
+ *   - who comes over the network names an export by the secret of an attachment, or has proven an attachment's pre-shared key; either is good
+ *     for that attachment's volume and nothing else;
+ *   - who comes through the unix socket, which only the operator can reach, names a volume by its id, or a snapshot as `VOLUME@SNAPSHOT`.
+ * What may not be opened looks like what does not exist.
+ */
 import { isFailure } from '#common';
-import type { NbdExports } from '../nbd/exports.ts';
-import type { Volumes } from './volumes.ts';
+import type {
+  AttachOptions,
+  NbdAttachment,
+  NbdClient,
+  NbdExportInfo,
+  NbdExports,
+  StatusRun,
+} from '../nbd/exports.ts';
+import { dirtyBitmapPrefix, dirtyFlag } from '../nbd/protocol.ts';
+import { missingVolume } from '../volume/head-row.ts';
+import type { ReadOnlyVolume } from '../volume/read-only-volume.ts';
+import { LimitedDevice } from './limited-device.ts';
+import type { OpenPoint, VolumeInfo } from './service.ts';
+import type { VolumesOfGateway } from './volumes.ts';
+
+export interface VolumeExportsOptions {
+  /** Clients of the network may open volumes by their ids. */
+  readonly openExports?: boolean;
+  /** Which volumes clients of the unix socket may list; undefined for none. */
+  readonly listProject?: () => Promise<string | undefined>;
+}
+
+/** What a name stands for to the client who says it. */
+interface Granted {
+  readonly volume: string;
+  readonly snapshot?: string;
+  readonly attachment?: string;
+  readonly readOnly: boolean;
+}
+
+const contextsMax = 64;
 
 export function volumeExports(
-  volumes: Volumes,
-  options: {
-    /** Whether clients may list the volumes, and of which project. */
-    readonly listProject?: string;
-  } = {},
+  volumes: VolumesOfGateway,
+  options: VolumeExportsOptions = {},
 ): NbdExports {
-  return {
-    async sizeOf(name) {
-      try {
-        return (await volumes.get(name)).sizeBytes;
-      } catch (error) {
-        if (isFailure(error, 'missing')) return undefined;
-        throw error;
+  return new VolumeExports(volumes, options);
+}
+
+class VolumeExports implements NbdExports {
+  private readonly volumes: VolumesOfGateway;
+  private readonly options: VolumeExportsOptions;
+  /** The connections of each attachment. */
+  private readonly cuts = new Map<string, Set<() => void>>();
+
+  constructor(volumes: VolumesOfGateway, options: VolumeExportsOptions) {
+    this.volumes = volumes;
+    this.options = options;
+    volumes.onDetach((volume, attachment) => {
+      for (const cut of this.cuts.get(`${volume}/${attachment}`) ?? []) cut();
+    });
+  }
+
+  async find(name: string, client: NbdClient): Promise<NbdExportInfo | undefined> {
+    const granted = await this.grant(name, client);
+    if (granted === undefined) return undefined;
+    const { volume, snapshot } = granted;
+    try {
+      const info = await this.volumes.get(volume);
+      const snapshots = await this.volumes.listSnapshots(volume);
+      const one = snapshots.find(({ id }) => id === snapshot);
+      if (snapshot !== undefined && one === undefined) return undefined;
+      const readOnly = granted.readOnly || info.sealed;
+      const contexts = snapshots
+        .slice(-contextsMax)
+        .map(({ id }) => `${dirtyBitmapPrefix}${id}`)
+        .filter(() => !readOnly);
+      return { sizeBytes: one?.sizeBytes ?? info.sizeBytes, readOnly, contexts };
+    } catch (error) {
+      if (isFailure(error, 'missing')) return undefined;
+      throw error;
+    }
+  }
+
+  async attach(name: string, options: AttachOptions): Promise<NbdAttachment> {
+    const granted = await this.grant(name, options.client);
+    if (granted === undefined) throw missingVolume(name.slice(0, 36));
+    const info = await this.volumes.get(granted.volume);
+    const opened =
+      granted.readOnly || info.sealed
+        ? await this.openPoint(granted)
+        : await this.openVolume(info, options.contexts);
+    const forget = this.remember(granted, options.cut);
+    return {
+      ...opened,
+      release: () => {
+        forget();
+        opened.release();
+      },
+    };
+  }
+
+  list(client: NbdClient): Promise<readonly string[]> | undefined {
+    const { listProject } = this.options;
+    if (!client.local || listProject === undefined) return undefined;
+    return listProject().then(async (project) => {
+      if (project === undefined) return [];
+      return (await this.volumes.list(project)).entries.map((entry) => entry.id);
+    });
+  }
+
+  private async grant(name: string, client: NbdClient): Promise<Granted | undefined> {
+    const { attachments } = this.volumes;
+    if (client.identity !== undefined) {
+      const known = await attachments.identified(client.identity);
+      if (known === undefined) return undefined;
+      const own =
+        name === '' || name === known.volume || name.startsWith(`${known.volume}.${known.id}.`);
+      return own ? grantOf(known) : undefined;
+    }
+    const known = await attachments.authenticate(name);
+    if (known !== undefined) return grantOf(known);
+    if (!client.local && this.options.openExports !== true) return undefined;
+    const [volume = '', snapshot] = name.split('@');
+    return snapshot === undefined
+      ? { volume, readOnly: false }
+      : { volume, snapshot, readOnly: true };
+  }
+
+  private async openVolume(info: VolumeInfo, contexts: readonly string[]): Promise<NbdAttachment> {
+    const { volume, release } = await this.volumes.open(info.id);
+    const points = new Map<string, OpenPoint>();
+    const end = () => {
+      release();
+      for (const point of points.values()) void letGo(point);
+    };
+    try {
+      for (const context of contexts) {
+        const snapshot = context.slice(dirtyBitmapPrefix.length);
+        points.set(context, await this.volumes.openReadOnly(info.id, { snapshot }));
       }
-    },
-    async attach(name) {
-      const { volume, release } = await volumes.open(name);
-      return { device: volume, release };
-    },
-    list() {
-      const { listProject } = options;
-      if (listProject === undefined) return undefined;
-      return volumes.list(listProject).then(({ entries }) => entries.map((entry) => entry.id));
-    },
-  };
+    } catch (error) {
+      end();
+      throw error;
+    }
+    return {
+      device: new LimitedDevice(volume),
+      readOnly: false,
+      status: (context, offset, length, runsMax) => {
+        const point = points.get(context);
+        if (point === undefined) throw missingVolume(context);
+        return volume.changedSince(point.volume, { offset, length, runsMax }).map(dirtyRun);
+      },
+      release: end,
+    };
+  }
+
+  private async openPoint(granted: Granted): Promise<NbdAttachment> {
+    const { volume: id, snapshot } = granted;
+    const point = await this.volumes.openReadOnly(
+      id,
+      snapshot === undefined ? undefined : { snapshot },
+    );
+    return {
+      device: point.volume,
+      readOnly: true,
+      status: () => {
+        throw missingVolume(id);
+      },
+      release: () => void letGo(point),
+    };
+  }
+
+  private remember(granted: Granted, cut: () => void): () => void {
+    if (granted.attachment === undefined) return () => undefined;
+    const key = `${granted.volume}/${granted.attachment}`;
+    const known = this.cuts.get(key) ?? new Set();
+    this.cuts.set(key, known.add(cut));
+    return () => {
+      known.delete(cut);
+      if (known.size === 0 && this.cuts.get(key) === known) this.cuts.delete(key);
+    };
+  }
+}
+
+function grantOf(known: { volume: string; id: string; mode: 'rw' | 'ro' }): Granted {
+  return { volume: known.volume, attachment: known.id, readOnly: known.mode === 'ro' };
+}
+
+function dirtyRun(run: { readonly bytes: number; readonly differs: boolean }): StatusRun {
+  return { bytes: run.bytes, flags: run.differs ? dirtyFlag : 0 };
+}
+
+/** A pin that can't be let go of now goes at the next start of this gateway. */
+async function letGo(point: { readonly volume: ReadOnlyVolume; release(): Promise<void> }) {
+  try {
+    await point.release();
+  } catch (error) {
+    if (!isFailure(error) || error.kind === 'bug') throw error;
+  }
 }
