@@ -1,12 +1,18 @@
 /** Block volumes: the engine, the volumes service and the NBD server in front of it. */
 export type { NbdAttachment, NbdDevice, NbdExports } from './nbd/exports.ts';
 export { createNbdServer, type NbdServer, type NbdServerOptions } from './nbd/server.ts';
+export { createNbdTls, type NbdCertificates, type NbdTls } from './nbd/tls.ts';
 export { type BlockGatewaySettings, blockGatewaySettings } from './settings.ts';
 export type { AllocationRun } from './volume/allocation.ts';
 export type { KeyStore } from './volume/ciphers.ts';
 export type { VolumeHead } from './volume/head.ts';
 export type { ReadOnlyVolume } from './volume/read-only-volume.ts';
 export type { Volume, VolumeStats } from './volume/volume.ts';
+export {
+  backupObjectBytesMax,
+  decodeBackupRecord,
+  encodeBackupRecord,
+} from './volumes/backup-format.ts';
 export type {
   BackupProgress,
   BackupRecord,

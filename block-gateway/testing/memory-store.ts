@@ -166,7 +166,11 @@ export class MemoryStore {
   }
 }
 
+/** What storage nodes take for the name of a table. */
+const tableName = /^[a-z][a-z0-9-]{0,15}$/;
+
 function keyOf(ref: RowRef): string {
+  if (!tableName.test(ref.table)) throw new Error(`${ref.table} is no table`);
   return JSON.stringify([ref.table, ref.partition, ref.sort]);
 }
 

@@ -25,6 +25,14 @@ export class Fields {
     return this.values[name] === undefined ? undefined : this.text(name);
   }
 
+  texts(name: string): string[] {
+    const value = this.values[name];
+    const isTexts = (list: unknown[]): list is string[] =>
+      list.every((one) => typeof one === 'string');
+    if (!Array.isArray(value) || !isTexts(value)) throw headFailure(name);
+    return value;
+  }
+
   names(): string[] {
     return Object.keys(this.values);
   }

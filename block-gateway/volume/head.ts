@@ -175,7 +175,7 @@ function decodeParent(fields: Fields): { volume: string; pin: string } {
   return { volume: fields.text('volume'), pin: fields.text('pin') };
 }
 
-function decodeEncryption(fields: Fields): HeadEncryption {
+export function decodeEncryption(fields: Fields): HeadEncryption {
   if (fields.text('cipher') !== 'aes-256-xts') throw headFailure('cipher');
   const keys = new Fields(fields.object('keys') ?? {});
   const wrapped = keys.names().map((name) => [name, keys.text(name)] as const);

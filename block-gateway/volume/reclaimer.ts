@@ -69,28 +69,31 @@ export class Reclaimer implements BackgroundWork {
     const { state, context, checkpointNext } = this.options;
     const { reclaimDeadShare, reclaimLiveShare } = context.settings;
     let best: Segment | undefined;
-    let bestShare = reclaimLiveShare;
+    let bestMerit = 1;
     let dataBytes = 0;
     let liveBytes = 0;
     for (const segment of state.segments.all()) {
-      if (!this.isOurs(segment)) continue;
+      if (segment.owner !== undefined) continue;
       const live = segment.liveSectors * sectorBytes;
       dataBytes += segment.dataBytes;
       liveBytes += live;
       // Of what is dead already the next checkpoint takes care; what is younger than the last one has to stay for recovery.
       if (!segment.durable || live === 0 || segment.number >= checkpointNext()) continue;
-      const share = live / segment.dataBytes;
-      if (share >= bestShare) continue;
+      const most = this.isPinned(segment) ? reclaimLiveShare / 2 : reclaimLiveShare;
+      const merit = live / segment.dataBytes / most;
+      if (merit >= bestMerit) continue;
       best = segment;
-      bestShare = share;
+      bestMerit = merit;
     }
     return dataBytes - liveBytes <= dataBytes * reclaimDeadShare ? undefined : best;
   }
 
-  /** Emptying a segment gives nothing back while a pin refers to it, or when another volume owns it. */
-  private isOurs(segment: Segment): boolean {
-    const { pins } = this.options;
-    return segment.owner === undefined && !pins.pinned(segment.number, Number.MAX_SAFE_INTEGER);
+  /**
+   * Emptying a segment gives nothing back before the last pin that refers to it is gone. But where snapshots come and go there is always one, so such
+   * segments have their turn as well, when little has to be moved.
+   */
+  private isPinned(segment: Segment): boolean {
+    return this.options.pins.pinned(segment.number, Number.MAX_SAFE_INTEGER);
   }
 
   private async headerOf(segment: Segment): Promise<{ readonly entries: EntryList }> {

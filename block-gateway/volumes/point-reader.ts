@@ -6,19 +6,12 @@ import { type Random, randomUuid } from '#common';
 import type { EngineContext } from '../volume/context.ts';
 import { Fields, parseObject } from '../volume/fields.ts';
 import type { VolumeHead } from '../volume/head.ts';
-import type { Pin } from '../volume/pin-rows.ts';
 import { ReadOnlyVolume } from '../volume/read-only-volume.ts';
 import type { Points } from './points.ts';
+import type { OpenPoint } from './service.ts';
 
 const readerTable = 'volume-reader';
 const readersMax = 10_000;
-
-export interface OpenPoint {
-  readonly volume: ReadOnlyVolume;
-  readonly pin: Pin;
-  /** Once, when this reader is done. */
-  release(): Promise<void>;
-}
 
 export type PointName = { readonly snapshot: string } | { readonly atMs: number } | undefined;
 

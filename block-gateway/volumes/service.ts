@@ -9,6 +9,7 @@
  *   `busy`     too-many-volumes, too-many-snapshots
  *   `denied`   fenced (another gateway took the volume), bad-credentials
  */
+import type { Pin } from '../volume/pin-rows.ts';
 import type { ReadOnlyVolume } from '../volume/read-only-volume.ts';
 import type { Volume } from '../volume/volume.ts';
 import type { BackupRecord, BackupRequest, RestoreRequest } from './backup-types.ts';
@@ -142,6 +143,7 @@ export interface OpenVolume {
 
 export interface OpenPoint {
   readonly volume: ReadOnlyVolume;
+  readonly pin: Pin;
   /** Once, when this reader is done. */
   release(): Promise<void>;
 }
@@ -159,6 +161,13 @@ export interface VolumePage {
   readonly next: string | undefined;
 }
 
+export interface DeleteVolume {
+  /** Whoever uses it. */
+  readonly force?: boolean;
+  /** Its snapshots too. */
+  readonly cascade?: boolean;
+}
+
 export interface VolumeService {
   create(wanted: CreateVolume): Promise<VolumeInfo>;
   get(id: string): Promise<VolumeInfo>;
@@ -172,7 +181,7 @@ export interface VolumeService {
    * Refused (`conflict` volume-in-use) while a client here uses it, unless forced, and (`snapshot-in-use`) while it has snapshots. Clones don't
    * stand in the way: what they share stays until the last of them is gone.
    */
-  delete(id: string, options?: { readonly force?: boolean }): Promise<void>;
+  delete(id: string, options?: DeleteVolume): Promise<void>;
   /** May be done while it is attached: clients hear of it (QEMU: `block_resize`). `invalid` shrink when smaller than it is. */
   extend(id: string, sizeBytes: number): Promise<VolumeInfo>;
   /** Changes name, project (a transfer), QoS, retention, durability; in force at once, attached or not. */

@@ -5,12 +5,14 @@ import { encodeHead, headRef, isVolumeId, type VolumeHead } from '../volume/head
 import { changeHead, findHead } from '../volume/head-row.ts';
 import type { Pin } from '../volume/pin-rows.ts';
 import type { Volume } from '../volume/volume.ts';
+import type { RestoreRequest } from './backup-types.ts';
 import { fillVolume } from './fill.ts';
 import { type ImageFile, inspectImage, readRaw } from './image-file.ts';
 import { importQcow2 } from './import-qcow2.ts';
 import { deleteIndex, putIndex } from './index-rows.ts';
 import { badVolume, checkWanted, newHead, wholeSize } from './new-volume.ts';
 import { attempt, checkReady, type Points, requireHead } from './points.ts';
+import { readManifest, restoreInto } from './restore.ts';
 import type { CreateVolume } from './service.ts';
 import type { VolumesOptions } from './volumes.ts';
 
@@ -66,7 +68,7 @@ export class VolumeMaker {
     const head = await this.newHead(wanted, sizeBytes);
     await this.write(head);
     if (from === undefined) return head;
-    return await this.fill(head, from, image);
+    return await this.fill(head, (volume) => this.copy(volume, from, image));
   }
 
   private async newHead(
@@ -122,15 +124,40 @@ export class VolumeMaker {
     return pin.id;
   }
 
+  /** What a backup and those it builds on hold. */
+  async restore(request: RestoreRequest): Promise<VolumeHead> {
+    const { id, name, project, record } = request;
+    if (id !== undefined) {
+      const present = await this.find(id);
+      if (present !== undefined && present.state === 'ready') return present;
+      if (present !== undefined) await this.parts.points.purge(present.id);
+    }
+    const { keys } = this.parts.engine.context;
+    const manifest = await readManifest(request, record.prefix);
+    const sizeBytes = wholeSize(request.sizeBytes ?? manifest.sizeBytes);
+    if (sizeBytes < manifest.sizeBytes) throw badVolume('The volume is smaller than its backup');
+    const { encryption } = manifest;
+    const wanted: CreateVolume = {
+      ...(id === undefined ? {} : { id }),
+      name,
+      project,
+      ...(encryption === undefined
+        ? {}
+        : { encryption: { keyId: encryption.keyId, cipher: encryption.cipher } }),
+    };
+    const head: VolumeHead = { ...(await this.newHead(wanted, sizeBytes)), state: 'creating' };
+    await this.write(head);
+    return await this.fill(head, (volume) => restoreInto(volume, request, keys));
+  }
+
   private async fill(
     head: VolumeHead,
-    from: OwnSource,
-    image: ImageFile | undefined,
+    copy: (volume: Volume) => Promise<void>,
   ): Promise<VolumeHead> {
     try {
       const volume = await this.parts.engine.open(head.id);
       try {
-        await this.copy(volume, from, image);
+        await copy(volume);
         // Waiting for the store here is what makes the new volume safe; closing would only complain.
         await volume.settle();
       } finally {

@@ -20,10 +20,12 @@ import { oldestInstantMs } from '../volume/instant.ts';
 import { missingSnapshot } from '../volume/pin-rows.ts';
 import type { Volume } from '../volume/volume.ts';
 import { Attachments } from './attachments.ts';
+import { backUp } from './backup.ts';
+import type { BackupRecord, BackupRequest, RestoreRequest } from './backup-types.ts';
 import { deleteIndex, idsByName, pageIndex, putIndex } from './index-rows.ts';
 import { badVolume, checkWanted, wholeSize } from './new-volume.ts';
 import { OpenVolumes } from './open-volumes.ts';
-import { type OpenPoint, type PointName, PointReader } from './point-reader.ts';
+import { type PointName, PointReader } from './point-reader.ts';
 import { attempt, checkReady, Points, requireHead } from './points.ts';
 import { revertedHead } from './revert.ts';
 import type {
@@ -31,6 +33,8 @@ import type {
   AttachmentCredentials,
   AttachRequest,
   CreateVolume,
+  DeleteVolume,
+  OpenPoint,
   OpenVolume,
   SnapshotInfo,
   VolumeInfo,
@@ -62,7 +66,7 @@ export interface VolumesOptions {
   readonly keys?: KeyStore;
 }
 
-export type Volumes = Omit<VolumeService, 'backup' | 'restore'>;
+export type Volumes = VolumeService;
 
 export async function createVolumes(options: VolumesOptions): Promise<VolumesOfGateway> {
   const engine = await createEngine(options);
@@ -153,11 +157,13 @@ export class VolumesOfGateway implements Volumes {
     return pageIndex(this.options.tables, project, page.marker, page.limit);
   }
 
-  async delete(id: string, options: { readonly force?: boolean } = {}): Promise<void> {
+  async delete(id: string, options: DeleteVolume = {}): Promise<void> {
     const { tables } = this.options;
     this.checkUnused(id, options.force === true);
     const head = await this.head(id);
-    const [snapshot] = await this.points.snapshots(id);
+    const snapshots = await this.points.snapshots(id);
+    if (options.cascade === true) for (const one of snapshots) await this.points.hide(id, one.id);
+    const [snapshot] = options.cascade === true ? [] : snapshots;
     if (snapshot !== undefined) {
       throw new Failure('conflict', 'snapshot-in-use', 'The volume has snapshots', {
         facts: { volumeId: id, snapshot: snapshot.id },
@@ -374,6 +380,16 @@ export class VolumesOfGateway implements Volumes {
       gateway: present.gateway === '' ? '' : nobody,
     }));
     await blobs.raiseFence({ scope: id, epoch: head.epoch });
+  }
+
+  async backup(request: BackupRequest): Promise<BackupRecord> {
+    const head = await this.head(request.volume);
+    const open = (snapshot: string) => this.openReadOnly(head.id, { snapshot });
+    return await backUp({ context: this.engine.context, head, open }, request);
+  }
+
+  async restore(request: RestoreRequest): Promise<VolumeInfo> {
+    return infoOf(await this.maker.restore(request));
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@
 
 import * as fs from 'node:fs';
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { call } from '../control/client.ts';
 import { ensurePackages, packagesFor } from '../packages.ts';
 import { progressLine, renderBytes } from '../progress.ts';
@@ -11,16 +11,21 @@ import {
   dataOption,
   folderOf,
   groupCommand,
+  integerArgument,
   jsonOption,
   print,
   sizeArgument,
 } from './options.ts';
+import { volumePointCommands } from './volume-points.ts';
 
 interface CreateOptions extends DataOptions {
   readonly name: string;
   readonly size?: number;
   readonly from?: string;
   readonly export?: boolean;
+  readonly encrypt?: string | true;
+  readonly retention?: number;
+  readonly durability?: string;
   readonly json?: boolean;
 }
 
@@ -42,6 +47,7 @@ export function volumeCommand(): Command {
     listCommand(),
     showCommand(),
     deleteCommand(),
+    ...volumePointCommands(),
   ]);
 }
 
@@ -59,11 +65,28 @@ function createCommand(): Command {
       'an image file (raw or qcow2), or CONTAINER/OBJECT of the admin project',
     )
     .option('--export', 'also print where NBD clients reach it')
+    .option(
+      '--encrypt [key]',
+      'seal its data with a key of the key store, made when it is not there',
+    )
+    .option(
+      '--retention <seconds>',
+      'keep any instant of so long ago',
+      integerArgument(0, 31_622_400),
+    )
+    .addOption(
+      new Option('--durability <kind>', 'what a flush waits for').choices(['local', 'replicated']),
+    )
     .addOption(dataOption())
     .addOption(jsonOption())
     .action(async ({ data, json, ...options }: CreateOptions) => {
       const line = progressLine();
-      const { from, ...args } = options;
+      const { from, encrypt, retention, ...rest } = options;
+      const args = {
+        ...rest,
+        ...(encrypt === undefined ? {} : { encrypt: encrypt === true ? 'default' : encrypt }),
+        ...(retention === undefined ? {} : { retentionS: retention }),
+      };
       const source = from === undefined ? {} : sourceOf(from);
       // Looked for here and not in the cloud: installing would hold up its other work.
       if (from !== undefined) ensurePackages(packagesFor.images, 'making volumes from images');
@@ -120,12 +143,14 @@ function deleteCommand(): Command {
     .description('delete a volume that no client has open')
     .argument('<volume>', 'id or name')
     .addOption(dataOption())
-    .action(async (volume: string, options: DataOptions) => {
-      await call(folderOf(options), 'volume-delete', { volume });
+    .option('--cascade', 'its snapshots too')
+    .action(async (volume: string, options: DataOptions & { cascade?: boolean }) => {
+      const { data, ...rest } = options;
+      await call(folderOf({ data }), 'volume-delete', { volume, ...rest });
     });
 }
 
-function printVolume(volume: VolumeLine, json: boolean | undefined): void {
+export function printVolume(volume: VolumeLine, json: boolean | undefined): void {
   if (json === true) {
     print(volume);
     return;

@@ -12,6 +12,7 @@ import { parseArguments } from '../control/arguments.ts';
 import type { ControlHandler, Progress } from '../control/protocol.ts';
 import type { DataFolder } from '../data-folder.ts';
 import type { Gateway } from './gateway.ts';
+import { volumePointCalls } from './volume-point-calls.ts';
 
 export interface VolumeCallParts {
   readonly gateway: Gateway;
@@ -28,35 +29,42 @@ const CreateVolume = Type.Object({
   file: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
   object: Type.Optional(Type.String({ minLength: 3, maxLength: 2048 })),
   export: Type.Optional(Type.Boolean()),
+  encrypt: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  retentionS: Type.Optional(Type.Integer({ minimum: 0 })),
+  durability: Type.Optional(Type.Union([Type.Literal('local'), Type.Literal('replicated')])),
 });
 const OneVolume = Type.Object({ volume: Type.String({ minLength: 1, maxLength: 255 }) });
+
+const DeleteVolume = Type.Object({
+  volume: Type.String(),
+  cascade: Type.Optional(Type.Boolean()),
+});
 
 const progressEveryMs = 500;
 const listPage = 1000;
 
 export function volumeCalls(parts: VolumeCallParts): Readonly<Record<string, ControlHandler>> {
   const { volumes } = parts.gateway;
-  const find = async (args: unknown): Promise<VolumeInfo> => {
-    const { volume } = parseArguments(OneVolume, args);
-    const found = await volumes.find(await projectOf(parts), volume);
-    if (found !== undefined) return found;
-    throw new Failure('missing', 'no-such-volume', `There is no volume ${volume}`);
-  };
+  const find = (args: unknown): Promise<VolumeInfo> =>
+    findVolume(parts, parseArguments(OneVolume, args).volume);
   return {
     'volume-create': async (args, report) => {
       const wanted = parseArguments(CreateVolume, args);
       const project = await projectOf(parts);
-      if ((await volumes.find(project, wanted.name)) !== undefined) {
-        throw new Failure(
-          'conflict',
-          'volume-exists',
-          `A volume called ${wanted.name} exists already`,
-        );
-      }
-      const size = wanted.size === undefined ? {} : { sizeBytes: wanted.size };
+      await checkNameFree(parts, wanted.name);
+      const { size, encrypt, retentionS, durability } = wanted;
+      if (encrypt !== undefined) parts.gateway.keys.ensure(encrypt);
+      const more = {
+        ...(size === undefined ? {} : { sizeBytes: size }),
+        ...(encrypt === undefined
+          ? {}
+          : { encryption: { keyId: encrypt, cipher: 'aes-256-xts' as const } }),
+        ...(retentionS === undefined ? {} : { retentionS }),
+        ...(durability === undefined ? {} : { durability }),
+      };
       return await withSource(parts, wanted, report, async (source) => {
-        const made = await volumes.create({ name: wanted.name, project, ...size, ...source });
-        return lineOf(parts, made, true);
+        const made = await volumes.create({ name: wanted.name, project, ...more, ...source });
+        return await lineOf(parts, made);
       });
     },
     'volume-list': async () => {
@@ -73,15 +81,29 @@ export function volumeCalls(parts: VolumeCallParts): Readonly<Record<string, Con
         if (page.entries.length < listPage || marker === undefined) return lines;
       }
     },
-    'volume-show': async (args) => lineOf(parts, await find(args), true),
+    'volume-show': async (args) => lineOf(parts, await find(args)),
     'volume-delete': async (args) => {
-      await volumes.delete((await find(args)).id);
+      const { cascade = false } = parseArguments(DeleteVolume, args);
+      await volumes.delete((await find(args)).id, { cascade });
     },
+    ...volumePointCalls(parts),
   };
 }
 
+export async function findVolume(parts: VolumeCallParts, idOrName: string): Promise<VolumeInfo> {
+  const found = await parts.gateway.volumes.find(await projectOf(parts), idOrName);
+  if (found !== undefined) return found;
+  throw new Failure('missing', 'no-such-volume', `There is no volume ${idOrName}`);
+}
+
+/** On the command line a name is as good as an id. */
+export async function checkNameFree(parts: VolumeCallParts, name: string): Promise<void> {
+  if ((await parts.gateway.volumes.find(await projectOf(parts), name)) === undefined) return;
+  throw new Failure('conflict', 'volume-exists', `A volume called ${name} exists already`);
+}
+
 /** Volumes made on the command line belong to the administrator's project. */
-async function projectOf(parts: VolumeCallParts): Promise<string> {
+export async function projectOf(parts: VolumeCallParts): Promise<string> {
   const access = await parts.identity.s3Secret(parts.admin.accessKey);
   if (access?.scope.kind !== 'project') {
     throw new Failure(
@@ -146,16 +168,19 @@ async function withCopy<T>(
   }
 }
 
-function lineOf(parts: VolumeCallParts, head: VolumeInfo, exported: boolean): VolumeLine {
-  const nbd = {
-    nbd: `${parts.endpoints.nbd}/${head.id}`,
-    nbd_unix: `nbd+unix:///${head.id}?socket=${parts.gateway.socketPath}`,
-  };
+/** The attachment by which `show` and `create --export` say where a volume is. */
+const operatorAttachment = 'operator';
+
+export async function lineOf(parts: VolumeCallParts, info: VolumeInfo): Promise<VolumeLine> {
+  const { volumes, socketPath } = parts.gateway;
+  const volume = info.id;
+  const { exportName } = await volumes.attach({ volume, id: operatorAttachment });
   return {
-    id: head.id,
-    name: head.name,
-    size: head.sizeBytes,
-    created: new Date(Math.floor(head.createdUs / 1000)).toISOString(),
-    ...(exported ? nbd : {}),
+    id: volume,
+    name: info.name,
+    size: info.sizeBytes,
+    created: new Date(Math.floor(info.createdUs / 1000)).toISOString(),
+    nbd: `${parts.endpoints.nbd}/${exportName}`,
+    nbd_unix: `nbd+unix:///${volume}?socket=${socketPath}`,
   };
 }

@@ -1,0 +1,62 @@
+/**
+ * The key store of encrypted volumes: keys are files of the folder `secrets`, never rows beside the data they open. A data key is sealed by
+ * AES-256-GCM: nonce (12 bytes), tag (16), text, as base64.
+ */
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import * as fs from 'node:fs';
+import type { KeyStore } from '#block-gateway';
+import { Failure, type Random } from '#common';
+import { type DataFolder, ensureSecret, randomSecret } from '../data-folder.ts';
+
+const keyBytes = 32;
+const nonceBytes = 12;
+const tagBytes = 16;
+const idPattern = /^[0-9a-zA-Z_-]{1,64}$/;
+
+export interface VolumeKeys extends KeyStore {
+  /** Makes a key of this name when there is none. */
+  ensure(keyId: string): void;
+}
+
+export function volumeKeys(folder: DataFolder, random: Random): VolumeKeys {
+  const nameOf = (keyId: string) => `volume-key-${keyId}`;
+  const keyOf = (keyId: string): Buffer => {
+    if (idPattern.test(keyId) && fs.existsSync(folder.path('secrets', nameOf(keyId))))
+      return Buffer.from(
+        ensureSecret(folder, nameOf(keyId), () => ''),
+        'hex',
+      );
+    throw new Failure('missing', 'key-missing', 'The key store has no such key', {
+      facts: { keyId },
+    });
+  };
+  return {
+    ensure(keyId) {
+      if (!idPattern.test(keyId))
+        throw new Failure('invalid', 'bad-key-id', 'A key id has letters, digits, - and _');
+      ensureSecret(folder, nameOf(keyId), () => randomSecret(random, keyBytes));
+    },
+    async wrap(keyId, dataKey) {
+      const nonce = random.bytes(nonceBytes);
+      const cipher = createCipheriv('aes-256-gcm', keyOf(keyId), nonce);
+      const sealed = Buffer.concat([cipher.update(dataKey), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
+    },
+    async unwrap(keyId, wrapped) {
+      const bytes = Buffer.from(wrapped, 'base64');
+      const nonce = bytes.subarray(0, nonceBytes);
+      const opener = createDecipheriv('aes-256-gcm', keyOf(keyId), nonce);
+      opener.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes));
+      try {
+        const text = bytes.subarray(nonceBytes + tagBytes);
+        return Buffer.concat([opener.update(text), opener.final()]);
+      } catch (error) {
+        const facts = { keyId };
+        throw new Failure('denied', 'wrong-key', 'The key does not open this volume', {
+          facts,
+          cause: error,
+        });
+      }
+    },
+  };
+}
