@@ -51,8 +51,13 @@ export async function createSwiftServer(options: SwiftDoorOptions): Promise<List
   });
 }
 
+export interface S3Server extends ListeningServer {
+  /** Writes the access log lines gathered so far; otherwise a minute may pass. */
+  flushLogs(): Promise<void>;
+}
+
 /** The S3 door, with what works for it in the background: lifecycle rules, inventories, notifications, access logs. */
-export async function createS3Server(options: S3DoorOptions): Promise<ListeningServer> {
+export async function createS3Server(options: S3DoorOptions): Promise<S3Server> {
   const { s3: settings, objects, clock, log, random } = options;
   const notifier = createNotifier({ ...options, settings });
   const accessLog = new AccessLog({ objects, clock, log, random });
@@ -65,6 +70,7 @@ export async function createS3Server(options: S3DoorOptions): Promise<ListeningS
   const stopWork = startS3Work({ ...options, settings, notifier });
   return {
     ...server,
+    flushLogs: () => accessLog.flush(),
     close: async () => {
       await stopWork();
       await server.close();

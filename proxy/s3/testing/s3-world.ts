@@ -64,6 +64,8 @@ export interface S3World {
   readonly endpoint: string;
   readonly objects: ObjectService;
   readonly cluster: MemoryCluster;
+  /** Writes gathered access log lines at once. */
+  flushLogs(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -98,6 +100,7 @@ export async function startS3World(options: WorldOptions = {}): Promise<S3World>
     endpoint: `http://127.0.0.1:${server.port}`,
     objects,
     cluster,
+    flushLogs: () => server.flushLogs(),
     close: async () => {
       await server.close();
       await objects.close();
