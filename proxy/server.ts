@@ -8,6 +8,7 @@ import type { ObjectService } from './objects/index.ts';
 import { createPipeline } from './pipeline.ts';
 import {
   AccessLog,
+  Accounts,
   createNotifier,
   createS3Handler,
   createS3Refusal,
@@ -32,6 +33,8 @@ export interface FrontDoorOptions {
 
 export interface S3DoorOptions extends FrontDoorOptions {
   readonly s3: S3Settings;
+  /** The cluster's secret: seals session tokens and users' keys. Without it there are no sessions and no users. */
+  readonly secret?: Buffer;
 }
 
 export interface SwiftDoorOptions extends FrontDoorOptions {
@@ -65,7 +68,12 @@ export async function createS3Server(options: S3DoorOptions): Promise<S3Server> 
   const server = await openDoor(options, {
     name: 's3',
     refuse: createS3Refusal(random),
-    create: (authenticator) => createS3Handler({ ...s3, authenticator }),
+    create: (authenticator) => {
+      const { secret, objects } = options;
+      const accounts =
+        secret && new Accounts({ authenticator, records: objects.records, secret, clock, random });
+      return createS3Handler({ ...s3, authenticator, ...(accounts && { accounts }) });
+    },
   });
   const stopWork = startS3Work({ ...options, settings, notifier });
   return {

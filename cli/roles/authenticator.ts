@@ -24,6 +24,10 @@ export function adaptIdentity(room: IdentityRoom): Authenticator {
       const access = await room.s3Secret(accessKey);
       return access && { secret: access.secretKey, identity: identityOf(access, undefined) };
     },
+    async findOwner(query) {
+      const owner = await room.findOwner(query);
+      return owner && { id: owner.id, displayName: owner.name };
+    },
     onRevoked: (listener) => room.onRevoked(listener),
   };
 }

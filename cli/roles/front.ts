@@ -110,7 +110,12 @@ export async function openFront(
   });
   const swift = await createSwiftServer({ ...door, address: at('swift'), swift: settings.swift });
   opened.add(() => swift.close());
-  const s3 = await createS3Server({ ...door, address: at('s3'), s3: settings.s3 });
+  const s3 = await createS3Server({
+    ...door,
+    address: at('s3'),
+    s3: settings.s3,
+    secret: salt,
+  });
   opened.add(() => s3.close());
   const listening = [
     () =>

@@ -17,6 +17,7 @@ import {
 } from './bootstrap.ts';
 import { Contexts } from './contexts.ts';
 import { type CoreOptions, IdentityCore } from './core.ts';
+import { findProject, findProjectByEmail, type ProjectOwner } from './project-owners.ts';
 import { mayRequest, type ServiceRequest } from './resources/access-rules.ts';
 import type { KeyPair } from './resources/credentials.ts';
 import { identityService } from './service.ts';
@@ -43,6 +44,10 @@ export interface Identity {
    */
   validateToken(token: string, request?: ServiceRequest): Promise<TokenInfo | undefined>;
   s3Secret(accessKey: string): Promise<S3Access | undefined>;
+  /** The project of that id, or of a user with that address. */
+  findOwner(
+    query: { readonly id: string } | { readonly email: string },
+  ): Promise<ProjectOwner | undefined>;
   /** A project of the default domain by its name. */
   projectId(name: string): Promise<string | undefined>;
   hasProject(id: string): Promise<boolean>;
@@ -78,6 +83,8 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
       return info !== undefined && mayRequest(info, request) ? info : undefined;
     },
     s3Secret: (accessKey) => accounts.s3Access(accessKey),
+    findOwner: (query) =>
+      'id' in query ? findProject(core.db, query.id) : findProjectByEmail(core.db, query.email),
     projectId: (name) => projectIdOf(core.db, name),
     hasProject: async (id) => {
       const row = await core.db

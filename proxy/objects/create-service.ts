@@ -13,6 +13,7 @@ import { ObjectEncryption } from './encryption/object-encryption.ts';
 import { KeyedLocks } from './keyed-locks.ts';
 import type { ObjectService } from './object-service.ts';
 import { createObjects } from './objects.ts';
+import { createRecords } from './records.ts';
 import { createUploads } from './uploads.ts';
 import { Gravestones } from './versions/gravestones.ts';
 
@@ -57,6 +58,7 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     encryption,
     keys,
     duties: createDuties(context),
+    records: createRecords(context),
     close: async () => {
       await Promise.all([garbage.close(), gravestones.close()]);
     },

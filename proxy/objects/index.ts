@@ -10,6 +10,7 @@ export * from './failures.ts';
 export * from './fields.ts';
 export * from './large-objects.ts';
 export * from './object-service.ts';
+export * from './records.ts';
 export { storageClassField } from './rows/storage-class.ts';
 export * from './symlinks.ts';
 export * from './upload-service.ts';

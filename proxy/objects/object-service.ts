@@ -6,6 +6,7 @@ import type { Duties } from './duties.ts';
 import type { KeyStore } from './encryption/key-store.ts';
 import type { ObjectEncryption, WriteKey } from './encryption/object-encryption.ts';
 import type { Fields } from './fields.ts';
+import type { Records } from './records.ts';
 import type { UploadService } from './upload-service.ts';
 
 export interface ObjectRef {
@@ -190,6 +191,7 @@ export interface ObjectService {
   readonly encryption: ObjectEncryption;
   readonly keys: KeyStore;
   readonly duties: Duties;
+  readonly records: Records;
   /** Waits (bounded) for background deletions. */
   close(): Promise<void>;
 }

@@ -12,7 +12,11 @@ afterAll(() => world.close());
 
 const folder = path.join(import.meta.dirname, 'testing/boto3');
 
-test.each(['versions', 'locks', 'access', 'settings'])('%s', { timeout: 120_000 }, async (name) => {
-  const ran = await run(world, ['python3', '-W', 'ignore', 'harness.py', name], { cwd: folder });
-  expect(ran.code, `${ran.out}${ran.err}`).toBe(0);
-});
+test.each(['versions', 'locks', 'access', 'settings', 'identity'])(
+  '%s',
+  { timeout: 120_000 },
+  async (name) => {
+    const ran = await run(world, ['python3', '-W', 'ignore', 'harness.py', name], { cwd: folder });
+    expect(ran.code, `${ran.out}${ran.err}`).toBe(0);
+  },
+);

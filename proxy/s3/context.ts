@@ -4,10 +4,11 @@ import type { Authenticator, Identity, Owner, OwnerQuery } from '../authenticato
 import type { Container, ObjectService } from '../objects/index.ts';
 import type { AccessLog } from './access-log.ts';
 import type { PayloadPlan } from './body/payload.ts';
+import type { Accounts } from './iam/accounts.ts';
 import type { Notifier } from './notify/notifier.ts';
 import type { RequestHead } from './request-head.ts';
 import type { S3Settings } from './settings.ts';
-import type { AccountKeys, AuthenticateOptions } from './sigv4/authenticate.ts';
+import type { AuthenticateOptions } from './sigv4/authenticate.ts';
 
 export interface S3Options {
   readonly objects: ObjectService;
@@ -20,7 +21,7 @@ export interface S3Options {
   /** Without it no bucket's notifications are taken. */
   readonly notifier?: Notifier;
   /** Users and sessions of this API's own; without them there are none. */
-  readonly accounts?: AccountKeys;
+  readonly accounts?: Accounts;
   readonly accessLog?: AccessLog;
 }
 
@@ -86,6 +87,8 @@ export interface S3Services {
   /** How forms prove who signed them. */
   readonly proving: AuthenticateOptions;
   readonly notifier: Notifier;
+  /** Users and sessions; undefined where there are none. */
+  readonly accounts: Accounts | undefined;
   /** The project of a canonical id, or of a user with that address. */
   readonly findOwner: (query: OwnerQuery) => Promise<Owner | undefined>;
 }

@@ -6,6 +6,7 @@
  * 3. Find the operation in the route table and run it.
  * 4. Whatever was thrown on the way becomes an error document.
  */
+import { hash } from 'node:crypto';
 import { type Clock, Counter } from '#common';
 import type { Exchange, Handler } from '../exchange.ts';
 import type { AccessLog } from './access-log.ts';
@@ -47,6 +48,7 @@ export function createS3Handler(options: S3Options): Handler {
     random,
     proving,
     notifier: options.notifier ?? silentNotifier,
+    accounts: options.accounts,
     findOwner: ownerFinder(authenticator),
   };
   const count = countOperations(options);
@@ -134,14 +136,40 @@ async function serve(exchange: Exchange, serving: Serving): Promise<S3Reply> {
     serving.progress.trace.operation = 'CorsPreflight';
     return await preflight(sent, address.bucket, serving.services);
   }
-  const { caller, payload, head, signature } = await authenticate(sent, query, serving.proving);
+  const { signed, wire } = await withBodyHash(sent, address, exchange);
+  const { caller, payload, head, signature } = await authenticate(signed, query, serving.proving);
   if (caller !== undefined) exchange.account = caller.account;
   const operation = operationOf(head, address, query);
   serving.progress.trace.operation = operation.name;
   const claims = { head, query, ...address, caller, payload, signature };
-  const request = requestOf(exchange, serving, claims);
+  const request = { ...requestOf(exchange, serving, claims), wire };
   serving.progress.request = request;
   return await operation.run(request, serving.services);
+}
+
+const formBytesMax = 131_072;
+
+/**
+ * Requests to the service's root that bring a form do not say its hash, though it is part of what they sign: so the form, which is small, is
+ * read first.
+ */
+async function withBodyHash(head: RequestHead, { bucket }: S3Address, exchange: Exchange) {
+  if (bucket !== '' || head.method !== 'POST' || head.headers.has('x-amz-content-sha256'))
+    return { signed: head, wire: exchange.body };
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of exchange.body) {
+    size += piece.length;
+    if (size > formBytesMax) throw new S3Failure('MaxMessageLengthExceeded');
+    pieces.push(piece);
+  }
+  const body = Buffer.concat(pieces);
+  const headers = new Map(head.headers).set('x-amz-content-sha256', hash('sha256', body));
+  return { signed: { ...head, headers }, wire: once(body) };
+}
+
+async function* once(body: Buffer): AsyncGenerator<Buffer, void, undefined> {
+  if (body.length > 0) yield body;
 }
 
 type Claims = Pick<

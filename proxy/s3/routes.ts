@@ -16,6 +16,7 @@ import {
 } from './config/simple-documents.ts';
 import { websiteDocument } from './config/website.ts';
 import type { Operation } from './context.ts';
+import { queryApi } from './iam/query-api.ts';
 import { createBucket } from './operations/bucket/create-bucket.ts';
 import { deleteBucket } from './operations/bucket/delete-bucket.ts';
 import { deleteObjects } from './operations/bucket/delete-objects.ts';
@@ -102,6 +103,7 @@ const copySource = 'x-amz-copy-source';
 
 export const routes: readonly Route[] = [
   ...rows('GET', 'service', [['ListBuckets', '', listBuckets]]),
+  ...rows('POST', 'service', [['QueryApi', '', queryApi]]),
 
   ...rows('GET', 'bucket', [
     ['GetBucketAccelerateConfiguration', 'accelerate', getDocument(accelerateDocument)],

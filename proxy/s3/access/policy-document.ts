@@ -33,6 +33,8 @@ const valuesMax = 2_000;
 export interface PolicyBounds {
   /** A bucket's policy names principals and only resources of that bucket. */
   readonly bucket?: string;
+  /** A role's policy names principals, and no resources: it is about the role itself. */
+  readonly trust?: boolean;
 }
 
 function malformed(message: string): S3Failure {
@@ -82,7 +84,8 @@ function parseStatement(value: unknown, bounds: PolicyBounds): Statement {
   if (value.Effect !== 'Allow' && value.Effect !== 'Deny')
     throw malformed(`Invalid effect: ${String(value.Effect)}`);
   const [actions, notActions] = either(value, 'Action', 'NotAction');
-  const [resources, notResources] = either(value, 'Resource', 'NotResource');
+  const [resources, notResources] =
+    bounds.trust === true ? ([['*'], false] as const) : either(value, 'Resource', 'NotResource');
   for (const action of actions) checkAction(action);
   for (const resource of resources) checkResource(resource, bounds);
   const principals = parsePrincipals(value, bounds);
@@ -129,10 +132,10 @@ function checkResource(resource: string, { bucket }: PolicyBounds): void {
     throw malformed('Policy has invalid resource');
 }
 
-function parsePrincipals(value: Json, { bucket }: PolicyBounds): PrincipalSet | undefined {
+function parsePrincipals(value: Json, { bucket, trust }: PolicyBounds): PrincipalSet | undefined {
   const inverted = value.Principal === undefined && value.NotPrincipal !== undefined;
   const given = value.Principal ?? value.NotPrincipal;
-  if (bucket === undefined) {
+  if (bucket === undefined && trust !== true) {
     if (given !== undefined) throw malformed('Policy document should not specify a principal.');
     return undefined;
   }

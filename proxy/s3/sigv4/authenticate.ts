@@ -162,7 +162,11 @@ async function authenticateV2(
       message: 'Request has expired',
       details: { Expires: isoTime(claim.expiresS * 1000), ServerTime: isoTime(nowMs) },
     });
-  const signed = withHoistedHeaders(head, query);
+  const hoisted = withHoistedHeaders(head, query);
+  const token = query.get('x-amz-security-token');
+  const headers = new Map(hoisted.headers);
+  if (token !== undefined) headers.set('x-amz-security-token', token);
+  const signed = { ...hoisted, headers };
   const caller = await proveV2(signed, claim, { date: String(claim.expiresS), options });
   const ageMs = Math.max(0, nowMs - claim.expiresS * 1000);
   return {

@@ -93,6 +93,7 @@ export async function startS3World(options: WorldOptions = {}): Promise<S3World>
     settings,
     s3: { ...defaultsOf(s3Settings), ...options.s3 },
     metrics: createMetrics(),
+    secret: Buffer.alloc(32, 5),
     ...shared,
   });
   return {

@@ -1,0 +1,98 @@
+/**
+ * The query APIs at the service's root: sessions (STS) and users (IAM). A form names an action and its parameters; answers and refusals are
+ * documents of another shape than S3's.
+ */
+import { Failure } from '#common';
+import { readDocument } from '../body/read-document.ts';
+import type { Caller, Operation, S3Reply, S3Request } from '../context.ts';
+import { renderedError } from '../render-error.ts';
+import { xmlReply } from '../reply.ts';
+import { element, wrap } from '../xml/write.ts';
+import type { Accounts } from './accounts.ts';
+import { IamFailure } from './iam-failure.ts';
+import { roleActions } from './role-actions.ts';
+import { sessionActions } from './session-actions.ts';
+import { userActions } from './user-actions.ts';
+
+export interface Query {
+  readonly accounts: Accounts;
+  readonly caller: Caller;
+  readonly nowMs: number;
+  /** Undefined when it is absent or empty. */
+  find(name: string): string | undefined;
+  /** Fails `MissingParameter`. */
+  get(name: string): string;
+}
+
+/** Gives the inside of `ACTIONResult`. */
+export type Action = (query: Query) => Promise<string> | string;
+
+const formBytesMax = 131_072;
+
+const families = [
+  { namespace: 'https://sts.amazonaws.com/doc/2011-06-15/', actions: sessionActions },
+  {
+    namespace: 'https://iam.amazonaws.com/doc/2010-05-08/',
+    actions: { ...userActions, ...roleActions },
+  },
+] as const;
+
+export const queryActions: readonly string[] = families.flatMap(({ actions }) =>
+  Object.keys(actions),
+);
+
+export const queryApi: Operation = async (request, { accounts }) => {
+  let namespace: string = families[0].namespace;
+  try {
+    const form = new URLSearchParams((await readDocument(request, formBytesMax)).toString('utf8'));
+    const action = form.get('Action') ?? '';
+    const family = families.find(({ actions }) => Object.hasOwn(actions, action));
+    if (accounts === undefined || family === undefined)
+      throw new IamFailure('InvalidAction', `Could not find operation ${action.slice(0, 100)}`);
+    ({ namespace } = family);
+    const inner = await run(family.actions, action, queryOf(request, accounts, form));
+    const meta = wrap('ResponseMetadata', element('RequestId', request.requestId));
+    const result = inner === '' ? '' : wrap(`${action}Result`, inner);
+    return xmlReply(200, document(`${action}Response`, namespace, result + meta));
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return refusal(error, namespace, request);
+  }
+};
+
+async function run(
+  actions: Readonly<Record<string, Action>>,
+  name: string,
+  query: Query,
+): Promise<string> {
+  return (await actions[name]?.(query)) ?? '';
+}
+
+function queryOf(request: S3Request, accounts: Accounts, form: URLSearchParams): Query {
+  const { caller, nowMs } = request;
+  if (caller === undefined) throw new IamFailure('AccessDenied', 'The request must be signed.');
+  const find = (name: string): string | undefined => form.get(name) || undefined;
+  const get = (name: string): string => {
+    const value = find(name);
+    if (value === undefined)
+      throw new IamFailure('MissingParameter', `The parameter ${name} is missing.`);
+    return value;
+  };
+  return { accounts, caller, nowMs, find, get };
+}
+
+function document(root: string, namespace: string, inner: string): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${namespace}">${inner}</${root}>`;
+}
+
+function refusal(error: Failure, namespace: string, { requestId }: S3Request): S3Reply {
+  const { code, status, message } =
+    error instanceof IamFailure
+      ? { code: error.iamCode, status: error.status, message: error.message }
+      : renderedError(error);
+  const type = status < 500 ? 'Sender' : 'Receiver';
+  const inner =
+    wrap('Error', element('Type', type) + element('Code', code) + element('Message', message)) +
+    element('RequestId', requestId);
+  return xmlReply(status, document('ErrorResponse', namespace, inner));
+}
