@@ -18,7 +18,7 @@ export function settingsCommand(): Command {
     .addOption(jsonOption())
     .action(async (options: DataOptions & { json?: boolean }) => {
       const { readSettings } = await import('../settings.ts');
-      const settings = readSettings(folderOf(options));
+      const settings = withoutSecrets(readSettings(folderOf(options)));
       print(options.json === true ? settings : stringify(settings).trimEnd());
     });
   const reference = new Command('reference')
@@ -28,4 +28,10 @@ export function settingsCommand(): Command {
       print(renderSettingsReference(settingsRooms).trimEnd());
     });
   return groupCommand('settings', 'show and explain settings', [show, reference]);
+}
+
+/** Addresses may hold passwords, and what is printed here is pasted into reports. */
+function withoutSecrets(settings: unknown): unknown {
+  const text = JSON.stringify(settings).replace(/(:\/\/[^/:@"\s]*):[^/@"\s]*@/g, '$1:***@');
+  return JSON.parse(text);
 }
