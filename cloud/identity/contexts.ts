@@ -105,10 +105,14 @@ export class Contexts {
     if (user === undefined || scope === undefined) return undefined;
     const bare = { user, scope, roles: [], ...unlimited };
     if (question.trustId !== undefined) return this.narrowToTrust(bare, question.trustId);
-    if (scope.kind === 'unscoped') return bare;
+    if (scope.kind === 'unscoped')
+      return question.federated === undefined || (await this.vouches(question.federated.idpId))
+        ? bare
+        : undefined;
     const target =
       scope.kind === 'system' ? { type: 'system' as const } : { type: scope.kind, id: scope.id };
     const { federated } = question;
+    if (federated !== undefined && !(await this.vouches(federated.idpId))) return undefined;
     const roles = await effectiveRoles(this.core.db, user.id, target, {
       nowUs: this.core.clock.nowUs(),
       ...(federated === undefined ? {} : { groupIds: federated.groupIds }),
@@ -119,6 +123,16 @@ export class Contexts {
         ? context
         : await this.narrow(context, question.applicationCredentialId);
     return narrowed === undefined || narrowed.roles.length === 0 ? undefined : narrowed;
+  }
+
+  /** A provider that is disabled or gone takes back what it said of its users. */
+  private async vouches(providerId: string): Promise<boolean> {
+    const row = await this.core.db
+      .selectFrom('identity_provider')
+      .select('enabled')
+      .where('id', '=', providerId)
+      .executeTakeFirst();
+    return row?.enabled === 1;
   }
 
   /** A trust is good as long as both its users are, and the trustor still holds every role it gives. */

@@ -17,6 +17,8 @@ import {
 } from './bootstrap.ts';
 import { Contexts } from './contexts.ts';
 import { type CoreOptions, IdentityCore } from './core.ts';
+import { FederatedLogIns } from './federation/federated-log-in.ts';
+import { OpenIdProviders } from './federation/openid.ts';
 import { findProject, findProjectByEmail, type ProjectOwner } from './project-owners.ts';
 import { mayRequest, type ServiceRequest } from './resources/access-rules.ts';
 import type { KeyPair } from './resources/credentials.ts';
@@ -69,9 +71,14 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
   const tokens = new Tokens(core, contexts);
   const authenticator = new Authenticator(core, tokens);
   const accounts = new Accounts(core, contexts, authenticator);
+  const providers = new OpenIdProviders(options.clock);
+  const federated = new FederatedLogIns(core, providers, authenticator);
   await core.open();
   return {
-    service: identityService({ core, tokens, authenticator, accounts }, options.policy ?? {}),
+    service: identityService(
+      { core, tokens, authenticator, accounts, federated },
+      options.policy ?? {},
+    ),
     bootstrap: async (admin, endpoints) => {
       const first = await bootstrap(core, admin);
       await publishCatalog(core, endpoints);

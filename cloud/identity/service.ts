@@ -12,6 +12,7 @@ import type { Authenticator } from './authenticate/authenticator.ts';
 import { callerFrom, type IdentityCaller } from './caller.ts';
 import type { IdentityCore } from './core.ts';
 import { identityFailures } from './failures.ts';
+import type { FederatedLogIns } from './federation/federated-log-in.ts';
 import { identityRules } from './policies.ts';
 import { accessRuleRoutes, mayRequest } from './resources/access-rules.ts';
 import { applicationCredentialRoutes } from './resources/application-credentials.ts';
@@ -21,14 +22,17 @@ import { domainConfigRoutes } from './resources/domain-config.ts';
 import { domainRoutes } from './resources/domains.ts';
 import { endpointFilterRoutes } from './resources/endpoint-filters.ts';
 import { endpointRoutes } from './resources/endpoints.ts';
+import { federationRoutes } from './resources/federation.ts';
 import { grantRoutes } from './resources/grants.ts';
 import { groupRoutes } from './resources/groups.ts';
 import { impliedRoleRoutes } from './resources/implied-roles.ts';
 import { limitRoutes } from './resources/limits.ts';
 import { consumerRoutes } from './resources/oauth1-consumers.ts';
+import { oauth2Routes } from './resources/oauth2.ts';
 import { policyRoutes } from './resources/policy-documents.ts';
 import { projectTagRoutes } from './resources/project-tags.ts';
 import { projectRoutes } from './resources/projects.ts';
+import { refusedRoutes } from './resources/refused.ts';
 import { regionRoutes } from './resources/regions.ts';
 import { registeredLimitRoutes } from './resources/registered-limits.ts';
 import { roleAssignmentRoutes } from './resources/role-assignments.ts';
@@ -46,10 +50,11 @@ export interface IdentityParts {
   readonly tokens: Tokens;
   readonly authenticator: Authenticator;
   readonly accounts: Accounts;
+  readonly federated: FederatedLogIns;
 }
 
 export function identityRoutes(parts: IdentityParts): Route<IdentityCaller>[] {
-  const { core, tokens, authenticator, accounts } = parts;
+  const { core, tokens, authenticator, accounts, federated } = parts;
   return [
     ...discoveryRoutes(),
     ...tokenRoutes(core, tokens, authenticator),
@@ -78,6 +83,9 @@ export function identityRoutes(parts: IdentityParts): Route<IdentityCaller>[] {
     ...domainConfigRoutes(core),
     ...serviceProviderRoutes(core),
     ...consumerRoutes(core),
+    ...federationRoutes(core, federated),
+    ...oauth2Routes(core, authenticator),
+    ...refusedRoutes(),
   ];
 }
 

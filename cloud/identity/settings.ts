@@ -146,6 +146,12 @@ export const identitySettings = declareSettings({
     max: 100,
     about: 'How often a trust may be handed on.',
   },
+  federationAudience: {
+    type: 'text',
+    default: '',
+    about:
+      'What the access tokens of identity providers must be for (their `aud`); empty takes every token of theirs.',
+  },
   limitModel: {
     type: 'choice',
     default: 'flat',

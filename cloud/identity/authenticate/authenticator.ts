@@ -308,7 +308,10 @@ function refuseExchange(info: TokenInfo, wanted: WantedScope): void {
 }
 
 /** The user's rules when these methods complete none of them; nothing when they suffice. */
-function missingFactors(user: UserRow, methods: readonly string[]): readonly (readonly string[])[] {
+export function missingFactors(
+  user: UserRow,
+  methods: readonly string[],
+): readonly (readonly string[])[] {
   const known: ReadonlySet<string> = new Set(authMethods);
   const rules = factorRulesOf(user)
     // As upstream: a method that nobody can use is left out of its rule.

@@ -64,15 +64,12 @@ export async function consumeTrust(core: IdentityCore, id: string): Promise<bool
 
 /** The ids of all roles that a user holds on a project, those of domains among them. */
 export async function heldRoleIds(
-  core: IdentityCore,
-  userId: string,
-  projectId: string,
+  db: Db,
+  who: { readonly userId: string; readonly projectId: string; readonly nowUs: number },
 ): Promise<ReadonlySet<string>> {
-  const target = { type: 'project', id: projectId } as const;
-  const roles = await effectiveRoles(core.db, userId, target, {
-    nowUs: core.clock.nowUs(),
-    withDomainRoles: true,
-  });
+  const target = { type: 'project', id: who.projectId } as const;
+  const also = { nowUs: who.nowUs, withDomainRoles: true };
+  const roles = await effectiveRoles(db, who.userId, target, also);
   return new Set(roles.map((role) => role.id));
 }
 
@@ -83,7 +80,11 @@ export async function trustRoles(
 ): Promise<readonly RoleRef[] | undefined> {
   if (trust.project_id === null) return [];
   const first = (await pedigreeOf(core.db, trust)).at(-1) ?? trust;
-  const held = await heldRoleIds(core, first.trustor_user_id, trust.project_id);
+  const held = await heldRoleIds(core.db, {
+    userId: first.trustor_user_id,
+    projectId: trust.project_id,
+    nowUs: core.clock.nowUs(),
+  });
   const given = roleIdsOf(trust);
   if (given.length === 0 || !given.every((id) => held.has(id))) return undefined;
   return expandImplied(core.db, given);

@@ -213,7 +213,7 @@ async function newTrust(
   if (callerOf(request).userId !== trust.trustor_user_id)
     throw forbidAction('The authenticated user should match the trustor');
   await users.get(db, trust.trustee_user_id);
-  const parent = await parentOf(core, request);
+  const parent = await parentOf(request, db);
   const roleIds = await namedRoles(trust.roles ?? [], db);
   await refuseUnheld(core, { trust, parent, projectId, roleIds }, db);
   const terms = await termsOf(core, trust, parent, roleIds, db);
@@ -231,9 +231,9 @@ async function newTrust(
 }
 
 /** The trust this one is handed on from, when the caller's own token is of one. */
-async function parentOf(core: IdentityCore, request: Request): Promise<TrustRow | undefined> {
+async function parentOf(request: Request, db: Db): Promise<TrustRow | undefined> {
   const { trust } = callerOf(request).info;
-  return trust === undefined ? undefined : trusts.get(core.db, trust.id);
+  return trust === undefined ? undefined : trusts.get(db, trust.id);
 }
 
 async function namedRoles(
@@ -277,7 +277,7 @@ async function refuseUnheld(core: IdentityCore, wish: Wish, db: Db): Promise<voi
     throw forbid('The redelegated trust is for another project.');
   const first = parent === undefined ? undefined : (await pedigreeOf(db, parent)).at(-1);
   const trustorId = first?.trustor_user_id ?? trust.trustor_user_id;
-  const held = await heldRoleIds(core, trustorId, projectId);
+  const held = await heldRoleIds(db, { userId: trustorId, projectId, nowUs: core.clock.nowUs() });
   const missing = roleIds.find((id) => !held.has(id));
   if (missing !== undefined) throw notFound('role', missing);
 }
