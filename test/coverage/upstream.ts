@@ -41,18 +41,6 @@ export const swiftFeatures: readonly Feature[] = [
   { name: 'Container sync, encryption at rest, several storage policies', state: 'missing' },
 ];
 
-/** Keystone v3 areas that have no route yet. */
-export const identityMissing: readonly string[] = [
-  'Trusts',
-  'Registered limits and limits',
-  'Policies',
-  'Federation (identity providers, mappings, protocols)',
-  'OAuth1 and OAuth2',
-  'Multi-factor rules and TOTP',
-  'Domain configuration, LDAP',
-  'Endpoint groups and filters',
-];
-
 /** Services of the plan that are not there at all. */
 export const servicesMissing: readonly string[] = [
   'Compute (Nova, Placement)',
