@@ -218,7 +218,9 @@ describe('openstack', () => {
   });
 
   it('manages trusts and federation', async () => {
-    const trust = await show('trust create --project admin --role reader --impersonate admin admin');
+    const trust = await show(
+      'trust create --project admin --role reader --impersonate admin admin',
+    );
     expect(trust).toMatchObject({
       impersonation: true,
       roles: expect.stringContaining('reader'),
