@@ -56,8 +56,9 @@ describe('processes', () => {
     const before = bytesOnDisk(folder) ?? 0;
     writeFileSync(join(folder, 'file'), Buffer.alloc(100_000, 1));
     expect(bytesOnDisk(folder)).toBeGreaterThanOrEqual(before + 100_000);
+    rmSync(join(folder, 'file'));
+    expect(() => serverRoots({ pid_folder: folder })).toThrow(/No pid file/);
     rmSync(folder, { recursive: true });
     expect(() => bytesOnDisk(folder)).toThrow(/cannot be measured/);
-    expect(() => serverRoots({ pid_folder: tmpdir() })).toThrow(/No pid file/);
   });
 });

@@ -1,4 +1,5 @@
 /** The volume service over the block gateway; backups are objects of the project they belong to. */
+import type { RequestLine } from '#cloud/api';
 import { credentialsOf, type Identity } from '#cloud/identity';
 import {
   type BackupStores,
@@ -44,7 +45,7 @@ export async function openBlockStorage(
     clock: systemClock,
     random: context.random,
     log: context.log.child({ room: 'volume' }),
-    authenticate: (token) => callerOf(identity, token),
+    authenticate: (token, line) => callerOf(identity, token, line),
   });
 }
 
@@ -65,16 +66,8 @@ async function notYet(): Promise<never> {
   });
 }
 
-/** Until the image service has a face for volumes. */
-export const noImages: VolumeImages = {
-  find: notYet,
-  create: notYet,
-  fill: notYet,
-  abandon: notYet,
-};
-
-async function callerOf(identity: Identity, token: string) {
-  const info = await identity.validateToken(token);
+async function callerOf(identity: Identity, token: string, line: RequestLine) {
+  const info = await identity.validateToken(token, { service: 'volumev3', ...line });
   if (info === undefined) return undefined;
   return {
     token,

@@ -20,7 +20,7 @@ import type { Place } from '../start-check.ts';
 import { watchStatus } from '../status.ts';
 import { listenAdmin } from './admin-listener.ts';
 import { adaptIdentity } from './authenticator.ts';
-import { noImages, openBlockStorage } from './block-storage.ts';
+import { openBlockStorage } from './block-storage.ts';
 import type { RoleContext } from './context.ts';
 import { openController } from './controller.ts';
 import { catalogAt, endpointsAt } from './endpoints.ts';
@@ -98,7 +98,7 @@ export async function openFront(
   };
   const status = watchStatus({ ring, devices, cluster, endpoints });
   const blockStorage = await openBlockStorage(
-    { ...controller, objects, gateway, images: noImages, nbd: endpoints.nbd, status },
+    { ...controller, objects, gateway, images: images.forVolumes, nbd: endpoints.nbd, status },
     context,
   );
 

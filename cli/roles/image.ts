@@ -84,6 +84,29 @@ function objectStore(objects: ObjectService, project: string): ContentStore {
   };
 }
 
+const readBytes = 1024 * 1024;
+
+/** A sealed volume as a stream; leaving the iteration lets go of it. */
+async function* readVolume(
+  volumes: Gateway['volumes'],
+  id: string,
+  offset: number,
+  length: number,
+): AsyncGenerator<Buffer> {
+  const { volume, release } = await volumes.openReadOnly(id);
+  try {
+    for (let done = 0; done < length; ) {
+      const bytes = Math.min(readBytes, length - done);
+      const chunk = Buffer.allocUnsafe(bytes);
+      await volume.read(offset + done, bytes, chunk, 0);
+      yield chunk;
+      done += bytes;
+    }
+  } finally {
+    await release();
+  }
+}
+
 /** Volumes of images are named for their content, so that a half-made one is found again. */
 function imageVolumes({ volumes }: Gateway, project: string): ImageVolumes {
   const find = (name: string) => volumes.find(project, name);
@@ -94,6 +117,20 @@ function imageVolumes({ volumes }: Gateway, project: string): ImageVolumes {
       if (present !== undefined) await volumes.delete(present.id, { force: true });
       const made = await volumes.create({ name: id, project, sizeBytes, from: { stream: bytes } });
       return made.id;
+    },
+    clone: async (id, source) => {
+      const present = await find(id);
+      if (present !== undefined) return present.id;
+      const made = await volumes.create({ name: id, project, sealed: true, from: source });
+      return made.id;
+    },
+    open: async (id) => {
+      const present = await find(id);
+      if (present === undefined)
+        throw new Failure('missing', 'no-image-volume', 'The image has no volume');
+      const read = (offset: number, length: number) =>
+        readVolume(volumes, present.id, offset, length);
+      return { sizeBytes: present.sizeBytes, read };
     },
     delete: async (id) => {
       const present = await find(id);

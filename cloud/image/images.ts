@@ -3,6 +3,7 @@ import type { MountableService, PolicyRules } from '#cloud/api';
 import { clearScratch, qemuImgConverter } from './content/qemu-img.ts';
 import { Sweeper } from './content/sweeper.ts';
 import { type CoreOptions, ImageCore } from './core.ts';
+import { type ImagesForVolumes, imagesForVolumes } from './for-volumes.ts';
 import { declareQuotas } from './images/quotas.ts';
 import { type LocalImages, localImages } from './local.ts';
 import { type Authenticate, imageService } from './service.ts';
@@ -21,6 +22,7 @@ export interface Images {
   /** The HTTP API, to be mounted on an API server. */
   readonly service: MountableService;
   readonly local: LocalImages;
+  readonly forVolumes: ImagesForVolumes;
   close(): Promise<void>;
 }
 
@@ -33,5 +35,10 @@ export async function createImages(options: ImagesOptions): Promise<Images> {
   const service = imageService(core, options.authenticate, options.policy ?? {});
   const sweeper = new Sweeper(core);
   await sweeper.open();
-  return { service, local: localImages(core), close: () => sweeper.close() };
+  return {
+    service,
+    local: localImages(core),
+    forVolumes: imagesForVolumes(core, options.authenticate),
+    close: () => sweeper.close(),
+  };
 }

@@ -55,7 +55,7 @@ export type ContentRow = {
   volume_state: 'none' | 'wanted' | 'made' | 'failed';
   volume_id: string | null;
   volume_reason: string;
-  /** An object of a user's that these bytes are: nothing of ours is stored. JSON, see `content/adoption.ts`. */
+  /** Where the bytes are when they are no object of ours: JSON, `{"kind":"volume"}` for the volume itself. Null for an object. */
   source: string | null;
   created_at_us: number;
 };

@@ -1,5 +1,11 @@
 /** The volume service's HTTP API: every route, the policy, the dialect. */
-import { apiService, type MountableService, Policy, type Route } from '../api/index.ts';
+import {
+  apiService,
+  type MountableService,
+  Policy,
+  type RequestLine,
+  type Route,
+} from '../api/index.ts';
 import type { VolumeCaller } from './caller.ts';
 import type { VolumeCore } from './core.ts';
 import { volumeDialect } from './failures.ts';
@@ -27,7 +33,7 @@ import { volumeActionRoutes } from './resources/volume-actions.ts';
 import { volumeRoutes } from './resources/volumes.ts';
 import { versionMax, versionMin } from './versions.ts';
 
-export type Authenticate = (token: string) => Promise<VolumeCaller | undefined>;
+export type Authenticate = (token: string, line: RequestLine) => Promise<VolumeCaller | undefined>;
 
 export function volumeApiRoutes(core: VolumeCore): Route<VolumeCaller>[] {
   return [

@@ -121,9 +121,15 @@ export function pileus(args: readonly string[], options: RunOptions = {}): Promi
   return run(launcher, args, options);
 }
 
-/** A port base whose ports are free now: found by asking for one and looking at those behind it. */
+/**
+ * A port base whose ports are free now: found by asking for one and looking at those behind it. Below the ports that the system gives to
+ * whoever connects (from 32,768 on), or a client of another test could take one between the look and the start.
+ */
 export async function freePortBase(): Promise<number> {
-  for (let base = 20_000 + (process.pid % 400) * 60; base < 60_000; base += 20) {
+  const [first, end, step] = [20_000, 32_700, 20];
+  const places = (end - first) / step;
+  for (let tried = 0; tried < places; tried++) {
+    const base = first + ((process.pid + tried) % places) * step;
     if (await allFree(base)) return base;
   }
   throw new Error('no free ports');

@@ -6,6 +6,19 @@
  */
 import type { ImageCore, Tx } from '../core.ts';
 import type { ContentRow } from '../tables.ts';
+import type { StoredContent } from './interfaces.ts';
+
+/** The bytes of a content, wherever they are: an object of the store, or a volume that was made an image. */
+export async function openContent(core: ImageCore, contentId: string): Promise<StoredContent> {
+  const row = await core.db
+    .selectFrom('image_content')
+    .select('source')
+    .where('id', '=', contentId)
+    .executeTakeFirst();
+  if (row?.source === null || row === undefined || core.volumes === undefined)
+    return await core.store.open(contentId);
+  return await core.volumes.open(contentId);
+}
 
 /** Called after a reference was taken away: drops the content if that was the last one. */
 export async function releaseContent(tx: Tx, contentId: string): Promise<void> {

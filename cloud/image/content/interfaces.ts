@@ -30,6 +30,13 @@ export interface NewImageVolume {
 export interface ImageVolumes {
   /** Makes the volume, or says it is there from an earlier attempt; returns its id. */
   ensure(volume: NewImageVolume): Promise<string>;
-  /** The volume that `ensure` made under this id, if it did; may be repeated. */
+  /** A sealed clone of a snapshot under this id, made or found; returns its volume's id. */
+  clone(
+    id: string,
+    source: { readonly volume: string; readonly snapshot: string },
+  ): Promise<string>;
+  /** The content of the volume under this id. */
+  open(id: string): Promise<StoredContent>;
+  /** The volume that `ensure` or `clone` made under this id, if they did; may be repeated. */
   delete(id: string): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** An image's bytes: upload, stage, download. */
 import { parseRange, type Route } from '#cloud/api';
 import { type ImageCaller, isAdmin, type Request, route } from '../caller.ts';
+import { openContent } from '../content/contents.ts';
 import { receiveData, stageData } from '../content/transfers.ts';
 import type { ImageCore } from '../core.ts';
 import { conflict, forbidden, imageFailure, invalid } from '../failures.ts';
@@ -90,7 +91,7 @@ async function download(core: ImageCore, request: Request) {
       ...(image.checksum === null ? {} : { 'Content-MD5': image.checksum }),
       ...(partial ? { 'Content-Range': `bytes ${offset}-${offset + length - 1}/${size}` } : {}),
     },
-    stream: async () => (await core.store.open(contentId)).read(offset, length),
+    stream: async () => (await openContent(core, contentId)).read(offset, length),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Makes a volume of a content: what a guest would see of the image, once for all images with the same bytes. */
 import { Failure } from '#common';
+import { openContent } from '../content/contents.ts';
 import type { StoredContent } from '../content/interfaces.ts';
 import type { Converter } from '../content/qemu-img.ts';
 import type { ImageCore } from '../core.ts';
@@ -32,7 +33,7 @@ export async function makeVolume(
     .where('id', '=', contentId)
     .executeTakeFirst();
   if (content?.state !== 'stored' || content.volume_state !== 'wanted') return undefined;
-  const stored = await core.store.open(contentId);
+  const stored = await openContent(core, contentId);
   const make = (sizeBytes: number, bytes: AsyncIterable<Buffer>) =>
     volumesOf(core).ensure({ id: contentId, sizeBytes: roundUp(sizeBytes), bytes });
   const disk = await diskOf(core, content, stored);

@@ -44,6 +44,19 @@ export function memoryVolumes(volumes: Map<string, Buffer>, hook: Hook): ImageVo
       volumes.set(id, Buffer.concat(chunks));
       return id;
     },
+    clone: async (id, { volume }) => {
+      volumes.set(id, volumes.get(volume) ?? Buffer.alloc(0));
+      return id;
+    },
+    open: async (id) => {
+      const bytes = volumes.get(id) ?? Buffer.alloc(0);
+      return {
+        sizeBytes: bytes.length,
+        read: async function* (offset, length) {
+          yield bytes.subarray(offset, offset + length);
+        },
+      };
+    },
     delete: async (id) => {
       volumes.delete(id);
     },
