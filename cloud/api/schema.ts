@@ -12,10 +12,14 @@ const ajv = new Ajv({
 
 export type BodyCheck = (body: unknown) => string | undefined;
 
-/** Returns a function that says what is wrong with a body, or nothing. */
+/**
+ * Returns a function that says what is wrong with a body, or nothing. Compiled when it is first asked: there are hundreds of
+ * schemas, most of a run's requests are of a few kinds, and compiled code is large.
+ */
 export function compileSchema(schema: TSchema): BodyCheck {
-  const validate: ValidateFunction = ajv.compile(schema);
+  let validate: ValidateFunction | undefined;
   return (body) => {
+    validate ??= ajv.compile(schema);
     if (validate(body)) return undefined;
     const [first] = validate.errors ?? [];
     return first === undefined ? 'The body is invalid' : wordingOf(first, body);
