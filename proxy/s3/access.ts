@@ -11,7 +11,7 @@ import { authorize, isOwnAccount, isOwner } from '../swift/access.ts';
 import { SwiftRefusal } from '../swift/refusal.ts';
 import { aclField, decodeAcl, isGranted } from './access/acl.ts';
 import { type AclPermission, type Action, ruleOf } from './access/actions.ts';
-import { aclsCount, rightsOf } from './access/bucket-rights.ts';
+import { aclsCount, policyConfirmedField, rightsOf } from './access/bucket-rights.ts';
 import { evaluatePolicy, type Verdict } from './access/evaluate-policy.ts';
 import { parsePolicy, type Statement } from './access/policy-document.ts';
 import { type AskedObject, contextOf, principalOf } from './access/request-context.ts';
@@ -70,7 +70,7 @@ export function mayDo(
   const { caller } = request;
   const rights = rightsOf(container);
   const verdict = policyVerdict(rights.policy, { request, container, action, object });
-  if (verdict === 'deny') return false;
+  if (verdict === 'deny') return mayUnlock(caller, container, action);
   const own = caller === undefined ? [] : identityPolicies(caller);
   const ownVerdicts = own.map((policy) =>
     policyVerdict(policy, { request, container, action, object }),
@@ -92,6 +92,20 @@ export function mayDo(
     swiftAllows(caller, container, action) ||
     aclAllows(request, container, action, object)
   );
+}
+
+const ofPolicy: ReadonlySet<string> = new Set([
+  's3:GetBucketPolicy',
+  's3:PutBucketPolicy',
+  's3:DeleteBucketPolicy',
+]);
+
+/** An owner cannot be shut out of the bucket's policy by the policy, unless that was confirmed when it was put. */
+function mayUnlock(caller: Caller | undefined, container: Container, action: Action): boolean {
+  if (caller === undefined || caller.identity.policies !== undefined || !ofPolicy.has(action))
+    return false;
+  if (container.system[policyConfirmedField] !== undefined) return false;
+  return isOwner({ identity: caller.identity, referer: undefined }, container.account);
 }
 
 interface Question {

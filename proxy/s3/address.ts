@@ -60,7 +60,7 @@ const nameForm = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 export function isBucketName(name: string): boolean {
   return (
     nameForm.test(name) &&
-    !name.includes('..') &&
+    !/\.\.|\.-|-\./.test(name) &&
     !/^\d{1,3}(\.\d{1,3}){3}$/.test(name) &&
     !/^(xn--|sthree-|amzn-s3-demo-)/.test(name) &&
     !/(-s3alias|--ol-s3|\.mrap|--x-s3)$/.test(name)

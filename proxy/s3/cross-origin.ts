@@ -50,7 +50,9 @@ export async function crossOrigin(
   if (origin === undefined || bucket === undefined || exchange.method === 'OPTIONS') return {};
   const rules = await rulesOf(bucket, services);
   if (rules === undefined) return {};
-  const question = { origin, method: exchange.method, headers: [] };
+  // A page may say what it is going to do, as if it asked first.
+  const asked = exchange.headers['access-control-request-method'];
+  const question = { origin, method: asked ?? exchange.method, headers: [] };
   const rule = findCorsRule(rules, question);
   return rule === undefined ? {} : corsHeaders(rule, question);
 }

@@ -7,7 +7,9 @@
  * 4. Whatever was thrown on the way becomes an error document.
  */
 import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { type Clock, Counter } from '#common';
+import type { Owner } from '../authenticator.ts';
 import type { Exchange, Handler } from '../exchange.ts';
 import type { AccessLog } from './access-log.ts';
 import {
@@ -75,11 +77,21 @@ export function createS3Handler(options: S3Options): Handler {
   };
 }
 
-/** Without somebody who knows, every id is taken for a project. */
+const ownersMax = 10_000;
+const ownerLifeMs = 10_000;
+
+/** Remembered for a moment, since every listing names owners. Without somebody who knows, every id is taken for a project. */
 function ownerFinder(authenticator: S3Options['authenticator']): S3Services['findOwner'] {
-  if (authenticator.findOwner !== undefined)
-    return async (query) => await authenticator.findOwner?.(query);
-  return async (query) => ('id' in query ? { id: query.id, displayName: '' } : undefined);
+  const known = new LRUCache<string, Owner>({ max: ownersMax, ttl: ownerLifeMs });
+  return async (query) => {
+    if (authenticator.findOwner === undefined)
+      return 'id' in query ? { id: query.id, displayName: '' } : undefined;
+    const before = 'id' in query ? known.get(query.id) : undefined;
+    if (before !== undefined) return before;
+    const owner = await authenticator.findOwner(query);
+    if (owner !== undefined) known.set(owner.id, owner);
+    return owner;
+  };
 }
 
 interface Noted {

@@ -56,6 +56,11 @@ export function versionHeader({ versionId }: ObjectInfo): Record<string, string>
   return versionId === undefined ? {} : { 'x-amz-version-id': versionId };
 }
 
+/** Of an object just written: while versioning is suspended there is none to speak of. */
+export function writtenVersion(info: ObjectInfo): Record<string, string> {
+  return info.versionId === 'null' ? {} : versionHeader(info);
+}
+
 /** What only S3 tells of an object. */
 function ownHeaders(
   request: S3Request,

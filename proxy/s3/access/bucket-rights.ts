@@ -6,6 +6,8 @@ import { isPublicPolicy } from './evaluate-policy.ts';
 import { parsePolicy, type Statement } from './policy-document.ts';
 
 export const policyField = 's3-policy';
+/** There when whoever put the policy said that it may shut them out. */
+export const policyConfirmedField = 's3-policy-confirmed';
 export const publicAccessField = 's3-public-access-block';
 export const ownershipField = 's3-ownership';
 

@@ -57,7 +57,8 @@ export async function authenticate(
   query: ReadonlyMap<string, string>,
   options: AuthenticateOptions,
 ): Promise<Authenticated> {
-  const authorization = head.headers.get('authorization');
+  // An empty header claims nothing.
+  const authorization = head.headers.get('authorization') || undefined;
   const presigned = query.has('X-Amz-Signature') || query.has('X-Amz-Algorithm');
   if (authorization !== undefined) {
     if (presigned)

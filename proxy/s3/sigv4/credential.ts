@@ -135,10 +135,13 @@ export function parsePresigned(query: ReadonlyMap<string, string>): PresignedCla
 function parseExpires(text: string): number {
   if (!/^-?\d{1,12}$/.test(text)) throw queryError('X-Amz-Expires should be a number');
   const seconds = Number(text);
-  if (seconds < 0) throw queryError('X-Amz-Expires must be non-negative');
+  // Out of range is refused as an expired request is: 403.
+  if (seconds < 0)
+    throw new S3Failure('AccessDenied', { message: 'X-Amz-Expires must be non-negative' });
   if (seconds > expiresSMax)
-    throw queryError(
-      'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds',
-    );
+    throw new S3Failure('AccessDenied', {
+      message:
+        'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds',
+    });
   return seconds;
 }

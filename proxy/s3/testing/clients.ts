@@ -41,6 +41,7 @@ export function clientEnvironment(world: S3World): NodeJS.ProcessEnv {
     MAIN_ID: blueKey.project,
     ALT_ID: redKey.project,
     PYTHONDONTWRITEBYTECODE: '1',
+    BASE_DOMAIN: 's3.test',
     RCLONE_CONFIG: '/dev/null',
     RCLONE_CONFIG_P_TYPE: 's3',
     RCLONE_CONFIG_P_PROVIDER: 'Other',

@@ -5,10 +5,11 @@ import type {
   VersionListEntry,
   VersionSummary,
 } from '../../../objects/index.ts';
-import { openBucket, ownerId } from '../../access.ts';
+import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
 import { listingDate } from '../../http-date.ts';
 import { pageLimit } from '../../numbers.ts';
+import { ownerElement } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
 import { invalidArgument } from '../../s3-failure.ts';
 import { standardClass } from '../../storage-class.ts';
@@ -40,7 +41,7 @@ export const listObjectVersions: Operation = async (request, services) => {
     limit === 0
       ? { entries: [], more: false }
       : await services.objects.containers.listVersions(container, wanted);
-  const owner = wrap('Owner', element('ID', ownerId(container.account)));
+  const owner = await ownerElement(container.account, services);
   const last = page.more ? page.entries.at(-1) : undefined;
   const inner =
     element('Name', request.bucket) +

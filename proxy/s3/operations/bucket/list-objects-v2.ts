@@ -1,10 +1,11 @@
 /** ListObjectsV2: goes on by continuation token. */
-import { openBucket, ownerId } from '../../access.ts';
+import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
 import { decodeToken, encodeToken, type ListPosition } from '../../continuation-token.ts';
 import { pageLimit } from '../../numbers.ts';
+import { ownerElement } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
-import { element, optionalElement, s3Document, wrap } from '../../xml/write.ts';
+import { element, optionalElement, s3Document } from '../../xml/write.ts';
 import { askPage, nameEncoder, positionAfter, positionOf, renderEntries } from './list-entries.ts';
 
 export const listObjectsV2: Operation = async (request, services) => {
@@ -17,9 +18,7 @@ export const listObjectsV2: Operation = async (request, services) => {
   const start = startPosition(query, prefix, delimiter);
   const page = await askPage(services, container, { prefix, delimiter, limit, start });
   const owner =
-    query.get('fetch-owner') === 'true'
-      ? wrap('Owner', element('ID', ownerId(container.account)))
-      : '';
+    query.get('fetch-owner') === 'true' ? await ownerElement(container.account, services) : '';
   const { contents, commonPrefixes } = renderEntries(page.entries, encode, owner);
   const last = page.entries.at(-1);
   const next = page.more && last !== undefined ? encodeToken(positionAfter(last)) : undefined;

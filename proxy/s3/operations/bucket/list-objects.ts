@@ -1,9 +1,10 @@
 /** ListObjects, the first version: goes on by marker. */
-import { openBucket, ownerId } from '../../access.ts';
+import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
 import { pageLimit } from '../../numbers.ts';
+import { ownerElement } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
-import { element, s3Document, wrap } from '../../xml/write.ts';
+import { element, s3Document } from '../../xml/write.ts';
 import { askPage, nameEncoder, positionOf, renderEntries } from './list-entries.ts';
 
 export const listObjects: Operation = async (request, services) => {
@@ -16,7 +17,7 @@ export const listObjects: Operation = async (request, services) => {
   const encode = nameEncoder(query);
   const start = marker === '' ? undefined : positionOf(marker, prefix, delimiter);
   const page = await askPage(services, container, { prefix, delimiter, limit, start });
-  const owner = wrap('Owner', element('ID', ownerId(container.account)));
+  const owner = await ownerElement(container.account, services);
   const { contents, commonPrefixes } = renderEntries(page.entries, encode, owner);
   const last = page.entries.at(-1);
   const next = page.more && delimiter !== '' ? (last?.prefix ?? last?.name) : undefined;

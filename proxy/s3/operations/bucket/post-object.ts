@@ -16,7 +16,7 @@ import { checkPostPolicy, parsePostPolicy, withinLengths } from '../../post/post
 import { readForm, type UploadForm } from '../../post/read-form.ts';
 import { emptyReply, xmlReply } from '../../reply.ts';
 import { S3Failure } from '../../s3-failure.ts';
-import { versionHeader } from '../../serve-object.ts';
+import { writtenVersion } from '../../serve-object.ts';
 import { authenticateForm } from '../../sigv4/authenticate-form.ts';
 import { uriEncode } from '../../sigv4/uri-encode.ts';
 import { encryptionHeaders, writeKeyOf } from '../../sse.ts';
@@ -100,7 +100,7 @@ function answer(
     etag: `"${info.etag}"`,
     location,
     ...checksumHeaders(info.checksums),
-    ...versionHeader(info),
+    ...writtenVersion(info),
     ...encryptionHeaders(info.system),
   };
   const redirect = fields.get('success_action_redirect') ?? fields.get('redirect');

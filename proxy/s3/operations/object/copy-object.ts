@@ -13,7 +13,7 @@ import { listingDate } from '../../http-date.ts';
 import { parseFields } from '../../object-fields.ts';
 import { xmlReply } from '../../reply.ts';
 import { invalidArgument, S3Failure } from '../../s3-failure.ts';
-import { versionHeader } from '../../serve-object.ts';
+import { writtenVersion } from '../../serve-object.ts';
 import { encryptionHeaders, writeKeyOf } from '../../sse.ts';
 import { refuseUnsupported } from '../../unsupported.ts';
 import { systemOfWrite } from '../../write-fields.ts';
@@ -59,7 +59,7 @@ export const copyObject: Operation = async (request, services) => {
     info.versionId === undefined ? {} : { 'x-amz-copy-source-version-id': info.versionId };
   return xmlReply(200, s3Document('CopyObjectResult', inner), {
     ...from,
-    ...versionHeader(made.info),
+    ...writtenVersion(made.info),
     ...encryptionHeaders(made.info.system),
   });
 };

@@ -13,7 +13,7 @@ import { conditionally, writeConditions } from '../../conditions.ts';
 import type { Operation } from '../../context.ts';
 import { expirationHeaders } from '../../lifecycle/expiration-header.ts';
 import { emptyReply } from '../../reply.ts';
-import { versionHeader } from '../../serve-object.ts';
+import { writtenVersion } from '../../serve-object.ts';
 import { encryptionHeaders, writeKeyOf } from '../../sse.ts';
 import { refuseUnsupported } from '../../unsupported.ts';
 import { fieldsOfWrite } from '../../write-fields.ts';
@@ -46,7 +46,7 @@ export const putObject: Operation = async (request, services) => {
   return emptyReply(200, {
     etag: `"${info.etag}"`,
     ...checksumHeaders(info.checksums),
-    ...versionHeader(info),
+    ...writtenVersion(info),
     ...encryptionHeaders(info.system),
     ...expirationHeaders(container, info, request),
   });

@@ -1,7 +1,12 @@
 /** The policy of a bucket, and whether it is public. */
 
 import { isPublicAcl } from '../../access/acl.ts';
-import { aclsCount, policyField, rightsOf } from '../../access/bucket-rights.ts';
+import {
+  aclsCount,
+  policyConfirmedField,
+  policyField,
+  rightsOf,
+} from '../../access/bucket-rights.ts';
 import { isPublicPolicy } from '../../access/evaluate-policy.ts';
 import { parsePolicy, policyBytesMax } from '../../access/policy-document.ts';
 import { openBucket } from '../../access.ts';
@@ -27,13 +32,20 @@ export const putBucketPolicy: Operation = async (request, services) => {
   const statements = parsePolicy(text, { bucket: request.bucket });
   if (rightsOf(container).publicAccess.blockPublicPolicy && isPublicPolicy(statements))
     throw new S3Failure('AccessDenied');
-  await changeSystem(container, services, { [policyField]: text });
+  const confirmed = request.head.headers.get('x-amz-confirm-remove-self-bucket-access');
+  await changeSystem(container, services, {
+    [policyField]: text,
+    [policyConfirmedField]: confirmed === 'true' ? 'true' : undefined,
+  });
   return emptyReply(204);
 };
 
 export const deleteBucketPolicy: Operation = async (request, services) => {
   const container = await openBucket(request, services, 's3:DeleteBucketPolicy');
-  await changeSystem(container, services, { [policyField]: undefined });
+  await changeSystem(container, services, {
+    [policyField]: undefined,
+    [policyConfirmedField]: undefined,
+  });
   return emptyReply(204);
 };
 

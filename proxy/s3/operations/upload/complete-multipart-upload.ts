@@ -24,7 +24,7 @@ import type { Operation, S3Request, S3Services } from '../../context.ts';
 import { expirationHeaders } from '../../lifecycle/expiration-header.ts';
 import { xmlReply } from '../../reply.ts';
 import { S3Failure } from '../../s3-failure.ts';
-import { versionHeader } from '../../serve-object.ts';
+import { writtenVersion } from '../../serve-object.ts';
 import { uriEncode } from '../../sigv4/uri-encode.ts';
 import { encryptionHeaders } from '../../sse.ts';
 import { partNumberMax, uploadRef } from '../../upload-id.ts';
@@ -65,7 +65,7 @@ export const completeMultipartUpload: Operation = async (request, services) => {
   const about = { container, key: request.key, size, etag, ...versionOf(info) };
   services.notifier.tell(request, { event: 'ObjectCreated:CompleteMultipartUpload', ...about });
   return xmlReply(200, s3Document('CompleteMultipartUploadResult', inner), {
-    ...versionHeader(info),
+    ...writtenVersion(info),
     ...encryptionHeaders(info.system),
     ...expirationHeaders(container, info, request),
   });

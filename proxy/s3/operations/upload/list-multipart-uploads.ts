@@ -1,9 +1,10 @@
 /** ListMultipartUploads: uploads begun and neither completed nor aborted. */
 import type { ListUploads, UploadListEntry } from '../../../objects/index.ts';
-import { openBucket, ownerId } from '../../access.ts';
+import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
 import { listingDate } from '../../http-date.ts';
 import { pageLimit } from '../../numbers.ts';
+import { ownerInner } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
 import { storageClassOf } from '../../storage-class.ts';
 import { element, s3Document, wrap } from '../../xml/write.ts';
@@ -31,7 +32,7 @@ export const listMultipartUploads: Operation = async (request, services) => {
       ? { entries: [], more: false }
       : await services.objects.uploads.list(container, wanted);
   const last = page.more ? page.entries.at(-1) : undefined;
-  const owner = element('ID', ownerId(container.account));
+  const owner = await ownerInner(container.account, services);
   const people = wrap('Initiator', owner) + wrap('Owner', owner);
   const inner =
     element('Bucket', request.bucket) +
