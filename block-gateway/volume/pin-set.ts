@@ -4,14 +4,17 @@
  * Segments are numbered in the order of writing, and the present content never begins to refer again to what it let go of (a revert counts
  * as a new beginning: `recovery.ts`). So a segment `b` that was found dead at border `d` can be part of exactly those points that lie
  * between the two: of a pin at border n when b < n ≤ d, and of an instant of the retained past when the past reaches back
- * to before d. Deciding costs nothing, and taking a snapshot writes no list of segments.
+ * to before d. A pin is read from its checkpoint on, at border c: what was written and died after c is looked at on the way to n, so for it
+ * the rule is b < n and c < d. Deciding costs nothing, and taking a snapshot writes no list of segments.
  */
 import type { CheckpointRef, VolumeHead } from './head.ts';
 import type { Pin } from './pin-rows.ts';
 
 export class PinSet {
   private readonly pins = new Map<string, Pin>();
+  /** The pins' borders, ascending, and beside each the lowest checkpoint of its pin and all behind it. */
   private borders: number[] = [];
+  private bases: number[] = [];
   /** Segments that died at or before this border are not part of the retained past. */
   private pastFrom = Number.POSITIVE_INFINITY;
   private queue: Promise<unknown> = Promise.resolve();
@@ -53,7 +56,7 @@ export class PinSet {
 
   /** Whether a pin refers to segment `number` although the present content doesn't since `death`. */
   pinned(number: number, death: number): boolean {
-    const { borders } = this;
+    const { borders, bases } = this;
     let low = 0;
     let high = borders.length;
     while (low < high) {
@@ -61,7 +64,7 @@ export class PinSet {
       if ((borders[middle] ?? 0) <= number) low = middle + 1;
       else high = middle;
     }
-    return (borders[low] ?? Number.POSITIVE_INFINITY) <= death;
+    return (bases[low] ?? Number.POSITIVE_INFINITY) < death;
   }
 
   needsCheckpoint(checkpoint: CheckpointRef): boolean {
@@ -78,7 +81,11 @@ export class PinSet {
   }
 
   private sort(): void {
-    this.borders = [...this.pins.values()].map((pin) => pin.border).sort((a, b) => a - b);
+    const sorted = [...this.pins.values()].sort((a, b) => a.border - b.border);
+    this.borders = sorted.map((pin) => pin.border);
+    this.bases = sorted.map((pin) => pin.checkpoint?.next ?? 0);
+    for (let at = this.bases.length - 2; at >= 0; at--)
+      this.bases[at] = Math.min(this.bases[at] ?? 0, this.bases[at + 1] ?? 0);
   }
 }
 

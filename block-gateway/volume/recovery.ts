@@ -18,7 +18,7 @@ import type { LogFile } from './log-files.ts';
 import { decodeLog, type LoggedSegment } from './log-format.ts';
 import { dropState, ManifestLoader, sequence } from './manifest-loader.ts';
 import { listPins } from './pin-rows.ts';
-import { PinSet } from './pin-set.ts';
+import { headNeeds, PinSet, sameCheckpoint } from './pin-set.ts';
 import type { VolumeState } from './reader.ts';
 import {
   encodeLines,
@@ -111,7 +111,8 @@ class Recovery {
       for (const run of closed) await this.loader.replay(run);
       const last = before.tail.find((run) => run.end === undefined);
       const first = last?.first ?? closed.at(-1)?.end ?? before.checkpoint?.next ?? 1;
-      await this.takeOver(before.abandoned ?? [], first);
+      // At the border of the revert they still lived.
+      await this.takeOver(before.abandoned ?? [], first + 1);
       const kept = last === undefined ? nothingKept(first) : await this.tail(last, logs);
       const tail = [...closed, ...closedRun(last, kept.settled), { epoch, first: kept.settled }];
       const head = await changeOwnHead(context.tables, before.id, epoch, (present) => ({
@@ -141,15 +142,21 @@ class Recovery {
   private async takeOver(abandoned: readonly Manifest[], border: number): Promise<void> {
     const { context, before, ciphers } = this.options;
     const { id: volumeId, sizeBytes } = before;
-    const known = new Set([...this.state.segments.all()].map((segment) => segment.blobId));
+    const known = new Map<string, Segment>();
+    for (const segment of this.state.segments.all()) known.set(segment.blobId, segment);
     for (const manifest of abandoned) {
       const loader = new ManifestLoader({ context, volumeId, sizeBytes, ciphers });
       try {
         await loader.load(manifest);
         for (const segment of loader.state.segments.all()) {
-          if (segment.owner !== undefined || known.has(segment.blobId)) continue;
-          known.add(segment.blobId);
-          this.dead.push(this.state.segments.adopt(segment, border));
+          if (segment.owner !== undefined) continue;
+          const mine = known.get(segment.blobId);
+          // Dead for what it is now, but until the revert it was part of what it was then.
+          if (mine?.liveSectors === 0) mine.death = border;
+          if (mine !== undefined) continue;
+          const adopted = this.state.segments.adopt(segment, border);
+          known.set(segment.blobId, adopted);
+          this.dead.push(adopted);
         }
       } finally {
         loader.drop();
@@ -274,8 +281,12 @@ class Recovery {
 
   /** A checkpoint whose parts were written, but whose name never got into the head row. */
   private async deleteStrayCheckpoint(epoch: number): Promise<void> {
-    const { context, before } = this.options;
+    const { context, before, pins } = this.options;
     const stray = { epoch, serial: (before.checkpoint?.serial ?? 0) + 1 };
+    // After a revert that may be the name of a checkpoint that others need.
+    const named = { ...stray, parts: 0, bytes: 0, next: 0 };
+    const isRetired = before.retired?.some((one) => sameCheckpoint(one, named)) === true;
+    if (isRetired || headNeeds(before, named) || pins.needsCheckpoint(named)) return;
     for (let part = 0; ; part++) {
       const id = checkpointBlobId(before.id, stray, part);
       if ((await context.blobs.stat(id)) === undefined) return;

@@ -143,7 +143,8 @@ describe('points of volumes', () => {
       await volumes.deleteSnapshot(known.id, id);
       known.snapshots.delete(id);
     } else if (kind === 3) {
-      const [id] = [...known.snapshots.keys()].reverse();
+      const ids = [...known.snapshots.keys()];
+      const id = ids[random.below(ids.length)];
       const content = id === undefined ? undefined : known.snapshots.get(id);
       if (id === undefined || content === undefined) return;
       await volumes.revert(known.id, { snapshot: id });

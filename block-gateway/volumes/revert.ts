@@ -14,10 +14,12 @@ export function revertedHead(head: VolumeHead, pin: Pin, nowUs: number): VolumeH
     ...(checkpoint === undefined ? {} : { checkpoint }),
     tail: closeRuns(head.tail, end),
   };
-  const before = { ...head, abandoned: [...(head.abandoned ?? []), left] };
+  // Whoever looked at the head before may not take it for the same.
+  const epoch = head.epoch + 1;
+  const before = { ...head, epoch, abandoned: [...(head.abandoned ?? []), left] };
   const manifest = {
     ...(pin.checkpoint === undefined ? {} : { checkpoint: pin.checkpoint }),
-    tail: [...pin.tail, { epoch: head.epoch, first: end }],
+    tail: [...pin.tail, { epoch, first: end }],
   };
   return rebase(before, { manifest, next: end, nowUs });
 }
