@@ -157,6 +157,152 @@ describe('another tenant', () => {
     expect((await call(cloud, 'DELETE', borrowed, { token: mal })).status).toBe(404);
   });
 
+  it('finds the doors to trusts, limits, rules and federation closed as well', async () => {
+    const { ann: user, site, acme } = ids;
+    const own = ids.mal;
+    const made = await call(cloud, 'POST', '/v3/OS-TRUST/trusts', {
+      token: ann,
+      body: {
+        trust: {
+          trustor_user_id: user,
+          trustee_user_id: user,
+          project_id: site,
+          impersonation: true,
+          roles: [{ id: ids.member }],
+        },
+      },
+    });
+    const trust = `/v3/OS-TRUST/trusts/${textAt(made, 'trust.id')}`;
+    const forAnn = { trustor_user_id: user, trustee_user_id: own, impersonation: true };
+    const config = { config: { ldap: { url: 'ldap://mal.example' } } };
+    const provider = { identity_provider: { enabled: true, remote_ids: ['https://mal.example'] } };
+    const rule = { local: [{ user: { id: user, type: 'local' } }], remote: [{ type: 'OIDC-sub' }] };
+    const url = 'https://mal.example/v3';
+    const attempts: [string, string, unknown?][] = [
+      ['GET', '/v3/OS-TRUST/trusts'],
+      ['GET', `/v3/OS-TRUST/trusts?trustor_user_id=${user}`],
+      ['GET', `/v3/OS-TRUST/trusts?trustee_user_id=${user}`],
+      ['GET', `/v3/OS-TRUST/trusts?trustor_user_id=${user}&trustee_user_id=${own}`],
+      ['GET', trust],
+      ['DELETE', trust],
+      ['GET', `${trust}/roles`],
+      ['GET', `${trust}/roles/${ids.member}`],
+      [
+        'POST',
+        '/v3/OS-TRUST/trusts',
+        { trust: { ...forAnn, project_id: site, roles: [{ name: 'member' }] } },
+      ],
+      [
+        'POST',
+        '/v3/OS-TRUST/trusts',
+        { trust: { ...forAnn, trustor_user_id: own, project_id: site } },
+      ],
+      ['GET', `/v3/users/${user}/access_rules`],
+      ['GET', `/v3/users/${user}/access_rules/x`],
+      ['DELETE', `/v3/users/${user}/access_rules/x`],
+      [
+        'POST',
+        '/v3/limits',
+        {
+          limits: [
+            { project_id: ids.den, service_id: 'x', resource_name: 'y', resource_limit: -1 },
+          ],
+        },
+      ],
+      ['PATCH', '/v3/limits/x', { limit: { resource_limit: -1 } }],
+      ['DELETE', '/v3/limits/x'],
+      ['GET', '/v3/limits/x'],
+      [
+        'POST',
+        '/v3/registered_limits',
+        { registered_limits: [{ service_id: 'x', resource_name: 'y', default_limit: -1 }] },
+      ],
+      ['PATCH', '/v3/registered_limits/x', { registered_limit: { default_limit: -1 } }],
+      ['DELETE', '/v3/registered_limits/x'],
+      ['GET', '/v3/policies'],
+      ['POST', '/v3/policies', { policy: { type: 'x', blob: '{}' } }],
+      ['GET', '/v3/OS-EP-FILTER/endpoint_groups'],
+      ['GET', `/v3/OS-EP-FILTER/projects/${site}/endpoints`],
+      ['PUT', `/v3/OS-EP-FILTER/projects/${site}/endpoints/x`],
+      ['GET', `/v3/domains/${acme}/config`],
+      ['GET', `/v3/domains/${acme}/config/ldap/password`],
+      ['PUT', '/v3/domains/default/config', config],
+      ['PATCH', '/v3/domains/default/config', config],
+      ['DELETE', '/v3/domains/default/config'],
+      ['GET', '/v3/domains/config/default'],
+      ['GET', '/v3/OS-FEDERATION/identity_providers'],
+      ['PUT', '/v3/OS-FEDERATION/identity_providers/mal', provider],
+      ['GET', '/v3/OS-FEDERATION/mappings'],
+      ['PUT', '/v3/OS-FEDERATION/mappings/mal', { mapping: { rules: [rule] } }],
+      [
+        'PUT',
+        '/v3/OS-FEDERATION/identity_providers/mal/protocols/openid',
+        { protocol: { mapping_id: 'mal' } },
+      ],
+      [
+        'PUT',
+        '/v3/OS-FEDERATION/service_providers/mal',
+        { service_provider: { auth_url: url, sp_url: url } },
+      ],
+      ['GET', '/v3/OS-OAUTH1/consumers'],
+      ['POST', '/v3/OS-OAUTH1/consumers', { consumer: {} }],
+      // To be vouched for as somebody else, to lose a factor, to plant one.
+      ['PATCH', `/v3/users/${own}`, { user: { federated: [] } }],
+      ['PATCH', `/v3/users/${own}`, { user: { options: { multi_factor_auth_enabled: false } } }],
+      [
+        'POST',
+        '/v3/credentials',
+        { credential: { type: 'totp', blob: 'GEZDGNBV', user_id: user } },
+      ],
+      ['PUT', `/v3/projects/${site}/tags`, { tags: [] }],
+      ['PATCH', `/v3/projects/${site}`, { project: { options: { immutable: true } } }],
+    ];
+    for (const [method, path, body] of attempts) {
+      const sent = body === undefined ? {} : { body };
+      const answer = await call(cloud, method, path, { token: mal, ...sent });
+      expect(answer.status, `${method} ${path}`).toBe(403);
+      const nobody = await call(cloud, method, path, sent);
+      expect(nobody.status, `${method} ${path} without a token`).toBe(401);
+    }
+    expect(attempts.length).toBeGreaterThan(40);
+    const limits = await call(cloud, 'GET', '/v3/limits', { token: mal });
+    expect([limits.status, limits.body.limits]).toEqual([200, []]);
+  });
+
+  it('gets in by no half of a log-in', async () => {
+    const post = (auth: unknown, headers: Record<string, string> = {}) =>
+      call(cloud, 'POST', '/v3/auth/tokens', { body: { auth }, headers });
+    const { identity } = authBody({ name: 'mal', password: 'm' }).auth;
+    const user = { id: ids.ann };
+    const refused: [unknown, Record<string, string>?][] = [
+      // A factor nobody set up, somebody else's factor, a scope of somebody else's.
+      [{ identity: { methods: ['totp'], totp: { user: { ...user, passcode: '000000' } } } }],
+      [{ identity: { methods: ['totp'], totp: { user: { ...user, passcode: '' } } } }],
+      [{ identity: { ...identity, methods: ['password', 'token'], token: { id: ann } } }],
+      [{ identity, scope: { 'OS-TRUST:trust': { id: 'f'.repeat(32) } } }],
+      [{ identity, scope: inProject('site') }],
+      [{ identity: { methods: ['mapped'], mapped: {} } }],
+      [{ identity: { methods: ['external'] } }],
+      [{ identity: { methods: ['oauth1'], oauth1: {} } }],
+    ];
+    for (const [auth, headers] of refused)
+      expect((await post(auth, headers)).status, JSON.stringify(auth)).toBe(401);
+    for (const receipt of ['x', 'v1.', `v1.${'A'.repeat(64)}`, 'v1.'.padEnd(5000, 'A'), ann]) {
+      const answer = await post({ identity }, { 'openstack-auth-receipt': receipt });
+      expect(answer.status, receipt.slice(0, 20)).toBe(404);
+    }
+    const both = await post({
+      identity,
+      scope: { ...inProject('den'), system: { all: true } },
+    });
+    expect(both.status).toBe(400);
+    const path = '/v3/OS-FEDERATION/identity_providers/x/protocols/openid/auth';
+    for (const authorization of ['', 'Bearer', 'Bearer x', `Bearer ${mal}`, 'Basic eDp5']) {
+      const answer = await call(cloud, 'POST', path, { headers: { authorization } });
+      expect(answer.status, authorization).toBe(401);
+    }
+  });
+
   it('cannot tell what exists from what does not', async () => {
     for (const [there, absent] of [
       [`/v3/users/${ids.ann}`, '/v3/users/ffffffffffffffffffffffffffffffff'],
