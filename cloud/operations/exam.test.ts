@@ -6,7 +6,7 @@ import { operationMigrations } from './index.ts';
 import { examineWorkflow } from './testing/examine.ts';
 import { openSample } from './testing/sample.ts';
 
-describe('the exam of a workflow', () => {
+describe('the exam of a workflow', { timeout: 240_000 }, () => {
   it.each([
     { fails: false, state: 'succeeded', made: ['child.made', 'first.made', 'third.made'] },
     { fails: true, state: 'failed', made: [] },

@@ -54,7 +54,7 @@ async function each<T>(points: readonly string[], work: (point: string) => Promi
   return results;
 }
 
-describe('killed at every step', () => {
+describe('killed at every step', { timeout: 240_000 }, () => {
   it('an operation goes on to its end', async () => {
     const results = await each([...forward, ...ofChild, 'ended'], (point) =>
       surviving(point, false),
