@@ -136,7 +136,7 @@ function createServe(options: HttpServerOptions, closing: AbortSignal) {
       headers: request.headers,
       rawHeaders: request.rawHeaders,
       body,
-      transactionId: transactionId(options),
+      transactionId: transactionId(options, request.headers['x-trans-id-extra']),
       startedMs: clock.monotonicMs(),
       peer: request.socket,
       secure: 'encrypted' in request.socket,
@@ -157,9 +157,16 @@ function createServe(options: HttpServerOptions, closing: AbortSignal) {
 }
 
 /** The form of Swift's: `tx`, 21 random hex digits, `-`, 10 of the time. */
-function transactionId({ random, clock }: HttpServerOptions): string {
+function transactionId(
+  { random, clock }: HttpServerOptions,
+  extra: string | string[] | undefined,
+): string {
   const seconds = Math.floor(clock.nowUs() / 1_000_000);
-  return `tx${randomHex(random, 11).slice(1)}-${seconds.toString(16).padStart(10, '0')}`;
+  const id = `tx${randomHex(random, 11).slice(1)}-${seconds.toString(16).padStart(10, '0')}`;
+  // What a client adds, so that it finds its own again: bounded, and in characters that headers and logs take.
+  return typeof extra === 'string' && extra !== ''
+    ? `${id}-${encodeURIComponent(extra.slice(0, 32))}`
+    : id;
 }
 
 /** The request being answered on each connection. */

@@ -16,7 +16,7 @@ import {
   startS3Work,
 } from './s3/index.ts';
 import type { ProxySettings } from './settings.ts';
-import { createSwiftHandler, type SwiftSettings } from './swift/index.ts';
+import { createSwiftHandler, type SwiftSettings, startSwiftWorkers } from './swift/index.ts';
 
 export interface FrontDoorOptions {
   readonly address: Address;
@@ -47,11 +47,19 @@ export async function createSwiftServer(options: SwiftDoorOptions): Promise<List
     headers: { 'Content-Type': 'text/plain' },
     body: reason,
   });
-  return await openDoor(options, {
+  const door = await openDoor(options, {
     name: 'swift',
     refuse,
     create: (authenticator) => createSwiftHandler({ ...options, authenticator }),
   });
+  const workers = startSwiftWorkers(options, options.random);
+  return {
+    ...door,
+    close: async () => {
+      await workers.close();
+      await door.close();
+    },
+  };
 }
 
 export interface S3Server extends ListeningServer {

@@ -51,5 +51,7 @@ export interface AccountService {
     account: string,
     change: (present: Account) => { readonly metadata?: Fields; readonly system?: Fields },
   ): Promise<Account>;
+  /** Forgets what was said of the account; its containers are none of it. */
+  remove(account: string): Promise<void>;
   listContainers(account: string, request: ListContainers): Promise<Page<ContainerListEntry>>;
 }

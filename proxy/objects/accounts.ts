@@ -36,6 +36,9 @@ export function createAccounts(
       });
       return next ?? decodeAccount(account, undefined);
     },
+    remove: async (account) => {
+      await context.tables.delete(accountRef(account));
+    },
     usage: (account) => accountUsage(context, containers, account),
     listContainers: async (account, request) => {
       const { usage = false, ...rest } = request;

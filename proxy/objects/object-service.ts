@@ -7,6 +7,7 @@ import type { KeyStore } from './encryption/key-store.ts';
 import type { ObjectEncryption, WriteKey } from './encryption/object-encryption.ts';
 import type { Fields } from './fields.ts';
 import type { Records } from './records.ts';
+import type { MarkService } from './marks.ts';
 import type { UploadService } from './upload-service.ts';
 
 export interface ObjectRef {
@@ -94,6 +95,8 @@ export interface PutObject extends ObjectRef, ObjectFields {
   readonly kind?: ObjectKind;
   /** Encrypts the body; its fields are kept with the object. */
   readonly encryption?: WriteKey;
+  /** For an object that was written elsewhere, and when: now, unless it is said. */
+  readonly modifiedUs?: number;
   /**
    * Called once the body has ended and matches `length` and `expectedMd5`, before anything becomes visible: throws to
    * refuse (a checksum in a trailer), and may add fields that are known only now.
@@ -192,6 +195,7 @@ export interface ObjectService {
   readonly keys: KeyStore;
   readonly duties: Duties;
   readonly records: Records;
+  readonly marks: MarkService;
   /** Waits (bounded) for background deletions. */
   close(): Promise<void>;
 }

@@ -155,7 +155,7 @@ async function putObject(context: ObjectContext, request: PutObject): Promise<Pu
     const later = request.onBodyEnd?.({ size: stored.size, md5: stored.md5 });
     const fields = later === undefined ? withKey(request) : mergeFields(withKey(request), later);
     const body = { size: stored.size, etag: stored.md5, kind: request.kind ?? 'plain' };
-    info = infoOf(request.name, body, fields, context.clock.nowUs());
+    info = infoOf(request.name, body, fields, request.modifiedUs ?? context.clock.nowUs());
     await checkContainer(context, request, startedMs);
   } catch (error) {
     discard(stored.blobs);

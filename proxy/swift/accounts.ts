@@ -4,6 +4,7 @@ import type { Account } from '../objects/index.ts';
 import { authorize, denial, isOwner, isReseller } from './access.ts';
 import { accountAclField, cleanAccountAcl } from './account-acl.ts';
 import { applyQuotas, writeQuotas } from './account-quotas.ts';
+import { deletedSet } from './account-reaper.ts';
 import { dropOwners } from './containers.ts';
 import { listingReply, readFormat, readRange, renderContainers } from './listing.ts';
 import { applyChange, readMetadata, writeMetadata } from './metadata.ts';
@@ -164,5 +165,6 @@ export const deleteAccount: Operation<SwiftRequest> = async (request, services) 
   await accounts.update(name, (account) => ({
     system: { ...account.system, [deletedField]: String(services.clock.nowUs()) },
   }));
+  await services.objects.marks.put(deletedSet, name, '');
   return { status: 204, headers: { 'Content-Type': htmlType } };
 };

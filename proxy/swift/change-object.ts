@@ -13,6 +13,7 @@ import {
   type Operation,
   type SwiftServices,
 } from './swift-request.ts';
+import { refuseOlder, writtenUs } from './synced-writes.ts';
 import { encodePercent, fromHeader } from './text.ts';
 import { readVersionId, refuseVersion } from './version-id.ts';
 
@@ -69,6 +70,11 @@ export const deleteObject: Operation<ObjectRequest> = async (request, services) 
     const { deleteAtS } = await services.objects.objects.head(ref);
     if (deleteAtS !== Number(dueAt))
       throw refusal('precondition-failed', 'X-If-Delete-At and X-Delete-At do not match');
+  }
+  const timeUs = writtenUs(request);
+  if (timeUs !== undefined) {
+    const older = await refuseOlder(services, ref, timeUs);
+    if (older !== undefined) return older;
   }
   const versionId = readVersionId(request, container, 'container');
   const outcome = await services.objects.objects.delete(ref, {

@@ -1,8 +1,9 @@
 /** The Swift dialect: what is addressed and the method lead to an operation; its failures become Swift's answers. */
-import type { Logger } from '#common';
+import type { Logger, Random } from '#common';
 import type { Exchange, Handler, Reply } from '../exchange.ts';
 import { accessRules, type Caller } from './access.ts';
 import { learnRight } from './account-acl.ts';
+import { startAccountReaper } from './account-reaper.ts';
 import { deleteAccount, getAccount, postAccount, putAccount } from './accounts.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import { deleteObject, postObject } from './change-object.ts';
@@ -25,6 +26,7 @@ import {
   type SwiftRequest,
   type SwiftServices,
 } from './swift-request.ts';
+import { startSyncWorker } from './sync-worker.ts';
 
 type Routes<R extends SwiftRequest> = Readonly<Record<string, Operation<R>>>;
 
@@ -55,14 +57,32 @@ export type SwiftHandlerOptions = Pick<
   'objects' | 'authenticator' | 'clock' | 'log' | 'settings' | 'swift'
 > & { readonly log: Logger };
 
-export function createSwiftHandler(options: SwiftHandlerOptions): Handler {
+function servicesOf(options: SwiftHandlerOptions): SwiftServices {
   const { swift } = options;
-  const services: SwiftServices = {
+  return {
     ...options,
     rules: accessRules(swift),
     policies: parsePolicies(swift),
     offers: new Set(stageNames(swift)),
   };
+}
+
+/** What goes on beside requests; nothing, unless settings ask for it. */
+export function startSwiftWorkers(
+  options: SwiftHandlerOptions,
+  random: Random,
+): { close(): Promise<void> } {
+  const services = servicesOf(options);
+  const workers = [startSyncWorker(services, random), startAccountReaper(services)];
+  return {
+    close: async () => {
+      await Promise.all(workers.map((worker) => worker?.close()));
+    },
+  };
+}
+
+export function createSwiftHandler(options: SwiftHandlerOptions): Handler {
+  const services = servicesOf(options);
   const serve = createServe(services);
   return async (exchange) => {
     let reply: Reply;

@@ -49,7 +49,8 @@ export function readMetadataFrom(lines: readonly string[], owner: MetadataOwner)
     } else if (name.startsWith(prefix)) {
       set ??= new Map();
       removed ??= new Set();
-      const key = name.slice(prefix.length);
+      // As WSGI servers have it: there a header's name knows no underscore.
+      const key = name.slice(prefix.length).replaceAll('_', '-');
       const text = checkItem(prefix, key, value);
       if (text === '' && owner !== 'object') removed.add(key);
       else set.set(key, text);

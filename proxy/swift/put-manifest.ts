@@ -26,6 +26,7 @@ import {
 import { reasonOf, refusal, SwiftRefusal, statusLine, statusOf } from './refusal.ts';
 import { parseManifest, segmentRangeForm, type WantedSegment } from './slo-manifest.ts';
 import { headerOf, type ObjectRequest, type SwiftServices } from './swift-request.ts';
+import { writtenAt } from './synced-writes.ts';
 import { encodePercent, isoTime, isTrue } from './text.ts';
 
 const headsInFlightMax = 16;
@@ -77,6 +78,7 @@ async function storeManifest(
     ...fields,
     system: { 'slo-etag': etag, 'slo-size': String(size) },
     kind: 'slo',
+    ...writtenAt(request),
     mode: 'available',
     body: Buffer.from(JSON.stringify(segments)),
     ...(conditions === undefined ? {} : { conditions }),

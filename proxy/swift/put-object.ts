@@ -23,6 +23,7 @@ import {
   type Operation,
   type SwiftServices,
 } from './swift-request.ts';
+import { refuseOlder, writtenAt, writtenUs } from './synced-writes.ts';
 import { html, readVersionId } from './version-id.ts';
 
 const reservedHeader =
@@ -35,6 +36,11 @@ export const putObject: Operation<ObjectRequest> = async (request, services) => 
   authorize(caller, path.account, container, 'write');
   if (headerOf(exchange, 'x-static-large-object') !== undefined)
     throw refusal('bad-request', reservedHeader, html);
+  const timeUs = writtenUs(request);
+  if (timeUs !== undefined) {
+    const older = await refuseOlder(services, { container, name: path.object }, timeUs);
+    if (older !== undefined) return older;
+  }
   if (query.has('version-id')) return await restore(request, services, container);
   if (query.get('multipart-manifest') === 'put')
     return await putManifest(request, services, container);
@@ -53,6 +59,7 @@ export const putObject: Operation<ObjectRequest> = async (request, services) => 
     mode: 'available',
     kind: kindOf(exchange),
     ...(length === undefined ? {} : { length }),
+    ...writtenAt(request),
     ...(etag ? { expectedMd5: stripQuotes(etag) } : {}),
     ...(conditions === undefined ? {} : { conditions }),
     ...(headerOf(exchange, 'trailer') === undefined

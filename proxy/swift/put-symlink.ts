@@ -20,6 +20,7 @@ import { checkObjectName, created, readFields, readPutConditions } from './objec
 import { locationOf, parseObjectPath } from './object-path.ts';
 import { refusal } from './refusal.ts';
 import { headerOf, type ObjectRequest, type SwiftServices } from './swift-request.ts';
+import { writtenAt } from './synced-writes.ts';
 import { decodePercent } from './text.ts';
 
 const targetHeader = 'X-Symlink-Target';
@@ -55,6 +56,7 @@ export async function putSymlink(
         : { [linkEtagField]: etag, [linkBytesField]: String(found.size), ...found.slo }),
     },
     kind: 'symlink',
+    ...writtenAt(request),
     mode: 'available',
     body: Buffer.alloc(0),
     ...(conditions === undefined ? {} : { conditions }),

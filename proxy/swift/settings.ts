@@ -2,7 +2,7 @@
 import { declareSettings, type SettingsOf } from '#common';
 
 export const defaultPipeline =
-  'cname-lookup domain-remap crossdomain recon container-sync cors ratelimit tempurl formpost ' +
+  'account-status cname-lookup domain-remap crossdomain recon container-sync cors ratelimit tempurl formpost ' +
   'read-only staticweb bulk copy container-quotas account-quotas versioned-writes';
 
 const names = /^\s*(?:[A-Za-z0-9_.-]+(?:[\s,]+|$))*$/;
@@ -61,6 +61,13 @@ export const swiftSettings = declareSettings({
     default: false,
     about:
       'Whether resellers may create (PUT) and delete (DELETE) accounts; a deleted one is emptied in the background.',
+  },
+  reapIntervalMs: {
+    type: 'integer',
+    default: 60_000,
+    min: 10,
+    max: 86_400_000,
+    about: 'How often deleted accounts are looked for, to be emptied.',
   },
   containersPerAccountMax: {
     type: 'integer',
@@ -249,7 +256,7 @@ export const swiftSettings = declareSettings({
   syncRealms: {
     type: 'text',
     default: '',
-    pattern: /^(?:\s*[A-Za-z0-9_-]+=\S+)*\s*$/,
+    pattern: /^(?:\s*[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)?=\S+)*\s*$/,
     about:
       'Realms that containers may be synced in, as `REALM=KEY` for the key and `REALM/CLUSTER=URL` for each cluster of it.',
   },
