@@ -52,7 +52,7 @@ export const postObject: Operation<ObjectRequest> = async (request, services) =>
     307,
     'The requested POST was applied to a symlink. POST directly to the target to apply requested metadata.',
     {
-      Location: locationOf(target),
+      Location: locationOf(target, exchange.prefix),
       ...(etag === undefined ? {} : { 'X-Symlink-Target-Etag': encodePercent(etag) }),
     },
   );

@@ -74,7 +74,13 @@ export const getObject: Operation<ObjectRequest> = async (request, services) => 
   const found = await findObject(request, services);
   const reply = await answer(request, services, found);
   if (found.at === undefined) return reply;
-  return { ...reply, headers: { ...reply.headers, 'Content-Location': locationOf(found.at) } };
+  return {
+    ...reply,
+    headers: {
+      ...reply.headers,
+      'Content-Location': locationOf(found.at, request.exchange.prefix),
+    },
+  };
 };
 
 async function answer(

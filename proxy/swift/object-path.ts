@@ -19,6 +19,7 @@ export function parseObjectPath(header: string, value: string): ContainerPath {
   return { container: path.slice(0, cut), object: path.slice(cut + 1) };
 }
 
-export function locationOf({ account, container, object }: ObjectPlace): string {
-  return `/v1/${encodePercent(`${account}/${container}/${object}`)}`;
+/** `front`: what stands before Swift's own path at a common address. */
+export function locationOf({ account, container, object }: ObjectPlace, front = ''): string {
+  return `${front}/v1/${encodePercent(`${account}/${container}/${object}`)}`;
 }

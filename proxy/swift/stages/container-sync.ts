@@ -47,15 +47,18 @@ function createAdmit(services: SwiftServices) {
     const found = await services.objects.containers.open(account, container);
     const userKey = found.system[syncKeyField];
     if (!userKey) return undefined;
-    const wanted = syncSignature({
+    const own = exchange.url.split('?', 1)[0] ?? '';
+    const known = {
       method: exchange.method,
-      path: exchange.url.split('?', 1)[0] ?? '',
       timestamp: headerOf(exchange, 'x-timestamp') ?? '0',
       nonce,
       realmKey,
       userKey,
-    });
-    return isSameText(signature, wanted) ? { account, container } : undefined;
+    };
+    const isGood = [own, (exchange.prefix ?? '') + own].some((path) =>
+      isSameText(signature, syncSignature({ ...known, path })),
+    );
+    return isGood ? { account, container } : undefined;
   };
   return async (request: SwiftRequest, auth: string): Promise<SwiftRequest> => {
     const grant = await check(request, auth);

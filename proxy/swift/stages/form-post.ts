@@ -153,15 +153,18 @@ class Poster {
     const { exchange } = this.request;
     const slash = object === undefined && exchange.url.split('?', 1)[0]?.endsWith('/') === true;
     const path = `/v1/${account}/${container}${object === undefined ? '' : `/${object}`}${slash ? '/' : ''}`;
-    const text = [
-      path,
+    const signed = [
       fields.get('redirect') ?? '',
       fields.get('max_file_size') || '0',
       fields.get('max_file_count') || '0',
       fields.get('expires') || '0',
-    ].join('\n');
+    ];
+    const fronts = ['', exchange.prefix ?? ''];
     const made = this.keys.find(({ key }) =>
-      isSignature(signature, createHmac(signature.digest, key).update(text).digest()),
+      fronts.some((front) => {
+        const text = [front + path, ...signed].join('\n');
+        return isSignature(signature, createHmac(signature.digest, key).update(text).digest());
+      }),
     );
     return made?.grant;
   }

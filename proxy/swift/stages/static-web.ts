@@ -152,7 +152,7 @@ function redirect({ exchange }: SwiftRequest, { swift }: SwiftServices): Reply {
   const host = headerOf(exchange, 'host');
   const origin =
     base || (host === undefined ? '' : `${exchange.secure ? 'https' : 'http'}://${host}`);
-  const target = `${origin}${path}`;
+  const target = `${origin}${base === '' ? (exchange.prefix ?? '') : ''}${path}`;
   const shown = xmlText(target);
   const body = `<html><h1>Moved Permanently</h1><p>The resource has moved to <a href="${shown}">${shown}</a>.</p></html>`;
   const headers = { Location: target, 'Content-Type': 'text/html; charset=UTF-8' };

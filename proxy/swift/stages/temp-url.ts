@@ -109,13 +109,17 @@ async function findGrant(
   const { prefix } = signed;
   if (prefix !== undefined && !path.object.startsWith(prefix)) return undefined;
   const base = `/v1/${path.account}/${path.container}/`;
-  const target = prefix === undefined ? `${base}${path.object}` : `prefix:${base}${prefix}`;
+  const below = (front: string) =>
+    prefix === undefined ? `${front}${base}${path.object}` : `prefix:${front}${base}${prefix}`;
+  // Behind a common address the client may sign the path that it sees, or Swift's own.
+  const targets = ['', exchange.prefix ?? ''].map(below);
   // Who may get, put or post an object may also ask for its state.
   const methods = exchange.method === 'HEAD' ? ['HEAD', 'GET', 'POST', 'PUT'] : [exchange.method];
   const keys = await signingKeys(services, path.account, path.container);
   for (const { key, grant } of keys)
     for (const method of methods)
-      if (isSignature(signed.signature, sign(signed, method, target, key))) return grant;
+      for (const target of targets)
+        if (isSignature(signed.signature, sign(signed, method, target, key))) return grant;
   return undefined;
 }
 
