@@ -29,6 +29,7 @@ const testPackages = [
   'nbdkit',
   'python3-swift',
   'wrk',
+  'bzip2',
   'procps',
   'postgresql',
   'redis-tools',
