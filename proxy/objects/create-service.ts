@@ -11,7 +11,6 @@ import { createDuties } from './duties.ts';
 import { KeyStore } from './encryption/key-store.ts';
 import { ObjectEncryption } from './encryption/object-encryption.ts';
 import { KeyedLocks } from './keyed-locks.ts';
-import { createMarks } from './marks.ts';
 import type { ObjectService } from './object-service.ts';
 import { createObjects } from './objects.ts';
 import { createRecords } from './records.ts';
@@ -60,7 +59,6 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     keys,
     duties: createDuties(context),
     records: createRecords(context),
-    marks: createMarks(context),
     close: async () => {
       await Promise.all([garbage.close(), gravestones.close()]);
     },

@@ -9,7 +9,6 @@ export * from './encryption/object-encryption.ts';
 export * from './failures.ts';
 export * from './fields.ts';
 export * from './large-objects.ts';
-export type { Mark, MarkService } from './marks.ts';
 export * from './object-service.ts';
 export * from './records.ts';
 export { storageClassField } from './rows/storage-class.ts';

@@ -7,7 +7,6 @@ import type { KeyStore } from './encryption/key-store.ts';
 import type { ObjectEncryption, WriteKey } from './encryption/object-encryption.ts';
 import type { Fields } from './fields.ts';
 import type { Records } from './records.ts';
-import type { MarkService } from './marks.ts';
 import type { UploadService } from './upload-service.ts';
 
 export interface ObjectRef {
@@ -195,7 +194,6 @@ export interface ObjectService {
   readonly keys: KeyStore;
   readonly duties: Duties;
   readonly records: Records;
-  readonly marks: MarkService;
   /** Waits (bounded) for background deletions. */
   close(): Promise<void>;
 }

@@ -1,7 +1,9 @@
 /** Empties deleted accounts: every version of every object, then the containers, then the account's own row. Resumes where it was left. */
+
 import { isFailure, messageOf } from '#common';
 import type { Container, VersionListEntry } from '../objects/index.ts';
 import { versioningOf } from '../objects/index.ts';
+import { listNotes, removeNote } from './notes.ts';
 import type { SwiftServices } from './swift-request.ts';
 
 export const deletedSet = 'deleted-account';
@@ -61,7 +63,7 @@ class Reaper implements AccountReaper {
 
   async pass(): Promise<number> {
     const { objects, log } = this.services;
-    const page = await objects.marks.list(deletedSet, { limit: pageMax });
+    const page = await listNotes(objects, deletedSet, { limit: pageMax });
     let emptied = 0;
     for (const { key } of page.entries) {
       if (this.stopped.signal.aborted) break;
@@ -76,7 +78,7 @@ class Reaper implements AccountReaper {
 
   /** False when it was interrupted, or something could not be deleted: the next pass goes on. */
   private async reap(account: string): Promise<boolean> {
-    const { accounts, containers, marks } = this.services.objects;
+    const { accounts, containers } = this.services.objects;
     for (;;) {
       const page = await accounts.listContainers(account, { limit: pageMax });
       if (page.entries.length === 0) break;
@@ -88,7 +90,7 @@ class Reaper implements AccountReaper {
       }
     }
     await accounts.remove(account);
-    await marks.remove(deletedSet, account);
+    await removeNote(this.services.objects, deletedSet, account);
     return true;
   }
 

@@ -1,4 +1,5 @@
 /** Accounts: GET, HEAD, POST; and, where that is allowed, PUT and DELETE by resellers. */
+
 import type { Reply } from '../exchange.ts';
 import type { Account } from '../objects/index.ts';
 import { authorize, denial, isOwner, isReseller } from './access.ts';
@@ -8,6 +9,7 @@ import { deletedSet } from './account-reaper.ts';
 import { dropOwners } from './containers.ts';
 import { listingReply, readFormat, readRange, renderContainers } from './listing.ts';
 import { applyChange, readMetadata, writeMetadata } from './metadata.ts';
+import { writeNote } from './notes.ts';
 import { htmlType, page, refusal } from './refusal.ts';
 import { readOnlyField } from './stages/read-only.ts';
 import {
@@ -165,6 +167,6 @@ export const deleteAccount: Operation<SwiftRequest> = async (request, services) 
   await accounts.update(name, (account) => ({
     system: { ...account.system, [deletedField]: String(services.clock.nowUs()) },
   }));
-  await services.objects.marks.put(deletedSet, name, '');
+  await writeNote(services.objects, deletedSet, { key: name, value: '' });
   return { status: 204, headers: { 'Content-Type': htmlType } };
 };

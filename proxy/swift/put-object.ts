@@ -51,6 +51,9 @@ export const putObject: Operation<ObjectRequest> = async (request, services) => 
   const etag = headerOf(exchange, 'etag');
   const { length } = exchange.body;
   const small = length !== undefined && length <= services.settings.inlineBytesMax;
+  const encryption = services.swift.encryption
+    ? await services.objects.encryption.forWrite({ kind: 'AES256' })
+    : undefined;
   const put: PutObject = {
     container,
     name: path.object,
@@ -58,6 +61,7 @@ export const putObject: Operation<ObjectRequest> = async (request, services) => 
     body: small ? await exchange.body.whole(services.settings.inlineBytesMax) : exchange.body,
     mode: 'available',
     kind: kindOf(exchange),
+    ...(encryption === undefined ? {} : { encryption }),
     ...(length === undefined ? {} : { length }),
     ...writtenAt(request),
     ...(etag ? { expectedMd5: stripQuotes(etag) } : {}),

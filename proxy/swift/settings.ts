@@ -83,6 +83,12 @@ export const swiftSettings = declareSettings({
     about:
       'Storage policies, the default one first: `gold silver old=deprecated`; more names of one follow as `gold=yellow`.',
   },
+  encryption: {
+    type: 'switch',
+    default: false,
+    about:
+      'Whether the bytes of every object that is written are encrypted, under keys that the cluster keeps and can renew.',
+  },
   corsAllowOrigin: {
     type: 'text',
     default: '',

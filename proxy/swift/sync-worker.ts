@@ -4,6 +4,7 @@
  * A pass over a container lists it and sends what is newer than the last complete pass, then the deletions noted since. Both ends may
  * sync to each other: times travel along, and what is older than what is there is left alone. What fails is tried in the next pass.
  */
+
 import { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { isFailure, messageOf, type Random, randomHex } from '#common';
@@ -16,6 +17,7 @@ import {
 } from '../objects/index.ts';
 import { syncKeyField, syncToField } from './container-fields.ts';
 import { objectHeaders } from './get-object.ts';
+import { listNotes, removeNote, writeNote } from './notes.ts';
 import { rawManifest } from './slo-manifest.ts';
 import type { SwiftServices } from './swift-request.ts';
 import { parseRealms, parseSyncTo, type SyncTarget, syncSignature } from './sync-realms.ts';
@@ -94,11 +96,10 @@ class Worker implements SyncWorker {
   }
 
   async pass(): Promise<number> {
-    const { marks } = this.services.objects;
     let sent = 0;
     let marker: string | undefined;
     for (;;) {
-      const page = await marks.list(syncedSet, {
+      const page = await listNotes(this.services.objects, syncedSet, {
         limit: pageMax,
         ...(marker === undefined ? {} : { marker }),
       });
@@ -120,11 +121,11 @@ class Worker implements SyncWorker {
     const startedUs = clock.nowUs();
     const job = await this.open(key);
     if (job === undefined) {
-      await objects.marks.remove(syncedSet, key);
+      await removeNote(objects, syncedSet, key);
       return 0;
     }
     const sent = (await this.sendWrites(job, sinceUs)) + (await this.sendDeletions(job));
-    await objects.marks.put(syncedSet, key, String(startedUs - overlapUs));
+    await writeNote(objects, syncedSet, { key, value: String(startedUs - overlapUs) });
     return sent;
   }
 
@@ -194,12 +195,11 @@ class Worker implements SyncWorker {
   }
 
   private async sendDeletions(job: Job): Promise<number> {
-    const { marks } = this.services.objects;
     const set = deletionSet(job.container);
     let sent = 0;
     let marker: string | undefined;
     for (;;) {
-      const page = await marks.list(set, {
+      const page = await listNotes(this.services.objects, set, {
         limit: pageMax,
         ...(marker === undefined ? {} : { marker }),
       });
@@ -214,10 +214,10 @@ class Worker implements SyncWorker {
             headers: {},
             body: null,
           });
-          await marks.put(set, key, `${timeUs} sent`);
+          await writeNote(this.services.objects, set, { key, value: `${timeUs} sent` });
           sent += 1;
         } else if (timeUs + deletionLifeUs < this.services.clock.nowUs())
-          await marks.remove(set, key);
+          await removeNote(this.services.objects, set, key);
       }
       if (!page.more) return sent;
     }

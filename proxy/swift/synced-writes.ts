@@ -1,7 +1,9 @@
 /** Writes that another cluster's container sync sends: what is there and newer stays, and times are kept. */
+
 import { isFailure } from '#common';
 import type { Reply } from '../exchange.ts';
 import type { Container, ObjectRef } from '../objects/index.ts';
+import { readNote } from './notes.ts';
 import { page } from './refusal.ts';
 import { headerOf, type SwiftRequest, type SwiftServices } from './swift-request.ts';
 
@@ -33,7 +35,7 @@ export async function refuseOlder(
   ref: ObjectRef,
   timeUs: number,
 ): Promise<Reply | undefined> {
-  const deleted = await objects.marks.get(deletionSet(ref.container), ref.name);
+  const deleted = await readNote(objects, deletionSet(ref.container), ref.name);
   if (deleted !== undefined && Number.parseInt(deleted, 10) >= timeUs) return page(202);
   try {
     const { modifiedUs } = await objects.objects.head(ref);

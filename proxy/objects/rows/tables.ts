@@ -8,12 +8,6 @@ export const versionTable = 'object-version';
 export const containerTable = 'container';
 export const uploadTable = 'upload';
 export const partTable = 'upload-part';
-export const markTable = 'mark';
-
-/** A note for background work. */
-export function markRef(set: string, key: string): RowRef {
-  return { table: markTable, partition: set, sort: key };
-}
 
 export function accountRef(account: string): RowRef {
   return { table: 'account', partition: account, sort: '' };

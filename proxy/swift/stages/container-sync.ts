@@ -2,10 +2,12 @@
  * Container sync, both ends. What another cluster sends, proved by the realm's key and the container's own, may be written into that
  * container. And which containers are synced from here, and what is deleted in them, is noted for the worker (`sync-worker.ts`).
  */
+
 import type { Reply } from '../../exchange.ts';
 import type { Container } from '../../objects/index.ts';
 import type { Grant } from '../access.ts';
 import { syncKeyField, syncToField } from '../container-fields.ts';
+import { removeNote, writeNote } from '../notes.ts';
 import { isSuccess, refusal } from '../refusal.ts';
 import { granted } from '../sub-request.ts';
 import {
@@ -83,11 +85,11 @@ async function noteContainer(
     exchange.headers['x-container-sync-to'] !== undefined ||
     exchange.headers['x-remove-container-sync-to'] !== undefined;
   const key = `${path.account}/${path.container}`;
-  if (exchange.method === 'DELETE' && isSuccess(reply)) await objects.marks.remove(syncedSet, key);
+  if (exchange.method === 'DELETE' && isSuccess(reply)) await removeNote(objects, syncedSet, key);
   else if (isNamed && isSuccess(reply)) {
     const container = await objects.containers.open(path.account, path.container);
-    if (container.system[syncToField] === undefined) await objects.marks.remove(syncedSet, key);
-    else await objects.marks.put(syncedSet, key, '0');
+    if (container.system[syncToField] === undefined) await removeNote(objects, syncedSet, key);
+    else await writeNote(objects, syncedSet, { key: key, value: '0' });
   }
   return reply;
 }
@@ -103,7 +105,8 @@ async function noteDeletion(
   if (container?.system[syncToField] === undefined) return await next(request);
   const reply = await next(request);
   const timeUs = writtenUs(request) ?? clock.nowUs();
-  if (isSuccess(reply)) await objects.marks.put(deletionSet(container), path.object, `${timeUs}`);
+  if (isSuccess(reply))
+    await writeNote(objects, deletionSet(container), { key: path.object, value: `${timeUs}` });
   return reply;
 }
 
