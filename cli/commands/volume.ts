@@ -62,7 +62,7 @@ function createCommand(): Command {
     )
     .option(
       '--from <source>',
-      'an image file (raw or qcow2), or CONTAINER/OBJECT of the admin project',
+      'image:NAME, an image file (raw or qcow2), or CONTAINER/OBJECT of the admin project',
     )
     .option('--export', 'also print where NBD clients reach it')
     .option(
@@ -89,7 +89,8 @@ function createCommand(): Command {
       };
       const source = from === undefined ? {} : sourceOf(from);
       // Looked for here and not in the cloud: installing would hold up its other work.
-      if (from !== undefined) ensurePackages(packagesFor.images, 'making volumes from images');
+      if (from?.startsWith('image:') === false)
+        ensurePackages(packagesFor.images, 'making volumes from images');
       try {
         const onProgress = line.show;
         const volume = await call(
@@ -105,8 +106,9 @@ function createCommand(): Command {
     });
 }
 
-/** A path that exists is a file; anything else with a slash is an object. */
-function sourceOf(from: string): { file: string } | { object: string } {
+/** `image:NAME` is an image; a path that exists a file; anything else with a slash an object. */
+function sourceOf(from: string): { file: string } | { object: string } | { image: string } {
+  if (from.startsWith('image:')) return { image: from.slice('image:'.length) };
   return fs.existsSync(from) || !from.includes('/') ? { file: resolve(from) } : { object: from };
 }
 

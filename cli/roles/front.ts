@@ -139,6 +139,7 @@ export async function openFront(
           ...operationCalls(controller),
           ...volumeCalls({
             gateway,
+            images: images.local,
             objects,
             identity: controller.identity,
             admin: controller.admin,

@@ -1,17 +1,17 @@
 /** The image service over the object store: its bytes are objects of the `service` project, in a container of their own. */
 import { credentialsOf, type Identity } from '#cloud/identity';
-import { type ContentStore, createImages, type Images, type ImageVolumes } from '#cloud/image';
-import { Failure, isFailure, systemClock, type Undo } from '#common';
-import { accountOf, type Container, type ObjectService } from '#proxy';
+import { createImages, type Images, type ImageVolumes } from '#cloud/image';
+import { Failure, systemClock, type Undo } from '#common';
+import type { ObjectService } from '#proxy';
 import type { DataFolder } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
 import type { Gateway } from './gateway.ts';
 import { guestWorkflow } from './guest-image.ts';
+import { imageStore } from './image-store.ts';
 
-const containerName = 'images';
-
-export interface ImagesParts extends Pick<Controller, 'state' | 'operations' | 'quotas'> {
+export interface ImagesParts
+  extends Pick<Controller, 'state' | 'operations' | 'quotas' | 'events'> {
   readonly folder: DataFolder;
   readonly identity: Identity;
   readonly objects: ObjectService;
@@ -24,15 +24,15 @@ export async function openImages(
   opened: Undo,
 ): Promise<Images> {
   const { settings, random } = context;
-  const { state, operations, quotas } = parts;
+  const { state, operations, quotas, events } = parts;
   const project = await serviceProject(parts.identity);
   const images = await createImages({
-    ...{ state, operations, quotas },
+    ...{ state, operations, quotas, events },
     settings: settings.image,
     clock: systemClock,
     random,
     log: context.log.child({ room: 'image' }),
-    store: objectStore(parts.objects, project),
+    store: imageStore(parts.objects, project),
     volumes: imageVolumes(parts.gateway, project),
     scratch: parts.folder.path('run', 'images'),
     holder: `${context.clusterId}/${context.name}`,
@@ -52,36 +52,6 @@ async function serviceProject(identity: Identity): Promise<string> {
   const project = await identity.projectId('service');
   if (project !== undefined) return project;
   throw new Failure('missing', 'no-service-project', 'There is no project called service');
-}
-
-/** The container is made at the first image, so that a start costs nothing. */
-function objectStore(objects: ObjectService, project: string): ContentStore {
-  const account = accountOf(project);
-  const container = async (): Promise<Container> => {
-    try {
-      return await objects.containers.open(account, containerName);
-    } catch (error) {
-      if (!isFailure(error, 'missing')) throw error;
-      return (await objects.containers.create({ account, name: containerName })).container;
-    }
-  };
-  return {
-    put: async (name, body, length) => {
-      const put = { container: await container(), name, body };
-      const { info } = await objects.objects.put(length === undefined ? put : { ...put, length });
-      return { md5: info.etag };
-    },
-    open: async (name) => {
-      const object = await objects.objects.get({ container: await container(), name });
-      return {
-        sizeBytes: object.info.size,
-        read: (offset, bytes) => object.read(offset, bytes),
-      };
-    },
-    delete: async (name) => {
-      await objects.objects.delete({ container: await container(), name });
-    },
-  };
 }
 
 const readBytes = 1024 * 1024;
@@ -107,7 +77,7 @@ async function* readVolume(
   }
 }
 
-/** Volumes of images are named for their content, so that a half-made one is found again. */
+/** Volumes of images have the id of their content, so that a half-made one is found again; nobody may write to them. */
 function imageVolumes({ volumes }: Gateway, project: string): ImageVolumes {
   const find = (name: string) => volumes.find(project, name);
   return {
@@ -115,13 +85,14 @@ function imageVolumes({ volumes }: Gateway, project: string): ImageVolumes {
       const present = await find(id);
       if (present?.state === 'ready') return present.id;
       if (present !== undefined) await volumes.delete(present.id, { force: true });
-      const made = await volumes.create({ name: id, project, sizeBytes, from: { stream: bytes } });
+      const from = { stream: bytes };
+      const made = await volumes.create({ id, name: id, project, sizeBytes, from, sealed: true });
       return made.id;
     },
     clone: async (id, source) => {
       const present = await find(id);
       if (present !== undefined) return present.id;
-      const made = await volumes.create({ name: id, project, sealed: true, from: source });
+      const made = await volumes.create({ id, name: id, project, sealed: true, from: source });
       return made.id;
     },
     open: async (id) => {

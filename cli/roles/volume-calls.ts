@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { Type } from 'typebox';
 import type { VolumeInfo } from '#block-gateway';
 import type { AdminCredentials, Identity } from '#cloud/identity';
+import type { LocalImages } from '#cloud/image';
 import { Failure, randomHex, systemRandom } from '#common';
 import { accountOf, type ObjectService } from '#proxy';
 import type { Endpoints } from '../cloud-types.ts';
@@ -16,6 +17,7 @@ import { volumePointCalls } from './volume-point-calls.ts';
 
 export interface VolumeCallParts {
   readonly gateway: Gateway;
+  readonly images: LocalImages;
   readonly objects: ObjectService;
   readonly identity: Identity;
   readonly admin: AdminCredentials;
@@ -28,6 +30,7 @@ const CreateVolume = Type.Object({
   size: Type.Optional(Type.Integer({ minimum: 1 })),
   file: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
   object: Type.Optional(Type.String({ minLength: 3, maxLength: 2048 })),
+  image: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
   export: Type.Optional(Type.Boolean()),
   encrypt: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
   retentionS: Type.Optional(Type.Integer({ minimum: 0 })),
@@ -115,11 +118,11 @@ export async function projectOf(parts: VolumeCallParts): Promise<string> {
   return access.scope.id;
 }
 
-type Source = { readonly from?: { readonly file: string } };
+type Source = { readonly from?: { readonly file: string } | { readonly volume: string } };
 
 async function withSource<T>(
   parts: VolumeCallParts,
-  wanted: { readonly file?: string; readonly object?: string },
+  wanted: { readonly file?: string; readonly object?: string; readonly image?: string },
   report: (progress: Progress) => void,
   use: (source: Source) => Promise<T>,
 ): Promise<T> {
@@ -130,6 +133,9 @@ async function withSource<T>(
   try {
     if (wanted.object !== undefined)
       return await withCopy(parts, wanted.object, report, (file) => use({ from: { file } }));
+    // A clone of the volume that the image has already: no byte is copied.
+    if (wanted.image !== undefined)
+      return await use({ from: { volume: (await parts.images.volumeOf(wanted.image)).volumeId } });
     return await use(wanted.file === undefined ? {} : { from: { file: wanted.file } });
   } finally {
     clearInterval(working);

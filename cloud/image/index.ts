@@ -7,6 +7,6 @@ export type {
   StoredContent,
 } from './content/interfaces.ts';
 export { createImages, type Images, type ImagesOptions } from './images.ts';
-export type { LocalImage, LocalImages, NewLocalImage } from './local.ts';
+export type { ImageVolume, LocalImage, LocalImages, NewLocalImage } from './local.ts';
 export { imageMigrations } from './migrations/index.ts';
 export { type ImageSettings, imageSettings } from './settings.ts';

@@ -3,7 +3,7 @@
 import { takeIn } from './content/intake.ts';
 import { activate, beginTransfer, carry, renewal, settleTransfer } from './content/transfers.ts';
 import type { ImageCore } from './core.ts';
-import { imageMissing } from './failures.ts';
+import { conflict, imageMissing, missing } from './failures.ts';
 import type { ContentFormat } from './formats/inspection.ts';
 import { insertImage, writeParts } from './images/changing.ts';
 import { reserve, roomFor } from './images/quotas.ts';
@@ -30,9 +30,16 @@ export interface LocalImage {
   readonly reason: string | undefined;
 }
 
+export interface ImageVolume {
+  readonly volumeId: string;
+  readonly virtualBytes: number;
+}
+
 export interface LocalImages {
   list(): Promise<LocalImage[]>;
   find(id: string): Promise<LocalImage | undefined>;
+  /** The sealed volume with what a guest would see of the image; fails while there is none, saying why. */
+  volumeOf(idOrName: string): Promise<ImageVolume>;
   /** Makes the image, or goes on with the one of this id that has no data yet. */
   create(
     image: NewLocalImage,
@@ -56,6 +63,7 @@ export function localImages(core: ImageCore): LocalImages {
       const image = await findImage(core, id, { projectId: undefined });
       return image === undefined ? undefined : viewOf(image);
     },
+    volumeOf: (idOrName) => volumeOf(core, idOrName),
     create: (image, body, lengthBytes) => createLocal(core, image, { body, lengthBytes }),
     download: async (image, uri, diskFormat) => {
       const { id } = await ensureImage(core, image, diskFormat);
@@ -73,6 +81,25 @@ export function localImages(core: ImageCore): LocalImages {
       return viewOf(await getImage(core, id));
     },
   };
+}
+
+async function volumeOf(core: ImageCore, idOrName: string): Promise<ImageVolume> {
+  const found = await core.db
+    .selectFrom('image_image')
+    .innerJoin('image_content', 'image_content.id', 'image_image.content_id')
+    .select(['volume_state', 'volume_id', 'volume_reason', 'image_content.virtual_size'])
+    .where((where) =>
+      where.or([where('image_image.id', '=', idOrName), where('image_image.name', '=', idOrName)]),
+    )
+    .limit(2)
+    .execute();
+  const [image, another] = found;
+  if (image === undefined) throw missing(`There is no image ${idOrName} with data`);
+  if (another !== undefined) throw conflict(`Several images are called ${idOrName}`);
+  const { volume_state: state, volume_id: volumeId, volume_reason: reason } = image;
+  if (state === 'wanted') throw conflict('The volume of this image is being made; try again soon');
+  if (volumeId === null) throw conflict(`This image has no volume. ${reason}`.trim());
+  return { volumeId, virtualBytes: image.virtual_size ?? 0 };
 }
 
 function viewOf(image: ImageRecord): LocalImage {

@@ -72,7 +72,7 @@ for uri, why in [('/none', 'answered 404'), ('/inside', 'does not pass filtering
     assert done['status'] == 'queued' and why in done['os_glance_failed_reason'], done
     images.delete_image(lost)
 for uri in ['http://169.254.169.254/latest', 'http://10.0.0.1/x', 'file:///etc/passwd', 'http://[::1]/x', 'http://localhost:22/x', 'http://user:word@example.org/x']:
-    answer = images.post('/images/%s/import' % images.create_image(name='ssrf', disk_format='raw', container_format='bare').id,
+    answer = images.post('/images/%s/import' % images.post('/images', json={'name': 'ssrf', 'disk_format': 'raw', 'container_format': 'bare'}).json()['id'],
                          json={'method': {'name': 'web-download', 'uri': uri}})
     assert answer.status_code == 400, (uri, answer.status_code)
 

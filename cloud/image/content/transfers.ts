@@ -131,8 +131,19 @@ export async function carry(
     await work();
   } catch (error) {
     await core.change((tx) => abandon(core, tx, transfer));
+    await deleteUnknown(core, transfer.contentId);
     throw error;
   }
+}
+
+/** Another process took this one for dead and deleted what there was: bytes that were stored after that are ours to delete. */
+async function deleteUnknown(core: ImageCore, contentId: string): Promise<void> {
+  const row = await core.db
+    .selectFrom('image_content')
+    .select('id')
+    .where('id', '=', contentId)
+    .executeTakeFirst();
+  if (row === undefined) await core.store.delete(contentId);
 }
 
 export async function abandon(
@@ -234,6 +245,7 @@ export async function refer(
   };
   await tx.updateTable('image_image').set(columns).where('id', '=', imageId).execute();
   await wantVolume(core, tx, content);
+  await core.tell(tx, 'upload', { id: imageId, owner: image.owner });
   if (image.staged_id !== null && image.staged_id !== contentId)
     await releaseContent(tx, image.staged_id);
 }

@@ -121,6 +121,7 @@ async function createImage(core: ImageCore, request: Request<Document>) {
     await reserve(core, tx, { id, owner }, { count_total: 1 });
     await insertImage(core, tx, id, { ...columnsOf(body), owner, visibility });
     await writeParts(tx, id, draft);
+    await core.tell(tx, 'create', { id, owner }, request);
   });
   const made = await findImage(core, id, { projectId: callerOf(request).projectId });
   if (made === undefined) throw imageMissing(id);
@@ -208,6 +209,7 @@ async function applyChanges(
     .where('id', '=', image.id)
     .execute();
   await writeParts(tx, image.id, draft);
+  await core.tell(tx, 'update', image, request);
   if ('owner' in draft.base) await moveQuota(core, tx, image, draft.base.owner);
 }
 
@@ -240,6 +242,7 @@ async function deleteImage(core: ImageCore, tx: Tx, request: Request): Promise<v
     throw forbidden(`Image ${image.id} is protected and cannot be deleted.`);
   await tx.deleteFrom('image_image').where('id', '=', image.id).execute();
   await core.quotas.release(tx, image.id);
+  await core.tell(tx, 'delete', image, request);
   for (const contentId of [image.content_id, image.staged_id])
     if (contentId !== null) await releaseContent(tx, contentId);
 }

@@ -3,7 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startApiServer } from '#cloud/api';
-import { createOperations, operationMigrations, operationSettings } from '#cloud/operations';
+import {
+  createOperations,
+  type Operations,
+  operationMigrations,
+  operationSettings,
+} from '#cloud/operations';
 import { createQuotas, quotaMigrations } from '#cloud/quotas';
 import { openState, stateSettings } from '#cloud/state';
 import {
@@ -28,6 +33,7 @@ export interface Remains {
 }
 
 export interface World {
+  readonly operations: Operations;
   call(token: string, method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** Waits until no operation is in the works. */
   settled(): Promise<void>;
@@ -55,7 +61,12 @@ async function bearer(token: string) {
 
 export async function openWorld(
   remains: Remains,
-  options: { readonly settings?: Partial<ImageSettings>; readonly hook?: Hook } = {},
+  options: {
+    readonly settings?: Partial<ImageSettings>;
+    readonly hook?: Hook;
+    /** Told where operations could die. */
+    readonly reached?: (point: string) => void;
+  } = {},
 ): Promise<World> {
   const hook = options.hook ?? (async () => undefined);
   const common = { clock: systemClock, log: silentLogger };
@@ -68,11 +79,12 @@ export async function openWorld(
   });
   const operations = createOperations({
     state,
-    settings: { ...defaultsOf(operationSettings), pollMs: 100 },
+    settings: { ...defaultsOf(operationSettings), pollMs: 100, retryMs: 10 },
     owner: 'test',
     random: systemRandom,
     metrics: createMetrics(),
     ...common,
+    ...(options.reached === undefined ? {} : { reached: options.reached }),
   });
   const images = await createImages({
     state,
@@ -109,6 +121,7 @@ export async function openWorld(
     throw new Error('operations did not end');
   };
   return {
+    operations,
     call: (token, method, path, call = {}) => send(server.url + path, token, method, call),
     settled,
     close: async () => {
