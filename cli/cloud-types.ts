@@ -11,6 +11,7 @@ export interface Endpoints {
   /** One address for everything: /identity, /image, /object-store, /s3, /control. */
   readonly api: string;
   readonly volume: string;
+  readonly network: string;
   readonly nbd: string;
   readonly metrics: string;
   readonly health: string;

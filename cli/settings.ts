@@ -6,6 +6,7 @@ import { apiSettings } from '#cloud/api';
 import { identitySettings } from '#cloud/identity';
 import { imageSettings } from '#cloud/image';
 import { journalSettings } from '#cloud/journal';
+import { networkSettings } from '#cloud/network';
 import { operationSettings } from '#cloud/operations';
 import { stateSettings } from '#cloud/state';
 import { volumeSettings } from '#cloud/volume';
@@ -62,6 +63,7 @@ export const settingsRooms = {
   identity: identitySettings,
   image: imageSettings,
   volume: volumeSettings,
+  network: networkSettings,
 } as const;
 
 export type Settings = ReturnType<typeof parseSettings<typeof settingsRooms>>;

@@ -17,6 +17,7 @@ import {
 } from '#cloud/identity';
 import { imageMigrations } from '#cloud/image';
 import { AuditTrail, Events, journalMigrations, keepJournal, type NewEvent } from '#cloud/journal';
+import { networkMigrations } from '#cloud/network';
 import {
   createOperations,
   loadWaker,
@@ -70,6 +71,7 @@ export async function openController(
       quotaMigrations,
       journalMigrations,
       volumeMigrations,
+      networkMigrations,
     ],
     ...common,
   });

@@ -18,6 +18,7 @@ export function endpointsAt(place: Place, secure: boolean): Endpoints {
     identity: at(scheme, 'identity', '/v3'),
     image: at(scheme, 'identity', '/image'),
     volume: at(scheme, 'identity', '/volume/v3'),
+    network: at(scheme, 'identity', '/network'),
     api: at(scheme, 'identity'),
     nbd: at('nbd', 'nbd'),
     metrics: at('http', 'admin', '/metrics'),
@@ -48,6 +49,7 @@ export function catalogAt({ api }: Endpoints): readonly CatalogEntry[] {
       description: 'Volumes',
       url: `${api}/volume/v3/%(project_id)s`,
     },
+    { type: 'network', name: 'neutron', description: 'Networks', url: `${api}/network` },
     { type: 's3', name: 's3', description: 'Object storage by S3', url: `${api}/s3` },
     {
       type: 'control',

@@ -27,6 +27,7 @@ import { catalogAt, endpointsAt } from './endpoints.ts';
 import { openGateway } from './gateway.ts';
 import { openImages } from './image.ts';
 import { imageCalls } from './image-calls.ts';
+import { openNetworks } from './network.ts';
 import { operationCalls } from './operation-calls.ts';
 import { type PublicTls, publicTls, writeAuthority } from './public-tls.ts';
 import { userCalls } from './user-calls.ts';
@@ -102,6 +103,7 @@ export async function openFront(
     context,
   );
 
+  const networks = await openNetworks({ ...controller, folder }, context, opened);
   const secure = tls === undefined ? {} : { tls: { key: tls.key, cert: tls.certificate } };
   const door = { objects, authenticator, settings: settings.proxy, ...secure, ...common };
   const at = (service: Parameters<typeof portOf>[1]) => ({
@@ -122,7 +124,11 @@ export async function openFront(
       controller.listen({
         ...at('identity'),
         ...secure,
-        services: { '/image': images.service, '/volume': blockStorage.service },
+        services: {
+          '/image': images.service,
+          '/volume': blockStorage.service,
+          '/network': networks.service,
+        },
         // The object store answers at its own ports, and here too: one address serves the whole cloud.
         doors: { '/object-store': swift.serve, '/s3': s3.serve },
       }),

@@ -139,7 +139,7 @@ async function createFloating(
       `Unable to find any IP address on external network ${network.id}.`,
     );
   const floating = await core.insert(tx, 'floatingip', {
-    ...(given as FloatingIp),
+    ...(given as unknown as FloatingIp),
     id,
     floating_ip_address: first.ip_address,
     externalPortId: external.id,

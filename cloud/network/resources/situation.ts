@@ -132,7 +132,7 @@ function filtered(views: readonly View[], query: URLSearchParams): View[] {
 
 async function availabilityOf(core: NetworkCore, network: Network): Promise<View> {
   const subnets = await core.list(core.db, 'subnet', { by: { network_id: network.id } });
-  const each = [];
+  const each: { total_ips: number; used_ips: number; [name: string]: unknown }[] = [];
   for (const subnet of subnets) {
     const used = await countClaims(core.db, scopeOf(subnet.id));
     each.push({

@@ -79,7 +79,7 @@ async function createRouter(
     );
   refuseUnsupported(given);
   const router = await core.insert(tx, 'router', {
-    ...(given as Router),
+    ...(given as unknown as Router),
     id: core.newId(),
     distributed: false,
     ha: false,
