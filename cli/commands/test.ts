@@ -19,6 +19,8 @@ const testPackages = [
   'python3-keystoneclient',
   'python3-openstacksdk',
   'tempest',
+  'slapd',
+  'ldap-utils',
   'python3-boto3',
   'awscli',
   's3cmd',

@@ -17,6 +17,7 @@ import {
 } from './bootstrap.ts';
 import { Contexts } from './contexts.ts';
 import { type CoreOptions, IdentityCore } from './core.ts';
+import { Directories } from './directory/directories.ts';
 import { FederatedLogIns } from './federation/federated-log-in.ts';
 import { OpenIdProviders } from './federation/openid.ts';
 import { findProject, findProjectByEmail, type ProjectOwner } from './project-owners.ts';
@@ -69,14 +70,15 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
   const core = new IdentityCore(options);
   const contexts = new Contexts(core);
   const tokens = new Tokens(core, contexts);
-  const authenticator = new Authenticator(core, tokens);
+  const directories = new Directories(core);
+  const authenticator = new Authenticator(core, tokens, directories);
   const accounts = new Accounts(core, contexts, authenticator);
   const providers = new OpenIdProviders(options.clock);
   const federated = new FederatedLogIns(core, providers, authenticator);
   await core.open();
   return {
     service: identityService(
-      { core, tokens, authenticator, accounts, federated },
+      { core, tokens, authenticator, accounts, federated, directories },
       options.policy ?? {},
     ),
     bootstrap: async (admin, endpoints) => {

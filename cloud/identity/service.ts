@@ -11,6 +11,7 @@ import type { Accounts } from './accounts.ts';
 import type { Authenticator } from './authenticate/authenticator.ts';
 import { callerFrom, type IdentityCaller } from './caller.ts';
 import type { IdentityCore } from './core.ts';
+import type { Directories } from './directory/directories.ts';
 import { identityFailures } from './failures.ts';
 import type { FederatedLogIns } from './federation/federated-log-in.ts';
 import { identityRules } from './policies.ts';
@@ -51,18 +52,19 @@ export interface IdentityParts {
   readonly authenticator: Authenticator;
   readonly accounts: Accounts;
   readonly federated: FederatedLogIns;
+  readonly directories: Directories;
 }
 
 export function identityRoutes(parts: IdentityParts): Route<IdentityCaller>[] {
-  const { core, tokens, authenticator, accounts, federated } = parts;
+  const { core, tokens, authenticator, accounts, federated, directories } = parts;
   return [
     ...discoveryRoutes(),
     ...tokenRoutes(core, tokens, authenticator),
     ...signatureTokenRoutes(core, tokens, accounts),
     ...domainRoutes(core),
     ...projectRoutes(core),
-    ...userRoutes(core, authenticator),
-    ...groupRoutes(core),
+    ...userRoutes(core, authenticator, directories),
+    ...groupRoutes(core, directories),
     ...roleRoutes(core),
     ...grantRoutes(core),
     ...roleAssignmentRoutes(core),

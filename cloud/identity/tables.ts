@@ -276,6 +276,9 @@ export type ExpiringMembershipRow = {
   expires_at_us: number;
 };
 
+/** A user who is kept in a directory, under the id it has there. */
+export type DirectoryUserRow = { user_id: string; external_id: string };
+
 /** One row: raised by every change, so that other processes notice. */
 export type EpochRow = { id: number; epoch: number };
 
@@ -296,6 +299,7 @@ export type IdentityTables = {
   identity_token_key: TokenKeyRow;
   identity_revocation: RevocationRow;
   identity_epoch: EpochRow;
+  identity_directory_user: DirectoryUserRow;
   identity_trust: TrustRow;
   identity_access_rule: AccessRuleRow;
   identity_registered_limit: RegisteredLimitRow;

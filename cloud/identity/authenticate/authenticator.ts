@@ -10,6 +10,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { IdentityCore } from '../core.ts';
+import type { Directories } from '../directory/directories.ts';
 import { identityFailure } from '../failures.ts';
 import { secretOf } from '../resources/credentials.ts';
 import { consumeTrust, findUsableTrust } from '../resources/trust-rows.ts';
@@ -88,10 +89,10 @@ export class Authenticator {
   private readonly tokens: Tokens;
   private readonly passwords: PasswordProofs;
 
-  constructor(core: IdentityCore, tokens: Tokens) {
+  constructor(core: IdentityCore, tokens: Tokens, directories: Directories) {
     this.core = core;
     this.tokens = tokens;
-    this.passwords = new PasswordProofs(core);
+    this.passwords = new PasswordProofs(core, directories);
   }
 
   /** As `authenticate`, for clients that know of no further factors: those are refused. */

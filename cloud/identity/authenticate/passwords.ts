@@ -1,19 +1,23 @@
 /** Proof by password: the hash, lockout after failures, expiry. Computed in every case, so that a refusal tells nothing. */
 import { messageOf } from '#common';
 import type { IdentityCore } from '../core.ts';
+import type { Directories } from '../directory/directories.ts';
+import type { Directory } from '../directory/directory.ts';
 import { identityFailure } from '../failures.ts';
 import { hasOption, isInactive } from '../resources/user-options.ts';
 import { passwordsOf } from '../resources/user-passwords.ts';
 import type { PasswordRow, UserRow } from '../tables.ts';
-import { findUserBy, type Reference } from './references.ts';
+import { findDomainBy, findUserBy, type Reference } from './references.ts';
 
 const dayUs = 86_400 * 1e6;
 
 export class PasswordProofs {
   private readonly core: IdentityCore;
+  private readonly directories: Directories;
 
-  constructor(core: IdentityCore) {
+  constructor(core: IdentityCore, directories: Directories) {
     this.core = core;
+    this.directories = directories;
   }
 
   /** The user, when this is the password in force. An expired one still proves who somebody is, for changing it. */
@@ -24,6 +28,9 @@ export class PasswordProofs {
   ): Promise<UserRow> {
     const { core } = this;
     const user = await findUserBy(core.db, reference);
+    const kept = await this.keptElsewhere(user, reference);
+    if (kept !== undefined)
+      return this.proveElsewhere({ ...kept, user }, reference, password, purpose);
     const [stored] = user === undefined ? [] : await passwordsOf(core.db, user.id);
     const locked = user !== undefined && this.isLocked(user);
     const right = await core.passwords.verify(password, locked ? undefined : stored?.hash);
@@ -37,6 +44,33 @@ export class PasswordProofs {
       throw identityFailure('password-expired', { user: user.id });
     await this.renewDated(stored, password);
     return user;
+  }
+
+  /** The directory that keeps the user, or would if there were one of that name. */
+  private async keptElsewhere(user: UserRow | undefined, reference: Reference) {
+    const domainId =
+      user?.domain_id ?? (reference.domain && (await findDomainBy(this.core.db, reference.domain)));
+    const directory = domainId === undefined ? undefined : await this.directories.of(domainId);
+    return domainId === undefined || directory === undefined ? undefined : { domainId, directory };
+  }
+
+  private async proveElsewhere(
+    where: {
+      readonly domainId: string;
+      readonly directory: Directory;
+      readonly user: UserRow | undefined;
+    },
+    reference: Reference,
+    password: string,
+    purpose: 'log in' | 'change it',
+  ): Promise<UserRow> {
+    const { domainId, directory, user } = where;
+    if (purpose === 'change it') await this.directories.refuseWrite(domainId);
+    if (user !== undefined && this.isLocked(user)) throw identityFailure('unauthorized');
+    const proven = await this.directories.prove(domainId, directory, reference, password);
+    if (proven !== undefined && proven.enabled === 1) return proven;
+    if (proven === undefined && user !== undefined) await this.countFailure(user);
+    throw identityFailure('unauthorized');
   }
 
   private isExpired(user: UserRow, stored: PasswordRow): boolean {

@@ -49,7 +49,11 @@ export interface Collection<
   readonly listTarget?: (request: Request) => PolicyTarget;
   /** Confines a listing to what its caller may see. */
   readonly where?: (request: Request) => readonly RawBuilder<boolean>[];
+  /** What a listing must know first. */
+  readonly beforeList?: (request: Request) => Promise<void>;
   readonly keep?: (view: View, request: Request) => boolean;
+  /** Refuses to make, change and delete what is kept elsewhere. */
+  readonly guard?: (row: R, db: Db) => Promise<void>;
   /** Work that is too slow for a transaction. */
   readonly prepare?: (given: Static<C> | Static<U>) => Promise<P | undefined>;
   readonly fresh: (given: Static<C>, request: Request, transaction: Tx) => R | Promise<R>;
@@ -104,6 +108,7 @@ export function collectionRoutes<
       policy: `identity:list_${plural}`,
       target: (request) => of.listTarget?.(request) ?? {},
       handle: async (request) => {
+        await of.beforeList?.(request);
         const rules = { ...of.listing, table: rows.table, limitMax: core.settings.listMax };
         const page = await readPage<R>(request, db, rules, of.where?.(request));
         const views = await show(request, page.rows);
@@ -122,6 +127,7 @@ export function collectionRoutes<
         const prepared = await of.prepare?.(body);
         const row = await core.change(async (transaction) => {
           const made = await of.fresh(body, request, transaction);
+          await of.guard?.(made, transaction);
           await of.check?.(made, undefined, transaction);
           await rows.insert(transaction, made, nameOf(made));
           await of.written?.(made, { before: undefined, given: body, prepared }, transaction);
@@ -150,7 +156,7 @@ export function collectionRoutes<
       target,
       handle: async (request) => {
         const changes = given<Static<U>>(request.body);
-        await one(request);
+        await of.guard?.(await one(request), db);
         const prepared = await of.prepare?.(changes);
         const row = await core.change(async (transaction) => {
           const before = await one(request, transaction);
@@ -170,6 +176,7 @@ export function collectionRoutes<
       policy: `identity:delete_${member}`,
       target,
       handle: async (request) => {
+        await of.guard?.(await one(request), db);
         await core.change(async (transaction) => {
           const row = await one(request, transaction);
           await of.removing?.(row, transaction);

@@ -4,6 +4,7 @@ import Type from 'typebox';
 import type { Route } from '../../api/index.ts';
 import { domainOf, type IdentityCaller, parameter, type Request, route } from '../caller.ts';
 import type { Db, IdentityCore } from '../core.ts';
+import type { Directories } from '../directory/directories.ts';
 import type { GroupRow } from '../tables.ts';
 import { collectionRoutes } from './collection.ts';
 import { namedDomain } from './domains.ts';
@@ -29,7 +30,7 @@ const create = Type.Object({
 });
 const known = ['name', 'domain_id', 'description'];
 
-export function groupRoutes(core: IdentityCore): Route<IdentityCaller>[] {
+export function groupRoutes(core: IdentityCore, directories: Directories): Route<IdentityCaller>[] {
   return [
     ...collectionRoutes(core, {
       rows: groups,
@@ -72,16 +73,17 @@ export function groupRoutes(core: IdentityCore): Route<IdentityCaller>[] {
           extra: fields.mergeExtra(before.extra, fields.extraOf(given, known)),
         };
       },
+      guard: (row, from) => directories.refuseWrite(row.domain_id, from),
       check: async (row, before, transaction) => {
         if (before === undefined) await namedDomain(transaction, row.domain_id);
       },
       removing: (row, transaction) => removeActor(transaction, 'group', row.id),
     }),
-    ...membershipRoutes(core),
+    ...membershipRoutes(core, directories),
   ];
 }
 
-function membershipRoutes(core: IdentityCore): Route<IdentityCaller>[] {
+function membershipRoutes(core: IdentityCore, directories: Directories): Route<IdentityCaller>[] {
   const { db } = core;
   const target = async (request: Request) => {
     const group = await groups.find(db, parameter(request, 'group_id'));
@@ -97,6 +99,10 @@ function membershipRoutes(core: IdentityCore): Route<IdentityCaller>[] {
     const group = await groups.get(from, parameter(request, 'group_id'));
     const user = await users.get(from, parameter(request, 'user_id'));
     return { group_id: group.id, user_id: user.id };
+  };
+  const refuseKept = async (request: Request) => {
+    const { domain_id: domainId } = await groups.get(db, parameter(request, 'group_id'));
+    await directories.refuseWrite(domainId);
   };
   const path = '/v3/groups/:group_id/users';
   return [
@@ -120,6 +126,7 @@ function membershipRoutes(core: IdentityCore): Route<IdentityCaller>[] {
       policy: 'identity:add_user_to_group',
       target,
       handle: async (request) => {
+        await refuseKept(request);
         await core.change(async (transaction) => {
           await transaction
             .insertInto('identity_membership')
@@ -153,6 +160,7 @@ function membershipRoutes(core: IdentityCore): Route<IdentityCaller>[] {
       policy: 'identity:remove_user_from_group',
       target,
       handle: async (request) => {
+        await refuseKept(request);
         await core.change(async (transaction) => {
           const { group_id, user_id } = await theMembership(request, transaction);
           const gone = await transaction

@@ -12,6 +12,7 @@ import {
   route,
 } from '../caller.ts';
 import type { Db, IdentityCore, Tx } from '../core.ts';
+import type { Directories } from '../directory/directories.ts';
 import { identityFailure } from '../failures.ts';
 import { targetsOfUser } from '../roles.ts';
 import type { UserRow } from '../tables.ts';
@@ -163,6 +164,7 @@ const known = [
 export function userRoutes(
   core: IdentityCore,
   authenticator: Authenticator,
+  directories: Directories,
 ): Route<IdentityCaller>[] {
   return [
     ...collectionRoutes(core, {
@@ -184,6 +186,11 @@ export function userRoutes(
       }),
       listTarget: (request) => ({ target: { domain_id: domainOf(request) } }),
       where: (request) => [...confinement(request), ...filters(request)],
+      beforeList: async (request) => {
+        const domainId = domainOf(request) ?? request.query.get('domain_id');
+        if (domainId !== null) await directories.refresh(domainId);
+      },
+      guard: (row, from) => directories.refuseWrite(row.domain_id, from),
       prepare: async (given) => {
         if (typeof given.password !== 'string') return undefined;
         refuseWeak(core, given.password);
