@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import {
   type Clock,
   defaultsOf,
@@ -24,6 +25,12 @@ export const engines: readonly EngineName[] = ['sqlite', 'postgres'];
 
 /** One server for all tests of a file. */
 let server: TestPostgres | undefined;
+
+// A test's process may be ended without a word, so the server ends with the file.
+afterAll(() => {
+  server?.remove();
+  server = undefined;
+});
 
 export function postgresServer(): TestPostgres {
   server ??= TestPostgres.start();
