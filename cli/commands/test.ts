@@ -25,6 +25,8 @@ const testPackages = [
   'awscli',
   's3cmd',
   'rclone',
+  'restic',
+  's3fs',
   'fio',
   'libnbd-bin',
   'python3-libnbd',
