@@ -10,8 +10,9 @@ import {
 import type { AccessKey, Authenticator, Identity } from '../../authenticator.ts';
 import { createObjectService, type ObjectService } from '../../objects/index.ts';
 import { createMemoryCluster, type MemoryCluster } from '../../objects/testing/memory-cluster.ts';
-import { createS3Server } from '../../server.ts';
+import { createS3Server, createSwiftServer } from '../../server.ts';
 import { type ProxySettings, proxySettings } from '../../settings.ts';
+import { swiftSettings } from '../../swift/index.ts';
 import { type S3Settings, s3Settings } from '../settings.ts';
 
 export interface TestKey {
@@ -50,7 +51,11 @@ const known = new Map<string, AccessKey>([
 
 export const testAuthenticator: Authenticator = {
   authenticatePassword: async () => undefined,
-  validateToken: async () => undefined,
+  // For Swift requests: `token-PROJECT`.
+  validateToken: async (token) => {
+    const project = token.replace(/^token-/, '');
+    return project === 'blue' || project === 'red' ? identityOf(project, ['member']) : undefined;
+  },
   s3Secret: async (accessKey) => known.get(accessKey),
   findOwner: async (query) => {
     const id = 'id' in query ? query.id : query.email.replace(/@example\.org$/, '');
@@ -62,6 +67,8 @@ export const testAuthenticator: Authenticator = {
 export interface S3World {
   readonly port: number;
   readonly endpoint: string;
+  /** Of the Swift door to the same objects: `…/v1/AUTH_PROJECT`. */
+  readonly swift: string;
   readonly objects: ObjectService;
   readonly cluster: MemoryCluster;
   /** Writes gathered access log lines at once. */
@@ -96,14 +103,25 @@ export async function startS3World(options: WorldOptions = {}): Promise<S3World>
     secret: Buffer.alloc(32, 5),
     ...shared,
   });
+  const swift = await createSwiftServer({
+    address: { host: '127.0.0.1', port: 0 },
+    objects,
+    authenticator: testAuthenticator,
+    settings,
+    swift: defaultsOf(swiftSettings),
+    metrics: createMetrics(),
+    ...shared,
+  });
   return {
     port: server.port,
+    swift: `http://127.0.0.1:${swift.port}/v1`,
     endpoint: `http://127.0.0.1:${server.port}`,
     objects,
     cluster,
     flushLogs: () => server.flushLogs(),
     close: async () => {
       await server.close();
+      await swift.close();
       await objects.close();
     },
   };
