@@ -26,6 +26,8 @@ export const testUsers: readonly TestUser[] = [
   { project: 'demo', name: 'alice', key: 'alice-key', roles: ['member'] },
   { project: 'demo', name: 'ron', key: 'ron-key', roles: ['reader'] },
   { project: 'other', name: 'bob', key: 'bob-key', roles: ['member'] },
+  { project: 'other', name: 'nora', key: 'nora-key', roles: ['nobody'] },
+  { project: 'service', name: 'glance', key: 'glance-key', roles: ['service'] },
   { project: 'admin', name: 'root', key: 'root-key', roles: ['admin'], reseller: true },
 ];
 
