@@ -6,7 +6,7 @@ import type { Converter } from '../content/qemu-img.ts';
 import type { ImageCore, Tx } from '../core.ts';
 import type { ContentRow, ImageTables } from '../tables.ts';
 import { plainFailure } from './reasons.ts';
-import { makeVolume } from './volume.ts';
+import { type MadeVolume, makeVolume } from './volume.ts';
 
 const Input = Type.Object({ contentId: Type.String() });
 
@@ -42,11 +42,11 @@ export function volumeWorkflow(core: ImageCore, converter: Converter): Workflow 
         retriesMax: 3,
         run: ({ input, signal }) =>
           plainFailure(async () => {
-            const volumeId = await makeVolume(core, converter, input.contentId, signal);
-            if (volumeId === undefined) return undefined;
+            const made = await makeVolume(core, converter, input.contentId, signal);
+            if (made === undefined) return undefined;
             return {
               commit: (transaction) =>
-                recordVolume(roomOf<ImageTables>(transaction), input.contentId, volumeId),
+                recordVolume(roomOf<ImageTables>(transaction), input.contentId, made),
             };
           }),
         undo: async ({ input }) => {
@@ -54,7 +54,18 @@ export function volumeWorkflow(core: ImageCore, converter: Converter): Workflow 
           return undefined;
         },
       },
+      {
+        name: 'release',
+        timeoutMs: 300_000,
+        retriesMax: 100,
+        run: async ({ input }) => {
+          await releaseObject(core, input.contentId);
+          return undefined;
+        },
+      },
     ],
+    // The volume may be the only place of the bytes now.
+    pointOfNoReturn: 'release',
     ended: async (transaction, { state, error }, { contentId }) => {
       const tx = roomOf<ImageTables>(transaction);
       if (state === 'succeeded') return await forgetWish(tx, contentId);
@@ -70,10 +81,14 @@ export function volumeWorkflow(core: ImageCore, converter: Converter): Workflow 
   });
 }
 
-async function recordVolume(tx: Tx, contentId: string, volumeId: string): Promise<void> {
+async function recordVolume(tx: Tx, contentId: string, made: MadeVolume): Promise<void> {
   await tx
     .updateTable('image_content')
-    .set({ volume_state: 'made', volume_id: volumeId })
+    .set({
+      volume_state: 'made',
+      volume_id: made.volumeId,
+      ...(made.holdsBytes ? { source: JSON.stringify({ kind: 'volume' }) } : {}),
+    })
     .where('id', '=', contentId)
     .execute();
 }
@@ -86,4 +101,14 @@ async function forgetWish(tx: Tx, contentId: string): Promise<void> {
     .where('id', '=', contentId)
     .where('volume_state', '=', 'wanted')
     .execute();
+}
+
+/** Bytes that the volume holds as they are need no object beside it: a raw image is kept once, and its zeros not at all. */
+async function releaseObject(core: ImageCore, contentId: string): Promise<void> {
+  const row = await core.db
+    .selectFrom('image_content')
+    .select('source')
+    .where('id', '=', contentId)
+    .executeTakeFirst();
+  if (row !== undefined && row.source !== null) await core.store.delete(contentId);
 }

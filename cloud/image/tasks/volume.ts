@@ -1,4 +1,5 @@
 /** Makes a volume of a content: what a guest would see of the image, once for all images with the same bytes. */
+import { createHash } from 'node:crypto';
 import { Failure } from '#common';
 import { openContent } from '../content/contents.ts';
 import type { StoredContent } from '../content/interfaces.ts';
@@ -20,13 +21,19 @@ const tools: Partial<Record<ContentFormat, 'qcow2' | 'vdi' | 'vpc' | 'vhdx' | 'v
 
 const sectorBytes = 512;
 
+export interface MadeVolume {
+  readonly volumeId: string;
+  /** The volume reads, from its start, as the very bytes of the image. */
+  readonly holdsBytes: boolean;
+}
+
 /** Nothing when the content is gone or has its volume. May be repeated: a half-made volume is made anew. */
 export async function makeVolume(
   core: ImageCore,
   converter: Converter,
   contentId: string,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<MadeVolume | undefined> {
   const content = await core.db
     .selectFrom('image_content')
     .selectAll()
@@ -38,12 +45,24 @@ export async function makeVolume(
     volumesOf(core).ensure({ id: contentId, sizeBytes: roundUp(sizeBytes), bytes });
   const disk = await diskOf(core, content, stored);
   const tool = tools[disk.format];
-  if (tool === undefined) return await make(disk.sizeBytes, stored.read(disk.offset, disk.bytes));
+  if (tool === undefined) {
+    const volumeId = await make(disk.sizeBytes, stored.read(disk.offset, disk.bytes));
+    return { volumeId, holdsBytes: await holds(core, content) };
+  }
   const diskBytes = roundUp(disk.sizeBytes);
   const job = { id: contentId, format: tool, diskBytes, signal };
-  return await converter.convert({ ...job, bytes: stored.read(disk.offset, disk.bytes) }, (raw) =>
-    make(diskBytes, raw),
-  );
+  const bytes = stored.read(disk.offset, disk.bytes);
+  const volumeId = await converter.convert({ ...job, bytes }, (raw) => make(diskBytes, raw));
+  return { volumeId, holdsBytes: false };
+}
+
+/** Read back and hashed before the object it was made of may go. */
+async function holds(core: ImageCore, content: ContentRow): Promise<boolean> {
+  if (content.format !== 'raw' && content.format !== 'iso') return false;
+  const volume = await volumesOf(core).open(content.id);
+  const sha512 = createHash('sha512');
+  for await (const chunk of volume.read(0, content.size ?? 0)) sha512.update(chunk);
+  return sha512.digest('hex') === content.sha512;
 }
 
 function volumesOf(core: ImageCore) {
