@@ -93,6 +93,14 @@ export const blockGatewaySettings = declareSettings({
     max: 100_000,
     about: 'Snapshots and other pinned points of one volume.',
   },
+  leaseMs: {
+    type: 'integer',
+    default: 5000,
+    min: 10,
+    max: 600_000,
+    about:
+      "How old the last sign may be that a volume is still this gateway's before anything is acknowledged; force-detach waits as long.",
+  },
   retryMsMax: {
     type: 'integer',
     default: 5000,

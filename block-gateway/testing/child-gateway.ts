@@ -27,12 +27,14 @@ export class ChildGateway {
     folder: string,
     sizeBytes: number,
     settings: Partial<BlockGatewaySettings> = {},
+    /** The unix socket of the storage node, when it is another process. */
+    node = '',
   ): Promise<ChildGateway> {
     const socket = `${folder}/nbd-${process.hrtime.bigint()}.sock`;
     const program = fileURLToPath(new URL('./gateway-process.ts', import.meta.url));
     const child = spawn(
       execPath,
-      [program, folder, socket, String(sizeBytes), JSON.stringify(settings)],
+      [program, folder, socket, String(sizeBytes), JSON.stringify(settings), node],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
     if (child.stdout === null) throw new Error('no pipe');
@@ -45,6 +47,11 @@ export class ChildGateway {
     const answer = next(this.child, this.lines);
     this.child.stdin?.write('usage\n');
     return await answer;
+  }
+
+  /** `SIGSTOP` and `SIGCONT`. */
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
   }
 
   async kill(): Promise<void> {

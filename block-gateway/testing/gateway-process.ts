@@ -1,6 +1,6 @@
 /**
  * A process of its own with four storage devices, the cluster over them and a gateway with one volume behind a unix socket; to be killed, and to be
- * measured. `node gateway-process.ts FOLDER SOCKET SIZE [SETTINGS]`; prints a line of JSON when it is ready, and one for each line it
+ * measured. `node gateway-process.ts FOLDER SOCKET SIZE [SETTINGS [NODE]]`: with NODE, the devices are behind that unix socket; prints a line of JSON when it is ready, and one for each line it
  * is sent: how much CPU it has used, and what the volume says of itself. The line `close` ends it properly.
  */
 import { argv, exit, stdin, stdout } from 'node:process';
@@ -17,12 +17,13 @@ import {
   systemRandom,
 } from '#common';
 import { type DeviceStore, openDevice, storageNodeSettings } from '#storage-node';
+import { connectNode, type DeviceService, wireSettings } from '#wire';
 import { createNbdServer } from '../nbd/server.ts';
 import { type BlockGatewaySettings, blockGatewaySettings } from '../settings.ts';
 import { volumeExports } from '../volumes/nbd-exports.ts';
 import { createVolumes } from '../volumes/volumes.ts';
 
-const [, , folder = '', socketPath = '', size = '0', changes = '{}'] = argv;
+const [, , folder = '', socketPath = '', size = '0', changes = '{}', remote = ''] = argv;
 const changed: Partial<BlockGatewaySettings> = JSON.parse(changes);
 const shared = {
   disk: systemDisk,
@@ -32,13 +33,31 @@ const shared = {
 };
 const settings = { ...defaultsOf(blockGatewaySettings), ...changed };
 
-const devices = new Map<number, DeviceStore>();
+const opened: DeviceStore[] = [];
+const devices = new Map<number, DeviceService>();
+const node =
+  remote === ''
+    ? undefined
+    : connectNode({
+        ...shared,
+        cluster: 'test',
+        client: 'gateway',
+        address: { path: remote },
+        tls: 'plaintext',
+        settings: defaultsOf(wireSettings),
+      });
 for (let number = 0; number < 4; number++) {
+  if (node !== undefined) {
+    devices.set(number, node.device(number));
+    continue;
+  }
   const place = {
     folder: joinPath(folder, `device-${number}`),
     settings: defaultsOf(storageNodeSettings),
   };
-  devices.set(number, await openDevice({ ...shared, ...place, metrics: createMetrics() }));
+  const device = await openDevice({ ...shared, ...place, metrics: createMetrics() });
+  opened.push(device);
+  devices.set(number, device);
 }
 const cluster = createCluster({
   ...shared,
@@ -89,5 +108,6 @@ await server.close();
 release();
 await volumes.close();
 await cluster.close();
-for (const device of devices.values()) await device.close();
+await node?.close();
+for (const device of opened) await device.close();
 exit(0);

@@ -10,6 +10,7 @@ import { type DifferenceRange, type DifferenceRun, differenceOf } from './differ
 import { Flusher } from './flusher.ts';
 import type { VolumeHead } from './head.ts';
 import { HeadKeeper } from './head-keeper.ts';
+import { Lease } from './lease.ts';
 import type { Pending } from './pending.ts';
 import type { Pin } from './pin-rows.ts';
 import { Pinning, type PinRequest } from './pinning.ts';
@@ -49,6 +50,7 @@ export class Volume {
   limits: QosLimits;
   private readonly context: EngineContext;
   private readonly state: VolumeState;
+  private readonly lease: Lease;
   private readonly reader: Reader;
   private readonly readAhead: ReadAhead;
   private readonly writer: Writer;
@@ -80,6 +82,15 @@ export class Volume {
       (offset, length) => this.reader.ahead(offset, length),
     );
     const shared = { context, state, volumeId: this.id, epoch };
+    this.lease = new Lease({
+      tables: context.tables,
+      clock: context.clock,
+      volumeId: this.id,
+      epoch,
+      leaseMs: context.settings.leaseMs,
+      retryMs: context.settings.retryMsMax,
+      lost: (failure) => this.fail(failure),
+    });
     this.uploader = new Uploader({
       ...shared,
       first: next,
@@ -166,12 +177,14 @@ export class Volume {
   /** Takes the data if that needs no waiting and it is not too long for one step; false when not, and nothing is taken. */
   writeNow(offset: number, source: Buffer, from: number, length: number): boolean {
     this.check(offset, length);
-    return length <= this.pieceBytes && this.writer.writeNow(offset, source, from, length);
+    if (length > this.pieceBytes || !this.lease.holds()) return false;
+    return this.writer.writeNow(offset, source, from, length);
   }
 
   /** The source may not be changed until this has resolved. */
   async write(offset: number, source: Buffer, from: number, length: number): Promise<void> {
     this.check(offset, length);
+    await this.confirm();
     for (let done = 0; done < length; ) {
       const piece = Math.min(this.pieceBytes, length - done);
       if (this.writer.writeNow(offset + done, source, from + done, piece)) done += piece;
@@ -182,17 +195,30 @@ export class Volume {
   /** Makes the range read as zeros and gives its space back. */
   zeroNow(offset: number, length: number): boolean {
     this.check(offset, length);
-    return length === 0 || this.writer.zeroNow(offset, length);
+    if (length === 0) return true;
+    return this.lease.holds() && this.writer.zeroNow(offset, length);
   }
 
   async zero(offset: number, length: number): Promise<void> {
-    while (!this.zeroNow(offset, length)) await this.room();
+    this.check(offset, length);
+    await this.confirm();
+    while (length > 0 && !this.writer.zeroNow(offset, length)) await this.room();
   }
 
   /** Resolves when everything that was acknowledged before is on stable storage. */
-  flush(): Promise<void> {
+  async flush(): Promise<void> {
     this.check(0, 0);
-    return this.flusher.flush();
+    await this.confirm();
+    await this.flusher.flush();
+    // Writing the log may have taken as long as anything.
+    await this.confirm();
+  }
+
+  /** Waits until the volume is known to be ours. */
+  private async confirm(): Promise<void> {
+    if (this.lease.holds()) return;
+    await this.lease.confirm();
+    this.check(0, 0);
   }
 
   /** Begins to bring the range into the cache. */

@@ -372,7 +372,7 @@ export class VolumesOfGateway implements Volumes {
 
   /** Takes the volume from whichever gateway has it: what that one still sends is refused by the storage nodes. */
   private async fence(id: string): Promise<void> {
-    const { tables, blobs } = this.options;
+    const { tables, blobs, clock, settings } = this.options;
     await this.held.end(id);
     const head = await changeHead(tables, id, (present) => ({
       ...present,
@@ -380,6 +380,8 @@ export class VolumesOfGateway implements Volumes {
       gateway: present.gateway === '' ? '' : nobody,
     }));
     await blobs.raiseFence({ scope: id, epoch: head.epoch });
+    // What that gateway may still acknowledge, it acknowledges within its lease.
+    if (head.gateway === nobody) await clock.sleep(settings.leaseMs);
   }
 
   async backup(request: BackupRequest): Promise<BackupRecord> {
