@@ -14,6 +14,7 @@ import {
   storedLineBytes,
 } from '../volume/segment-format.ts';
 import { CacheIds, SegmentTable } from '../volume/segments.ts';
+import { decodeBackupObject, encodeBackupObject } from '../volumes/backup-format.ts';
 import * as samples from './samples.ts';
 
 const golden = (name: string) => readFileSync(new URL(`./${name}`, import.meta.url));
@@ -109,5 +110,21 @@ describe('stored formats', () => {
     const text = bytes.toString('utf8');
     for (const wrong of [text.replace('"live"', '"odd"'), text.replace('pin"', 'pen"')])
       expect(() => decodePin(Buffer.from(wrong))).toThrow('volume row');
+  });
+
+  it('an object of a backup', () => {
+    const bytes = golden('volume-backup-1.bin');
+    const encoded = Buffer.concat(encodeBackupObject(samples.backup()));
+    expect(encoded.equals(bytes)).toBe(true);
+    const { volumeId: volume } = samples;
+    const read = decodeBackupObject(bytes, { volume, number: 3 });
+    expect(read.data.equals(samples.data)).toBe(true);
+    expect(read.entries.count).toBe(5);
+    expect(() => decodeBackupObject(bytes, { volume, number: 4 })).toThrow('not valid');
+    for (let at = 0; at < bytes.length; at += 97) {
+      const bad = Buffer.from(bytes);
+      bad[at] = (bad[at] ?? 0) ^ 4;
+      expect(() => decodeBackupObject(bad, { volume, number: 3 }), `byte ${at}`).toThrow();
+    }
   });
 });

@@ -8,6 +8,7 @@ import { LineCipher } from '../volume/line-cipher.ts';
 import { encodeBatchHeader } from '../volume/log-format.ts';
 import type { Pin } from '../volume/pin-rows.ts';
 import { encodeLines, encodeSegmentHeader } from '../volume/segment-format.ts';
+import type { BackupObject } from '../volumes/backup-format.ts';
 
 export const volumeId = '6f1c2a52-7d0e-4a57-9a3b-0c5d1e2f3a4b';
 export const otherId = '11111111-2222-4333-8444-555555555555';
@@ -137,4 +138,8 @@ export function checkpoint(): Buffer {
 
 export function headRow(): Buffer {
   return encodeHead(head);
+}
+
+export function backup(): BackupObject {
+  return { volume: volumeId, number: 3, entries: entries(), data };
 }
