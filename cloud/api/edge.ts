@@ -113,6 +113,10 @@ export class Edge<C extends Caller> {
     // JSON by other names, such as JSON patch; which of them a route takes it says itself.
     const json = scope.getDefaultJsonParser('error', 'error');
     scope.addContentTypeParser(/^application\/[\w.+-]*json/, { parseAs: 'string' }, json);
+    // Clients name a type for no body at all; a route that takes one says which types it takes.
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _bytes, done) =>
+      done(null, undefined),
+    );
     const methodsByPath = new Map<string, Set<Method>>();
     const byPlace = new Map<string, Route<C>[]>();
     for (const route of this.service.routes) {
