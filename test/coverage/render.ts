@@ -42,7 +42,7 @@ function identitySection(): string[] {
   const rows = operations.map(({ name, state, policy }) => [`\`${name}\``, state, policy]);
   return [
     `## Identity (Keystone v3): ${works} of ${operations.length} operations`,
-    'Every parameter of those that work is honoured or refused by name. Log-in methods: password, token, totp, application_credential, and those of OpenID Connect providers; refused: external, oauth1, saml2, kerberos.',
+    'Log-in methods: password, token, totp, application_credential, and those of OpenID Connect providers; refused: external, oauth1, saml2, kerberos. OAuth 1.0a consumers can be registered, its delegation is refused.',
     table(['Operation', 'State', 'Who may (policy rule)'], rows),
   ];
 }

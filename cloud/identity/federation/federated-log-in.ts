@@ -22,6 +22,9 @@ interface Trusted {
   readonly mapping: MappingRow;
 }
 
+// They travel in the token.
+const groupsMax = 100;
+
 const refused = () => identityFailure('unauthorized');
 
 export class FederatedLogIns {
@@ -94,7 +97,7 @@ export class FederatedLogIns {
     const uniqueId = mapped.user.id ?? mapped.user.name;
     if (uniqueId === undefined || uniqueId === '') throw refused();
     const groupIds = await groupIdsOf(this.core.db, mapped);
-    if (groupIds === undefined) throw refused();
+    if (groupIds === undefined || groupIds.length > groupsMax) throw refused();
     const user = await this.core.change(async (transaction) => {
       const row = await ensureShadowUser(this.core, transaction, {
         provider,

@@ -74,7 +74,8 @@ export async function rulesOf(
     .selectAll()
     .where('id', 'in', known)
     .execute();
-  return rows.map(ruleView);
+  // In the order in which they were given.
+  return rows.map(ruleView).sort((a, b) => known.indexOf(a.id) - known.indexOf(b.id));
 }
 
 /** A request as rules speak of it: the type of the service, and the path without its prefix. */

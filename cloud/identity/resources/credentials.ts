@@ -94,7 +94,7 @@ export const findByAccessKey = (db: Db, accessKey: string): Promise<CredentialRo
  * The application credential a new key must be bound to, when the caller's token comes from one. Without this a
  * credential for reading could make, or read, a key with all roles of its user.
  */
-function delegatorOf(request: Request, projectId: string | null): string | undefined {
+export function delegatorOf(request: Request, projectId: string | null): string | undefined {
   const { info } = callerOf(request);
   refuseRestricted(request);
   if (info.applicationCredential === undefined) return undefined;
@@ -106,7 +106,7 @@ function delegatorOf(request: Request, projectId: string | null): string | undef
 }
 
 /** Changing a stored key could loosen its binding, so only the user's own log-in may. */
-function refuseDelegated(request: Request): void {
+export function refuseDelegated(request: Request): void {
   refuseStandIn(request);
   if (callerOf(request).info.applicationCredential !== undefined)
     throw identityFailure('forbidden', {
@@ -122,7 +122,7 @@ function refuseStandIn(request: Request): void {
     });
 }
 
-function refuseRestricted(request: Request): void {
+export function refuseRestricted(request: Request): void {
   refuseStandIn(request);
   if (callerOf(request).info.applicationCredential?.unrestricted === false)
     throw identityFailure('forbidden', {
@@ -155,19 +155,6 @@ function credentialView(core: IdentityCore, row: CredentialRow): View {
   const { sealed_blob: _, access_hash: __, extra, ...rest } = row;
   const blob = secretOf(core, row);
   return { ...fields.parseExtra(extra), ...rest, blob };
-}
-
-function ec2View(core: IdentityCore, request: Request, row: CredentialRow): View {
-  const pair = keyPairOf(core, row);
-  const path = `/v3/users/${row.user_id}/credentials/OS-EC2/${pair?.accessKey ?? row.id}`;
-  return {
-    user_id: row.user_id,
-    tenant_id: row.project_id,
-    access: pair?.accessKey,
-    secret: pair?.secretKey,
-    trust_id: null,
-    links: { self: `${request.baseUrl}${path}` },
-  };
 }
 
 const blob = Type.String({ minLength: 1, maxLength: 65_535 });
@@ -359,92 +346,4 @@ function refuseNoKey(
     throw identityFailure('schema-invalid', {
       detail: 'An ec2 credential needs a project_id and a blob with access and secret.',
     });
-}
-
-export function ec2Routes(core: IdentityCore): Route<IdentityCaller>[] {
-  const { db } = core;
-  const target = async (request: Request) => {
-    const user = await findUser(db, parameter(request, 'user_id'));
-    return { target: { user: user && { id: user.id } } };
-  };
-  const theUser = async (request: Request) => {
-    const id = parameter(request, 'user_id');
-    return found(await findUser(db, id), 'user', id);
-  };
-  const theKey = async (request: Request, from: Db) => {
-    const access = parameter(request, 'access');
-    const row = await findByAccessKey(from, access);
-    // Somebody else's key is as unknown as none.
-    const own = row?.user_id === parameter(request, 'user_id') ? row : undefined;
-    return found(own, 'credential', access);
-  };
-  return [
-    route({
-      method: 'GET',
-      path: '/v3/users/:user_id/credentials/OS-EC2',
-      policy: 'identity:ec2_list_credentials',
-      target,
-      handle: async (request) => {
-        refuseRestricted(request);
-        const user = await theUser(request);
-        const rows = await db
-          .selectFrom('identity_credential')
-          .selectAll()
-          .where('user_id', '=', user.id)
-          .where('type', '=', 'ec2')
-          .orderBy('id')
-          .limit(core.settings.listMax)
-          .execute();
-        const views = rows.map((row) => ec2View(core, request, row));
-        return listReply(request, 'credentials', views);
-      },
-    }),
-    route({
-      method: 'POST',
-      path: '/v3/users/:user_id/credentials/OS-EC2',
-      policy: 'identity:ec2_create_credential',
-      body: Type.Object({ tenant_id: fields.id }),
-      target,
-      handle: async (request) => {
-        const user = await theUser(request);
-        const projectId = request.body.tenant_id;
-        found(await findProject(db, projectId), 'project', projectId);
-        const delegator = delegatorOf(request, projectId);
-        const row = await core.change((transaction) =>
-          insertKeyPair(
-            core,
-            transaction,
-            { userId: user.id, projectId },
-            newKeyPair(core.random),
-            delegator,
-          ),
-        );
-        return { status: 201, body: { credential: ec2View(core, request, row) } };
-      },
-    }),
-    route({
-      method: 'GET',
-      path: '/v3/users/:user_id/credentials/OS-EC2/:access',
-      policy: 'identity:ec2_get_credential',
-      target,
-      handle: async (request) => {
-        refuseRestricted(request);
-        return { body: { credential: ec2View(core, request, await theKey(request, db)) } };
-      },
-    }),
-    route({
-      method: 'DELETE',
-      path: '/v3/users/:user_id/credentials/OS-EC2/:access',
-      policy: 'identity:ec2_delete_credential',
-      target,
-      handle: async (request) => {
-        refuseDelegated(request);
-        await core.change(async (transaction) => {
-          const { id } = await theKey(request, transaction);
-          await transaction.deleteFrom('identity_credential').where('id', '=', id).execute();
-        });
-        return { status: 204 };
-      },
-    }),
-  ];
 }

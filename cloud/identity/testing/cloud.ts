@@ -14,6 +14,7 @@ import {
   systemRandom,
 } from '#common';
 import { type ApiServer, startApiServer } from '../../api/index.ts';
+import { type EngineName, TestDatabase } from '../../state/testing/engines.ts';
 import { type AdminCredentials, ensureAdminCredentials } from '../bootstrap.ts';
 import { createIdentity, type Identity } from '../identity.ts';
 import { identityMigrations } from '../migrations/index.ts';
@@ -38,6 +39,8 @@ export interface TestCloudOptions {
   readonly objectUrl?: string;
   /** Another database than SQLite in the folder. */
   readonly state?: StateSettings;
+  /** The same, by the engine's name. */
+  readonly engine?: EngineName;
 }
 
 /** A cheap hash: what it costs is tested where hashes are. */
@@ -50,7 +53,10 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
   const random = systemRandom;
   const state = await openState({
     path: join(folder, 'state.sqlite'),
-    settings: options.state ?? defaultsOf(stateSettings),
+    settings:
+      options.engine === undefined
+        ? (options.state ?? defaultsOf(stateSettings))
+        : new TestDatabase(options.engine).settings,
     migrations: [identityMigrations],
     disk: systemDisk,
     clock,

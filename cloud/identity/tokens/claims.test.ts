@@ -17,9 +17,9 @@ interface Golden {
   readonly publicKey: Record<string, unknown>;
   readonly tokens: Readonly<Record<string, { claims: TokenClaims; token: string }>>;
 }
-const golden: Golden = JSON.parse(
-  readFileSync(new URL('../golden/token-v1.json', import.meta.url), 'utf8'),
-);
+const goldenOf = (version: number): Golden =>
+  JSON.parse(readFileSync(new URL(`../golden/token-v${version}.json`, import.meta.url), 'utf8'));
+const golden = goldenOf(1);
 const key = publicKeyOf(golden.publicKey);
 const claims: TokenClaims = {
   userId: 'u1',
@@ -42,6 +42,16 @@ describe('tokens', () => {
     for (const { claims: expected, token } of Object.values(golden.tokens))
       expect(accepted(token)).toEqual(expected);
     expect(Object.keys(golden.tokens)).toHaveLength(5);
+  });
+
+  it('of the second version do too, and are not mistaken for the first', () => {
+    const second = goldenOf(2);
+    for (const { claims: expected, token } of Object.values(second.tokens)) {
+      expect(accepted(token, publicKeyOf(second.publicKey))).toEqual(expected);
+      const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+      expect(payload.iss).toBe('pileus2');
+    }
+    expect(Object.keys(second.tokens)).toHaveLength(3);
   });
 
   it('are JWS that another implementation verifies', async () => {

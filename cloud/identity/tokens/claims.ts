@@ -32,7 +32,7 @@ export interface FederatedClaims {
 }
 
 /** Longer texts are not even parsed. */
-export const tokenCharactersMax = 2048;
+export const tokenCharactersMax = 8192;
 const algorithm = { dsaEncoding: 'ieee-p1363' } as const;
 
 export function encodeToken(claims: TokenClaims, kid: string, privateKey: KeyObject): string {
