@@ -1,6 +1,7 @@
 /** A browser's upload form, as a stream: the fields up to the file, and the file as it comes. What follows the file is dropped. */
 import { Readable } from 'node:stream';
 import type { BusboyHeaders } from '@fastify/busboy';
+import { Failure } from '#common';
 import type { S3Request } from '../context.ts';
 import { S3Failure } from '../s3-failure.ts';
 
@@ -18,6 +19,15 @@ const fieldBytesTotalMax = 65_536;
 
 function malformed(cause?: unknown): S3Failure {
   return new S3Failure('MalformedPOSTRequest', { cause });
+}
+
+/** The parser's own complaints are about the form; what went wrong on the wire keeps its name. */
+async function* whole(file: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* file;
+  } catch (error) {
+    throw error instanceof Failure ? error : malformed(error);
+  }
 }
 
 export async function readForm(request: S3Request): Promise<UploadForm> {
@@ -65,7 +75,7 @@ export async function readForm(request: S3Request): Promise<UploadForm> {
       }
       // What goes wrong on the wire later is met by whoever reads the file.
       source.on('error', (error) => file.destroy(error));
-      resolve({ fields, filename: filename ?? '', contentType: mimetype, file });
+      resolve({ fields, filename: filename ?? '', contentType: mimetype, file: whole(file) });
     });
     parser.on('finish', () =>
       fail(
