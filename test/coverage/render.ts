@@ -1,9 +1,9 @@
 /** docs/api-coverage.md, rendered from the route tables; `node test/coverage/write.ts` writes it, the tidy test compares. */
 import { imageApiRoutes } from '../../cloud/image/service.ts';
 import { volumeApiRoutes } from '../../cloud/volume/service.ts';
-import { s3Routes } from '../../proxy/s3/index.ts';
 import { identityOperations } from './identity.ts';
 import { imageRows } from './image.ts';
+import { s3Rows, s3Sections } from './s3.ts';
 import { servicesMissing, swiftFeatures } from './upstream.ts';
 import { volumeRows } from './volume.ts';
 
@@ -23,17 +23,17 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return lines.join('\n');
 }
 
-function s3Table(): string {
-  const rows = new Map<string, string>();
-  for (const route of s3Routes) {
-    const state = route.run === undefined ? 'refused: 501 NotImplemented' : 'works';
-    // An operation with several ways to be named works when one of them does.
-    if (rows.get(route.operation) !== 'works') rows.set(route.operation, state);
-  }
-  return table(
-    ['Operation', 'State'],
-    [...rows].sort(([a], [b]) => (a < b ? -1 : 1)),
-  );
+function s3Section(): string[] {
+  const rows = s3Rows();
+  const works = rows.filter(({ state }) => state === 'works').length;
+  return [
+    `## S3: ${works} of ${rows.length} operations`,
+    ...s3Sections,
+    table(
+      ['Operation', 'State', 'Note', 'boto3 tests'],
+      rows.map(({ operation, state, note, tests }) => [operation, state, note, tests]),
+    ),
+  ];
 }
 
 function identitySection(): string[] {
@@ -48,10 +48,6 @@ function identitySection(): string[] {
 }
 
 export function renderCoverage(): string {
-  const works = new Set(
-    s3Routes.filter((route) => route.run !== undefined).map((route) => route.operation),
-  ).size;
-  const all = new Set(s3Routes.map((route) => route.operation)).size;
   return [
     '# What of each API is there',
     'Generated from the route tables by `node test/coverage/write.ts`. What is not there answers with its API’s own error.',
@@ -60,8 +56,7 @@ export function renderCoverage(): string {
       ['Feature', 'State', 'Note'],
       swiftFeatures.map(({ name, state, note }) => [name, state, note ?? '']),
     ),
-    `## S3: ${works} of ${all} operations`,
-    s3Table(),
+    ...s3Section(),
     ...identitySection(),
     '## Image (Glance v2)',
     table(['Operation', 'Parameters', 'State', 'Note'], imageRows(imageApiRoutes(hollow()))),
