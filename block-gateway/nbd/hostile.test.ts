@@ -208,6 +208,22 @@ describe('hostile NBD clients', () => {
     expect(await world.client('nbdinfo', '--size', world.uri)).toBe(`${16 * mib}\n`);
   });
 
+  it('stays open for others while two thousand clients open connections and say nothing', async () => {
+    const others: Client[] = [];
+    while (others.length < 2000) {
+      for (let at = 0; at < 50; at++) others.push(join());
+      await sleep(2);
+    }
+    for (;;) {
+      // The silent ones time out, and somebody who speaks gets in between.
+      const client = join();
+      await Promise.race([client.enter(), client.gone()]);
+      if (!client.closed) break;
+    }
+    expect(world.server.connections).toBeLessThanOrEqual(22);
+    for (const other of others) other.socket.destroy();
+  });
+
   it('survives noise, and others keep their data', async () => {
     const random = seededRandom(9);
     const mine = random.bytes(64 * 1024);
