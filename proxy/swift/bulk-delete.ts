@@ -6,6 +6,7 @@ import { type ManifestSegment, readSegments } from '../objects/index.ts';
 import { authorize } from './access.ts';
 import { type ReportErrors, renderReport, reportFormat } from './bulk-report.ts';
 import { openContainer } from './containers.ts';
+import { noteExpiry } from './expirer.ts';
 import { isSuccess, refusal, renderFailure, settled, statusLine, statusOf } from './refusal.ts';
 import { subRequest } from './sub-request.ts';
 import type { Query, SwiftPath } from './swift-path.ts';
@@ -224,7 +225,9 @@ async function deleteLater(
     for (let at = 0; at < paths.length; at += inFlightMax)
       await Promise.all(
         paths.slice(at, at + inFlightMax).map(async (path) => {
-          const ref = { container: holder, name: path.object ?? '' };
+          const { object = '' } = path;
+          const ref = { container: holder, name: object };
+          await noteExpiry(services, { account, container: name, object }, nowS);
           await services.objects.objects
             .update(ref, (present) => ({ ...present, deleteAtS: nowS }))
             .catch((error: unknown) => {

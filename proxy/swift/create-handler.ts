@@ -8,6 +8,7 @@ import { deleteAccount, getAccount, postAccount, putAccount } from './accounts.t
 import { allowedMethods } from './allowed-methods.ts';
 import { deleteObject, postObject } from './change-object.ts';
 import { deleteContainer, getContainer, postContainer, putContainer } from './containers.ts';
+import { startExpirer } from './expirer.ts';
 import { getObject } from './get-object.ts';
 import { createHostNames } from './host-names.ts';
 import { composeStages, stageNames } from './pipeline.ts';
@@ -73,7 +74,11 @@ export function startSwiftWorkers(
   random: Random,
 ): { close(): Promise<void> } {
   const services = servicesOf(options);
-  const workers = [startSyncWorker(services, random), startAccountReaper(services)];
+  const workers = [
+    startSyncWorker(services, random),
+    startAccountReaper(services),
+    startExpirer(services),
+  ];
   return {
     close: async () => {
       await Promise.all(workers.map((worker) => worker?.close()));

@@ -8,6 +8,7 @@ import { createContainerQuotas } from './stages/container-quotas.ts';
 import { createContainerSync } from './stages/container-sync.ts';
 import { createCopy } from './stages/copy.ts';
 import { createCors } from './stages/cors.ts';
+import { createExpirer } from './stages/expirer.ts';
 import { createFormPost } from './stages/form-post.ts';
 import { createRateLimit } from './stages/rate-limit.ts';
 import { createReadOnly } from './stages/read-only.ts';
@@ -31,6 +32,7 @@ const stages: Readonly<Record<string, CreateStage>> = {
   'container-quotas': createContainerQuotas,
   'account-quotas': createAccountQuotas,
   'versioned-writes': createVersionedWrites,
+  expirer: createExpirer,
 };
 
 /** Stages that see a request before it is known what it addresses, and pages of their own (`host-names.ts`, `service-endpoints.ts`). */

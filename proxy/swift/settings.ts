@@ -3,7 +3,7 @@ import { declareSettings, type SettingsOf } from '#common';
 
 export const defaultPipeline =
   'account-status cname-lookup domain-remap crossdomain recon container-sync cors ratelimit tempurl formpost ' +
-  'read-only staticweb bulk copy container-quotas account-quotas versioned-writes';
+  'read-only staticweb bulk copy container-quotas account-quotas versioned-writes expirer';
 
 const names = /^\s*(?:[A-Za-z0-9_.-]+(?:[\s,]+|$))*$/;
 
@@ -68,6 +68,14 @@ export const swiftSettings = declareSettings({
     min: 10,
     max: 86_400_000,
     about: 'How often deleted accounts are looked for, to be emptied.',
+  },
+  expireIntervalMs: {
+    type: 'integer',
+    default: 60_000,
+    min: 10,
+    max: 86_400_000,
+    about:
+      'How often objects whose time has come (X-Delete-At) are deleted; they are not served since that second.',
   },
   containersPerAccountMax: {
     type: 'integer',

@@ -73,6 +73,26 @@ describe('container sync', () => {
   });
 });
 
+describe('objects with a time to go', () => {
+  test('go, with their bytes; those that were written again stay', async () => {
+    const client = await SwiftClient.open({ expireIntervalMs: 20 });
+    const path = await client.container();
+    const soon = { 'X-Delete-After': '1' };
+    for (const name of ['gone', 'again', 'later', 'posted'])
+      await client.put(`${path}/${name}`, 'x'.repeat(100_000), soon);
+    await client.put(`${path}/again`, 'kept');
+    await client.put(`${path}/later`, 'kept', { 'X-Delete-After': '1000' });
+    await client.ask('POST', `${path}/posted`, { headers: { 'X-Object-Meta-A': 'a' } });
+    const count = async () =>
+      (await client.ask('HEAD', path)).headers.get('x-container-object-count');
+    expect(await count()).toBe('4');
+    await until(async () => (await count()) === '3');
+    expect(await client.names(path)).toEqual(['again', 'later', 'posted']);
+    expect(client.door.cluster.stored.size).toBeLessThanOrEqual(2);
+    await client.close();
+  });
+});
+
 describe('deleted accounts', () => {
   test('are gone at once, emptied soon, and can be made again', async () => {
     const client = await SwiftClient.open({ accountManagement: true, reapIntervalMs: 20 });

@@ -4,7 +4,8 @@ import { volumeApiRoutes } from '../../cloud/volume/service.ts';
 import { identityOperations } from './identity.ts';
 import { imageRows } from './image.ts';
 import { s3Rows, s3Sections } from './s3.ts';
-import { servicesMissing, swiftFeatures } from './upstream.ts';
+import { swiftEntries } from './swift.ts';
+import { servicesMissing } from './upstream.ts';
 import { volumeRows } from './volume.ts';
 
 /** Route tables close over services they only use when called: something that answers anything stands in for those. */
@@ -53,8 +54,13 @@ export function renderCoverage(): string {
     'Generated from the route tables by `node test/coverage/write.ts`. What is not there answers with its API’s own error.',
     '## Swift',
     table(
-      ['Feature', 'State', 'Note'],
-      swiftFeatures.map(({ name, state, note }) => [name, state, note ?? '']),
+      ['Operation or middleware', 'Parameters, headers, kinds', 'State', 'Note'],
+      swiftEntries.map(({ operation, parts, state, note }) => [
+        operation,
+        parts,
+        state,
+        note ?? '',
+      ]),
     ),
     ...s3Section(),
     ...identitySection(),

@@ -53,7 +53,14 @@ function configuration(info: CloudInfo, folder: string): string {
       application_credentials: true,
       access_rules: true,
     },
-    service_available: { cinder: false, glance: false, neutron: false, nova: false, swift: false },
+    service_available: { cinder: false, glance: false, neutron: false, nova: false, swift: true },
+    'object-storage': { operator_role: 'member', reseller_admin_role: 'ResellerAdmin' },
+    'object-storage-feature-enabled': {
+      discoverable_apis: 'all',
+      container_sync: true,
+      object_versioning: true,
+      discoverability: true,
+    },
     validation: { run_validation: false },
   };
   return Object.entries(sections)
