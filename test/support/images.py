@@ -95,7 +95,7 @@ glance.image_members.update(image.id, 'some-project', 'accepted')
 glance.image_members.delete(image.id, 'some-project')
 glance.images.deactivate(image.id)
 glance.images.reactivate(image.id)
-assert glance.images.get_usage()['usage']['image_count_total']['usage'] > 3
+assert glance.info.get_usage()['image_count_total']['usage'] > 3
 assert {task['type'] for task in glance.tasks.list()} == {'api_image_import'}
 assert any(one['name'] == 'gc2' for one in glance.images.list(filters={'name': 'gc2'}))
 glance.images.delete(image.id)
