@@ -19,7 +19,9 @@ export const tempestSettings = [
   '',
 ].join('\n');
 
-function configuration(info: CloudInfo, folder: string): string {
+type Sections = Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>;
+
+function configuration(info: CloudInfo, folder: string, more: Sections): string {
   const { admin, endpoints } = info;
   const sections: Record<string, Record<string, string | number | boolean>> = {
     DEFAULT: { log_file: 'tempest.log' },
@@ -63,8 +65,10 @@ function configuration(info: CloudInfo, folder: string): string {
     },
     validation: { run_validation: false },
   };
-  return Object.entries(sections)
-    .map(([section, options]) => {
+  const names = [...new Set([...Object.keys(sections), ...Object.keys(more)])];
+  return names
+    .map((section) => {
+      const options = { ...sections[section], ...more[section] };
       const lines = Object.entries(options).map(([name, value]) => `${name} = ${value}`);
       return [`[${section}]`, ...lines, ''].join('\n');
     })
@@ -72,14 +76,18 @@ function configuration(info: CloudInfo, folder: string): string {
 }
 
 /** Runs the tests whose names match, in a workspace that goes away again. */
-export async function runTempest(info: CloudInfo, regex: string): Promise<TempestResult> {
+export async function runTempest(
+  info: CloudInfo,
+  regex: string,
+  more: Sections = {},
+): Promise<TempestResult> {
   const folder = scratchFolder('tempest');
   const workspace = join(folder, 'workspace');
   const env = { HOME: folder, OS_TEST_TIMEOUT: '120', PATH: '/usr/bin:/bin' };
   try {
     const made = await run('tempest', ['init', workspace], { env, cwd: folder });
     if (made.code !== 0) throw new Error(`tempest init: ${made.stderr}`);
-    fs.writeFileSync(join(workspace, 'etc/tempest.conf'), configuration(info, folder));
+    fs.writeFileSync(join(workspace, 'etc/tempest.conf'), configuration(info, folder, more));
     const ran = await run('tempest', ['run', '--concurrency', '2', '--regex', regex], {
       env,
       cwd: workspace,
