@@ -81,8 +81,10 @@ export async function openController(
     folder.path('secrets', 'sealing.key'),
     random,
   );
+  const events = new Events(state, systemClock, random);
   const identity = await createIdentity({
     state,
+    notify: (transaction, event) => events.emit(transaction, event),
     sealingKey,
     settings: settings.identity,
     random,
@@ -97,7 +99,6 @@ export async function openController(
   );
   await identity.bootstrap(admin, catalog);
   const quotas = createQuotas(state);
-  const events = new Events(state, systemClock, random);
   const audit = new AuditTrail({
     state,
     settings: settings.journal,

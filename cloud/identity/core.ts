@@ -17,7 +17,19 @@ import { type Revocation, Revocations } from './tokens/revocations.ts';
 export type Db = Kysely<IdentityTables>;
 export type Tx = Transaction<IdentityTables>;
 
+/** What became of a resource, for whoever follows what changes in the cloud. */
+export interface IdentityEvent {
+  /** `identity.user.created`, as upstream's notifications are called. */
+  readonly type: string;
+  readonly resource: { readonly type: string; readonly id: string };
+  readonly userId: string | undefined;
+  readonly projectId: string | undefined;
+  readonly requestId: string;
+}
+
 export interface CoreOptions {
+  /** Told of changes in their own transactions. */
+  readonly notify?: (transaction: Tx, event: IdentityEvent) => Promise<void>;
   readonly state: State;
   readonly sealingKey: Uint8Array;
   readonly settings: IdentitySettings;
@@ -36,6 +48,7 @@ export class IdentityCore {
   readonly sealer: Sealer;
   readonly keyring: Keyring;
   readonly revocations = new Revocations();
+  readonly notify: (transaction: Tx, event: IdentityEvent) => Promise<void>;
   private readonly state: State;
   private readonly listeners = new Set<() => void>();
   private knownEpoch = 0;
@@ -44,6 +57,7 @@ export class IdentityCore {
   private closed = false;
 
   constructor(options: CoreOptions) {
+    this.notify = options.notify ?? (async () => {});
     this.state = options.state;
     this.db = options.state.db.$extendTables<IdentityTables>();
     this.settings = options.settings;

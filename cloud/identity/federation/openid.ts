@@ -1,10 +1,11 @@
 /**
  * OpenID Connect providers: what they say of the bearer of an access token. A token that is signed (RFC 9068) is verified
  * with the provider's keys; an opaque one is shown to the provider, who answers with the claims of its owner.
+ *
+ * The libraries are loaded at the first such log-in: a cloud without providers is smaller for it.
  */
-import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose';
+import type { JSONWebKeySet } from 'jose';
 import { LRUCache } from 'lru-cache';
-import { request } from 'undici';
 import { type Clock, Failure, messageOf } from '#common';
 
 export type Claims = Readonly<Record<string, unknown>>;
@@ -52,7 +53,7 @@ export class OpenIdProviders {
     audience: string,
   ): Promise<Claims | undefined> {
     if (token.length > tokenCharactersMax) return undefined;
-    const named = issuerOf(token);
+    const named = await issuerOf(token);
     if (named !== undefined)
       return issuers.includes(named) ? this.verify(token, named, audience) : undefined;
     // What says nothing of its audience is not for any in particular.
@@ -106,8 +107,9 @@ export class OpenIdProviders {
 }
 
 /** What a token that looks signed says of its issuer, believed only to know whom to ask. */
-function issuerOf(token: string): string | undefined {
+async function issuerOf(token: string): Promise<string | undefined> {
   if (token.split('.').length !== 3) return undefined;
+  const { decodeJwt } = await import('jose');
   try {
     return decodeJwt(token).iss;
   } catch {
@@ -123,6 +125,7 @@ async function verified(
   clock: Clock,
 ): Promise<Claims | undefined> {
   const { issuer, audience } = wanted;
+  const { createLocalJWKSet, jwtVerify } = await import('jose');
   try {
     const { payload } = await jwtVerify(token, createLocalJWKSet(provider.keys), {
       issuer,
@@ -154,6 +157,7 @@ async function fetchOk(url: string): Promise<Record<string, unknown>> {
 
 async function fetchJson(url: string, headers: Record<string, string>) {
   refuseOpenText(url);
+  const { request } = await import('undici');
   try {
     const response = await request(url, {
       headers: { accept: 'application/json', ...headers },

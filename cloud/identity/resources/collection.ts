@@ -92,6 +92,14 @@ export function collectionRoutes<
   const reply = async (request: Request, row: R) => ({ [member]: (await show(request, [row]))[0] });
   const target = async (request: Request) =>
     of.target === undefined ? {} : of.target(await rows.find(db, parameter(request, idName)));
+  const tell = (request: Request, what: string, row: R, transaction: Tx) =>
+    core.notify(transaction, {
+      type: `identity.${member}.${what}`,
+      resource: { type: member, id: row.id },
+      userId: request.caller?.userId,
+      projectId: request.caller?.projectId,
+      requestId: request.requestId,
+    });
   const createBody = Type.Object({ [member]: of.create });
   const updateBody = Type.Object({ [member]: of.update });
   // The schema says that the member is there; its type cannot, as its name is computed.
@@ -131,6 +139,7 @@ export function collectionRoutes<
           await of.check?.(made, undefined, transaction);
           await rows.insert(transaction, made, nameOf(made));
           await of.written?.(made, { before: undefined, given: body, prepared }, transaction);
+          await tell(request, 'created', made, transaction);
           return made;
         });
         return { status: 201, body: await reply(request, row) };
@@ -165,6 +174,7 @@ export function collectionRoutes<
           await of.check?.(after, before, transaction);
           await rows.update(transaction, after, nameOf(after));
           await of.written?.(after, { before, given: changes, prepared }, transaction);
+          await tell(request, 'updated', after, transaction);
           return after;
         });
         return { body: await reply(request, row) };
@@ -181,6 +191,7 @@ export function collectionRoutes<
           const row = await one(request, transaction);
           await of.removing?.(row, transaction);
           await rows.remove(transaction, row.id);
+          await tell(request, 'deleted', row, transaction);
         });
         return { status: 204 };
       },

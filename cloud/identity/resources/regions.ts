@@ -57,6 +57,15 @@ export function regionRoutes(core: IdentityCore): Route<IdentityCaller>[] {
       },
       removing: async (row, transaction) => {
         const why = `Unable to delete region ${row.id} because it or its child regions have associated endpoints.`;
+        const limit = await transaction
+          .selectFrom('identity_registered_limit')
+          .select('id')
+          .where('region_id', '=', row.id)
+          .executeTakeFirst();
+        if (limit !== undefined)
+          throw identityFailure('forbidden', {
+            why: `Unable to delete region ${row.id} because there are registered limits for it.`,
+          });
         // Tried here, so that what still needs it can be told apart from a region that is gone.
         await onForeignKey(
           () => identityFailure('forbidden', { why }),

@@ -39,6 +39,7 @@ export async function removeTarget(
     .where('target_id', '=', id)
     .execute();
   await transaction.deleteFrom('identity_credential').where('project_id', '=', id).execute();
+  await transaction.deleteFrom('identity_trust').where('project_id', '=', id).execute();
   await transaction
     .deleteFrom('identity_application_credential')
     .where('project_id', '=', id)

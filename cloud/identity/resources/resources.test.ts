@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engines } from '../../state/testing/engines.ts';
+import type { IdentityEvent } from '../core.ts';
 import {
   type Answer,
   adminToken,
@@ -13,9 +14,15 @@ import { startTestCloud, type TestCloud } from '../testing/cloud.ts';
 
 describe.each(engines)('on %s', (engine) => {
   let cloud: TestCloud;
+  const told: IdentityEvent[] = [];
   let token: string;
   beforeAll(async () => {
-    cloud = await startTestCloud({ engine });
+    cloud = await startTestCloud({
+      engine,
+      notify: async (_transaction, event) => {
+        told.push(event);
+      },
+    });
     token = await adminToken(cloud);
   });
   afterAll(() => cloud.close());
@@ -41,6 +48,20 @@ describe.each(engines)('on %s', (engine) => {
   };
 
   const roleId = async (name: string) => textAt(await get(`/v3/roles?name=${name}`), 'roles.0.id');
+
+  it('are told of to whoever follows, when they are made, changed and deleted', async () => {
+    const id = await make('groups', 'group', { name: 'followed' });
+    await patch(`/v3/groups/${id}`, { group: { description: 'd' } });
+    await remove(`/v3/groups/${id}`);
+    expect((await patch(`/v3/groups/${id}`, { group: { description: 'x' } })).status).toBe(404);
+    const types = told.filter((event) => event.resource.id === id).map((event) => event.type);
+    expect(types).toEqual([
+      'identity.group.created',
+      'identity.group.updated',
+      'identity.group.deleted',
+    ]);
+    expect(told.at(-1)?.requestId).toMatch(/^req-/);
+  });
 
   describe('listings', () => {
     it('page through everything once, in order, both ways', async () => {

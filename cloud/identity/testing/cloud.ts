@@ -16,6 +16,7 @@ import {
 import { type ApiServer, startApiServer } from '../../api/index.ts';
 import { type EngineName, TestDatabase } from '../../state/testing/engines.ts';
 import { type AdminCredentials, ensureAdminCredentials } from '../bootstrap.ts';
+import type { CoreOptions } from '../core.ts';
 import { createIdentity, type Identity } from '../identity.ts';
 import { identityMigrations } from '../migrations/index.ts';
 import { ensureSealingKey } from '../sealing.ts';
@@ -39,6 +40,7 @@ export interface TestCloudOptions {
   readonly objectUrl?: string;
   /** Another database than SQLite in the folder. */
   readonly state?: StateSettings;
+  readonly notify?: NonNullable<CoreOptions['notify']>;
   /** The same, by the engine's name. */
   readonly engine?: EngineName;
 }
@@ -65,6 +67,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
   const admin = await ensureAdminCredentials(systemDisk, join(folder, 'admin.json'), random);
   const identity = await createIdentity({
     state,
+    ...(options.notify === undefined ? {} : { notify: options.notify }),
     sealingKey: await ensureSealingKey(systemDisk, join(folder, 'sealing.key'), random),
     settings: { ...defaultsOf(identitySettings), ...cheap, ...options.settings },
     clock,
