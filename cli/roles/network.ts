@@ -2,10 +2,11 @@
 import * as os from 'node:os';
 import type { Identity } from '#cloud/identity';
 import { createNetworks, firstFreeRange, type Networks } from '#cloud/network';
-import { systemClock, type Undo } from '#common';
+import { systemClock, systemNet, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
+import { prepareNetworkHost } from './network-host.ts';
 
 export interface NetworkParts
   extends Pick<Controller, 'state' | 'quotas' | 'events' | 'authenticate'> {
@@ -34,7 +35,26 @@ export async function openNetworks(
       admin,
       firstFreeRange(settings.externalRange, addressesOfMachine()),
     );
+  if (settings.backend === 'auto') await connect(networks, parts, context);
   return networks;
+}
+
+/** One host, this machine, with daemons in the data folder. */
+async function connect(
+  networks: Networks,
+  { folder }: NetworkParts,
+  context: RoleContext,
+): Promise<void> {
+  const tag = context.clusterId.replaceAll('-', '').slice(0, 6);
+  const root = folder.path('run', 'net');
+  await networks.connect({
+    net: systemNet,
+    folder: root,
+    hosts: [
+      { folder: `${root}/h`, hostname: os.hostname(), tag, external: await networks.publicLeg() },
+    ],
+    prepare: prepareNetworkHost,
+  });
 }
 
 function addressesOfMachine(): string[] {

@@ -1,28 +1,73 @@
 /** The network service as the rest of the program sees it. */
 import type { MountableService } from '#cloud/api';
+import type { Net } from '#common';
 import { type CoreOptions, NetworkCore } from './core.ts';
-import { ensurePublic } from './resources/public-network.ts';
+import { Backend, type BackendOptions, type HostPlan } from './host/backend.ts';
+import type { HostNetwork, HostNetworkStatus } from './host/host-network.ts';
+import type { MetadataHandler } from './host/metadata.ts';
+import { UpWatch } from './host/up-watch.ts';
+import type { Drift } from './ovn/reconciler.ts';
+import { ensurePublic, publicLeg } from './resources/public-network.ts';
 import { declareQuotas } from './resources/quotas.ts';
+import { type ServerPorts, serverPorts } from './servers.ts';
 import { type Authenticate, networkService } from './service.ts';
 
 export interface NetworksOptions extends CoreOptions {
   readonly authenticate: Authenticate;
 }
 
+export interface ConnectOptions extends Pick<BackendOptions, 'folder' | 'prepare'> {
+  readonly net: Net;
+  readonly hosts: readonly HostPlan[];
+}
+
 export interface Networks {
   /** The HTTP API, to be mounted on an API server. */
   readonly service: MountableService;
+  readonly servers: ServerPorts;
+  readonly hosts: { get(name: string): HostNetwork | undefined; names(): readonly string[] };
+  readonly metadata: { serve(handler: MetadataHandler): void };
   /** Makes the external network `public` in this range unless it was made before. */
   ensurePublic(projectId: string, range: string): Promise<void>;
+  /** The machine's own address in `public`, with its prefix length. */
+  publicLeg(): Promise<string | undefined>;
+  /** Stands it on OVN: daemons of its own, started when something needs them. */
+  connect(options: ConnectOptions): Promise<void>;
+  status(): HostNetworkStatus & { readonly drift?: Drift & { readonly restarts: number } };
   close(): Promise<void>;
 }
 
 export async function createNetworks(options: NetworksOptions): Promise<Networks> {
   const core = new NetworkCore(options);
   declareQuotas(core);
+  let backend: Backend | undefined;
+  let handler: MetadataHandler | undefined;
+  const up = new UpWatch();
   return {
     service: networkService(core, options.authenticate),
+    servers: serverPorts(core, up),
+    hosts: { get: (name) => backend?.host(name), names: () => backend?.hostNames ?? [] },
+    metadata: {
+      serve: (given) => {
+        handler = given;
+        if (backend !== undefined) backend.handler = given;
+      },
+    },
     ensurePublic: (projectId, range) => ensurePublic(core, projectId, range),
-    close: async () => {},
+    publicLeg: () => publicLeg(core),
+    connect: async ({ net, folder, hosts, prepare }) => {
+      const { clock, log } = core;
+      backend = new Backend({ core, net, clock, log, folder, hosts, prepare, up });
+      backend.handler = handler;
+      await backend.open();
+    },
+    status: () => {
+      const drift = backend?.drift;
+      return {
+        ...(backend?.status() ?? { state: 'off' as const }),
+        ...(drift === undefined ? {} : { drift }),
+      };
+    },
+    close: async () => await backend?.close(),
   };
 }

@@ -53,3 +53,15 @@ export async function ensurePublic(
     await subnet.create?.(tx, values(subnet.attributes, { ...place, name: 'public' }), change, {});
   }, 'network subnets');
 }
+
+/** The first address of the range: the gateway that guests of `public` and its routers see. */
+export async function publicLeg(core: NetworkCore): Promise<string | undefined> {
+  const flat = (await core.list(core.db, 'network')).find(
+    (one) => one['provider:physical_network'] === publicPhysical,
+  );
+  if (flat === undefined) return undefined;
+  const subnets = await core.list(core.db, 'subnet', { by: { network_id: flat.id } });
+  const four = subnets.find((one) => one.ip_version === 4 && one.gateway_ip !== null);
+  if (four === undefined) return undefined;
+  return `${four.gateway_ip}/${cidrOf(four.cidr).prefixLength}`;
+}

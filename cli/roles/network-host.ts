@@ -1,0 +1,56 @@
+/** What a machine needs to carry networks: root, and Debian's packages of Open vSwitch and OVN. */
+import { execFile, spawnSync } from 'node:child_process';
+import { Failure } from '#common';
+import { packagesFor } from '../packages.ts';
+
+const advice = `apt-get install -y --no-install-recommends ${packagesFor.networks.join(' ')}`;
+const installMs = 600_000;
+
+/** In the background of a running cloud: installs what is missing, or says what to do. */
+export async function prepareNetworkHost(): Promise<void> {
+  if (process.getuid?.() !== 0)
+    throw new Failure(
+      'denied',
+      'network-needs-root',
+      'Networks are connected by Open vSwitch and OVN, which only root may start',
+      {
+        facts: { advice: `as root: ${advice} && ./pileus up` },
+      },
+    );
+  if (installed()) return;
+  await install().catch((error: unknown) => {
+    throw new Failure(
+      'missing',
+      'network-packages',
+      'Open vSwitch and OVN are not installed and could not be',
+      {
+        facts: { advice: `run: ${advice}` },
+        cause: error,
+      },
+    );
+  });
+}
+
+const installed = () =>
+  ['/usr/sbin/ovs-vswitchd', '/usr/bin/ovn-northd', '/usr/bin/ovn-controller'].every(
+    (program) => spawnSync('test', ['-x', program]).status === 0,
+  );
+
+function install(): Promise<void> {
+  // The packages' own services stay off: this cloud starts its own daemons, and nothing of the host's is touched.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const args = [
+    '-qq',
+    'install',
+    '-y',
+    '--no-install-recommends',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+    ...packagesFor.networks,
+  ];
+  return new Promise((resolve, reject) => {
+    execFile('apt-get', args, { env, timeout: installMs }, (error) =>
+      error === null ? resolve() : reject(error),
+    );
+  });
+}

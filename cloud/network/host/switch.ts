@@ -1,0 +1,229 @@
+/** One host's Open vSwitch and its OVN controller, with daemons, database and devices of its own. */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '#common';
+import { ensureAll } from './central.ts';
+import { run, succeeds } from './commands.ts';
+import { Daemon } from './daemon.ts';
+import { type DeviceNames, deviceNames } from './names.ts';
+
+export interface SwitchOptions {
+  readonly folder: string;
+  /** As servers are bound to it. */
+  readonly hostname: string;
+  /** Tells this host's devices from those of other clouds and hosts. */
+  readonly tag: string;
+  /** Where OVN's central databases are. */
+  readonly central: string;
+  readonly clock: Clock;
+  readonly namespace?: string | undefined;
+  /** The address and device by which other hosts are reached; without one there are no others. */
+  readonly uplink?: {
+    readonly device: string;
+    readonly address: string;
+    readonly prefixLength: number;
+  };
+  /** The machine's own leg in the external network `public`: `172.24.4.1/24`. */
+  readonly external?: string | undefined;
+}
+
+export class HostSwitch {
+  readonly options: SwitchOptions;
+  readonly names: DeviceNames;
+  readonly daemons: readonly Daemon[];
+  /** Physical network → bridge. */
+  private readonly mappings = new Map<string, string>();
+
+  constructor(options: SwitchOptions) {
+    this.options = options;
+    this.names = deviceNames(options.tag);
+    const { folder, clock, namespace } = options;
+    const control = (name: string) => `--unixctl=${join(folder, `${name}.ctl`)}`;
+    const database = `unix:${this.socket}`;
+    this.daemons = [
+      new Daemon(
+        {
+          name: 'switchdb',
+          program: 'ovsdb-server',
+          folder,
+          namespace,
+          args: [`--remote=punix:${this.socket}`, control('switchdb'), join(folder, 'conf.db')],
+        },
+        clock,
+      ),
+      new Daemon(
+        {
+          name: 'vswitchd',
+          program: 'ovs-vswitchd',
+          folder,
+          namespace,
+          args: [database, control('vswitchd')],
+        },
+        clock,
+      ),
+      // It takes no name for its control socket: OVN_RUNDIR decides.
+      new Daemon(
+        { name: 'controller', program: 'ovn-controller', folder, namespace, args: [database] },
+        clock,
+      ),
+    ];
+  }
+
+  get socket(): string {
+    return join(this.options.folder, 'db.sock');
+  }
+
+  /** Several `ovs-vsctl` commands as one transaction. */
+  async configure(...commands: readonly (readonly string[])[]): Promise<string> {
+    const args = commands.flatMap((command, at) => (at === 0 ? [...command] : ['--', ...command]));
+    return await run('ovs-vsctl', [`--db=unix:${this.socket}`, '--timeout=15', ...args]);
+  }
+
+  /** A tool of the machine's, in this host's namespace. */
+  tool(program: string, ...args: readonly string[]): Promise<string> {
+    return run(program, args, { namespace: this.options.namespace });
+  }
+
+  async ensure(): Promise<string[]> {
+    const { folder } = this.options;
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const database = join(folder, 'conf.db');
+    if (!fs.existsSync(database))
+      await run('ovsdb-tool', ['create', database, '/usr/share/openvswitch/vswitch.ovsschema']);
+    const [switchDatabase, vswitchd, controller] = this.daemons;
+    const started = await ensureAll([switchDatabase, vswitchd].filter((one) => one !== undefined));
+    if (started.length > 0 || controller?.pid === undefined) await this.setUp();
+    started.push(...(await ensureAll(controller === undefined ? [] : [controller])));
+    return started;
+  }
+
+  /** Bridges and what the controller must know; may be repeated. */
+  private async setUp(): Promise<void> {
+    const { options, names } = this;
+    const kind = datapath();
+    const address = options.uplink?.address ?? '127.0.0.1';
+    this.mappings.set('public', names.external);
+    await this.configure(
+      [
+        'set',
+        'Open_vSwitch',
+        '.',
+        `external_ids:system-id=${options.tag}`,
+        `external_ids:hostname=${options.hostname}`,
+      ],
+      [
+        'set',
+        'Open_vSwitch',
+        '.',
+        `external_ids:ovn-remote=unix:${options.central}`,
+        'external_ids:ovn-encap-type=geneve',
+      ],
+      [
+        'set',
+        'Open_vSwitch',
+        '.',
+        `external_ids:ovn-encap-ip=${address}`,
+        `external_ids:ovn-bridge=${names.integration}`,
+      ],
+      [
+        'set',
+        'Open_vSwitch',
+        '.',
+        `external_ids:ovn-bridge-datapath-type=${kind}`,
+        'external_ids:ovn-monitor-all=true',
+      ],
+      [
+        'set',
+        'Open_vSwitch',
+        '.',
+        'other_config:n-handler-threads=1',
+        'other_config:n-revalidator-threads=1',
+      ],
+      ['set', 'Open_vSwitch', '.', `external_ids:ovn-bridge-mappings="${this.mappingText()}"`],
+      [
+        '--may-exist',
+        'add-br',
+        names.integration,
+        '--',
+        'set',
+        'Bridge',
+        names.integration,
+        `datapath_type=${kind}`,
+        'fail-mode=secure',
+      ],
+      [
+        '--may-exist',
+        'add-br',
+        names.external,
+        '--',
+        'set',
+        'Bridge',
+        names.external,
+        `datapath_type=${kind}`,
+      ],
+    );
+    await this.addUplink(kind);
+    await this.addLeg();
+  }
+
+  private mappingText(): string {
+    return [...this.mappings].map(([physical, bridge]) => `${physical}:${bridge}`).join(',');
+  }
+
+  /** In the userspace datapath the tunnel's address must stand on a bridge that holds the device. */
+  private async addUplink(kind: string): Promise<void> {
+    const { uplink } = this.options;
+    if (uplink === undefined || kind !== 'netdev') return;
+    const bridge = this.names.uplink;
+    await this.configure(
+      ['--may-exist', 'add-br', bridge, '--', 'set', 'Bridge', bridge, 'datapath_type=netdev'],
+      ['--may-exist', 'add-port', bridge, uplink.device],
+    );
+    await this.tool(
+      'ip',
+      'address',
+      'replace',
+      `${uplink.address}/${uplink.prefixLength}`,
+      'dev',
+      bridge,
+    );
+    await this.tool('ip', 'link', 'set', bridge, 'up');
+    await this.tool('ip', 'link', 'set', uplink.device, 'up');
+  }
+
+  /** The bridge's own device is the machine's leg in the external network; nothing leads on from there. */
+  private async addLeg(): Promise<void> {
+    const bridge = this.names.external;
+    await this.tool('ip', 'link', 'set', bridge, 'up');
+    if (this.options.external === undefined) return;
+    await this.tool('ip', 'address', 'replace', this.options.external, 'dev', bridge);
+    if (datapath() === 'netdev')
+      await succeeds('ethtool', ['-K', bridge, 'tx', 'off'], { namespace: this.options.namespace });
+  }
+
+  /** Whether a guest is plugged in; false as well when nothing runs that would know. */
+  async hasGuests(): Promise<boolean> {
+    if (this.daemons[0]?.pid === undefined) return false;
+    const interfaces = await this.configure(['--format=csv', '--no-headings', '--columns=name', 'list', 'Interface']);
+    return interfaces.split('\n').some((name) => name.replaceAll('"', '').startsWith('tap'));
+  }
+
+  async stop(): Promise<void> {
+    const [switchDatabase, vswitchd, controller] = this.daemons;
+    await controller?.stop();
+    if (vswitchd?.pid !== undefined) {
+      const control = join(this.options.folder, 'vswitchd.ctl');
+      // Leaves no device behind.
+      await succeeds('ovs-appctl', ['-t', control, 'exit', '--cleanup']);
+    }
+    await vswitchd?.stop();
+    await switchDatabase?.stop();
+  }
+}
+
+/** The kernel's datapath where its module is and nobody uses it; the one in userspace otherwise. */
+export function datapath(): 'system' | 'netdev' {
+  const present = fs.existsSync('/sys/module/openvswitch');
+  const taken = fs.existsSync('/sys/class/net/ovs-system');
+  return present && !taken ? 'system' : 'netdev';
+}

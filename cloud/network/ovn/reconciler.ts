@@ -1,0 +1,153 @@
+/**
+ * Keeps OVN as the model says: compares whole with whole, whenever either changed and now and then besides. What it does depends
+ * on nothing but the two, so that whatever was lost, or done by others' hands, is mended by the next look.
+ */
+import { type Clock, type Logger, messageOf, type Timer } from '#common';
+import type { NetworkCore } from '../core.ts';
+import type { OvsdbClient } from '../ovsdb/client.ts';
+import { mapOf } from '../ovsdb/values.ts';
+import { type Difference, differenceOf } from './difference.ts';
+import { ModelCache } from './model.ts';
+import { type Chassis, render } from './render.ts';
+
+const settleMs = 20;
+
+export interface Drift {
+  /** Rows that were missing, other, or nobody's when the last look found the model unchanged. */
+  readonly mended: number;
+  readonly lastMendedAtUs: number | undefined;
+  readonly lastError: string | undefined;
+  /** The last look found nothing to do. */
+  readonly inSync: boolean;
+}
+
+export interface ReconcilerParts {
+  readonly core: NetworkCore;
+  readonly northbound: OvsdbClient;
+  readonly southbound: OvsdbClient;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Something of the model that hosts care about may have changed. */
+  rendered(model: Awaited<ReturnType<ModelCache['read']>>): void;
+}
+
+export class Reconciler {
+  private readonly parts: ReconcilerParts;
+  private readonly cache: ModelCache;
+  private timer: Timer | undefined;
+  private running: Promise<void> | undefined;
+  private again = false;
+  private isClosed = false;
+  private modelChanged = true;
+  private state: Drift = {
+    mended: 0,
+    lastMendedAtUs: undefined,
+    lastError: undefined,
+    inSync: false,
+  };
+
+  constructor(parts: ReconcilerParts) {
+    this.parts = parts;
+    this.cache = new ModelCache(parts.core);
+  }
+
+  get drift(): Drift {
+    return this.state;
+  }
+
+  /** The model is another: what differs now is no drift. */
+  changeOfModel(): void {
+    this.modelChanged = true;
+    this.wake();
+  }
+
+  wake(): void {
+    if (this.isClosed) return;
+    if (this.running !== undefined) {
+      this.again = true;
+      return;
+    }
+    this.schedule(settleMs);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.timer?.cancel();
+    await this.running;
+  }
+
+  private schedule(delayMs: number): void {
+    this.timer?.cancel();
+    this.timer = this.parts.clock.after(delayMs, () => {
+      this.running = this.look().finally(() => {
+        this.running = undefined;
+        const soon = this.again;
+        this.again = false;
+        if (!this.isClosed) this.schedule(soon ? settleMs : this.parts.core.settings.reconcileMs);
+      });
+    });
+  }
+
+  private async look(): Promise<void> {
+    const { core, northbound, southbound, clock, log } = this.parts;
+    if (!northbound.synced || !southbound.synced) return;
+    const intended = this.modelChanged;
+    this.modelChanged = false;
+    try {
+      const model = await this.cache.read();
+      const { settings } = core;
+      const dnsServers = settings.dnsServers
+        .split(',')
+        .map((one) => one.trim())
+        .filter((one) => one !== '');
+      const desired = render(model, {
+        chassis: chassisOf(southbound),
+        dhcpLeaseS: settings.dhcpLeaseS,
+        dnsDomain: settings.dnsDomain,
+        dnsServers,
+      });
+      const difference = differenceOf(desired, northbound);
+      if (difference.operations.length > 0) {
+        await northbound.transact(difference.operations);
+        if (!intended) this.note(difference);
+      }
+      this.state = {
+        ...this.state,
+        lastError: undefined,
+        inSync: difference.operations.length === 0,
+      };
+      this.parts.rendered(model);
+    } catch (error) {
+      this.modelChanged ||= intended;
+      this.state = { ...this.state, lastError: messageOf(error), inSync: false };
+      log.warn({ err: error }, `OVN could not be brought up to date: ${messageOf(error)}`);
+      void clock;
+    }
+  }
+
+  private note({ inserted, changed, removed }: Difference): void {
+    const mended = inserted + changed + removed;
+    this.state = {
+      ...this.state,
+      mended: this.state.mended + mended,
+      lastMendedAtUs: this.parts.clock.nowUs(),
+    };
+    this.parts.log.info({ inserted, changed, removed }, 'OVN was other than it should be; mended');
+  }
+}
+
+export function chassisOf(southbound: OvsdbClient): Chassis[] {
+  const found = [...southbound.rows('Chassis').values()].map((row) => {
+    const config = { ...mapOf(row.external_ids), ...mapOf(row.other_config) };
+    const mappings = config['ovn-bridge-mappings'] ?? '';
+    return {
+      name: String(row.name),
+      hostname: String(row.hostname),
+      physical: mappings
+        .split(',')
+        .map((one) => one.split(':')[0] ?? '')
+        .filter((one) => one !== ''),
+    };
+  });
+  return found.sort((one, other) => (one.name < other.name ? -1 : 1));
+}

@@ -1,0 +1,118 @@
+/** What OVN's own DHCP tells guests: a row per subnet, and one more per port that wants it otherwise. */
+import type { Network, Port, Subnet } from '../model/documents.ts';
+import type { Desired } from './desired.ts';
+import type { RenderOptions } from './render.ts';
+
+export const dhcpKey = (subnet: Subnet) => `dhcp ${subnet.id}`;
+
+const metadataAddress = '169.254.169.254';
+
+/** A MAC that is always the same for the same thing. */
+const macFrom = (id: string) =>
+  `fa:16:3e:${id.replaceAll('-', '').slice(0, 6).match(/../g)?.join(':')}`;
+
+const held = new WeakMap<Desired, Map<string, Record<string, string>>>();
+
+export function renderDhcp(
+  desired: Desired,
+  network: Network,
+  subnets: readonly Subnet[],
+  ports: readonly Port[],
+  options: RenderOptions,
+): void {
+  if (network['router:external']) return;
+  const service = ports.find((port) => port.device_owner === 'network:distributed');
+  const known = held.get(desired) ?? new Map<string, Record<string, string>>();
+  held.set(desired, known);
+  for (const subnet of subnets) {
+    if (!subnet.enable_dhcp) continue;
+    const own =
+      subnet.ip_version === 4
+        ? fourOptions(network, subnet, service, options)
+        : sixOptions(subnet, options);
+    known.set(subnet.id, own);
+    desired.add('DHCP_Options', dhcpKey(subnet), { cidr: subnet.cidr, options: { map: own } });
+  }
+}
+
+function fourOptions(
+  network: Network,
+  subnet: Subnet,
+  service: Port | undefined,
+  options: RenderOptions,
+): Record<string, string> {
+  const metadata = service?.fixed_ips.find((fixed) => fixed.subnet_id === subnet.id)?.ip_address;
+  const { gateway_ip: gateway } = subnet;
+  const servers = subnet.dns_nameservers.length > 0 ? subnet.dns_nameservers : options.dnsServers;
+  const routes = [
+    ...(metadata === undefined ? [] : [`${metadataAddress}/32,${metadata}`]),
+    ...subnet.host_routes.map(({ destination, nexthop }) => `${destination},${nexthop}`),
+  ];
+  // A client that takes classless routes ignores the router option, so that the default route stands among them.
+  if (gateway !== null && routes.length > 0) routes.push(`0.0.0.0/0,${gateway}`);
+  const domain = network.dns_domain || options.dnsDomain;
+  return {
+    server_id: gateway ?? metadata ?? subnet.allocation_pools[0]?.start ?? '',
+    server_mac: macFrom(subnet.id),
+    lease_time: String(options.dhcpLeaseS),
+    mtu: String(network.mtu),
+    ...(gateway === null ? {} : { router: gateway }),
+    ...(servers.length === 0 ? {} : { dns_server: `{${servers.join(', ')}}` }),
+    ...(routes.length === 0 ? {} : { classless_static_route: `{${routes.join(', ')}}` }),
+    ...(domain === '' ? {} : { domain_name: `"${domain.replace(/\.$/, '')}"` }),
+  };
+}
+
+function sixOptions(subnet: Subnet, options: RenderOptions): Record<string, string> {
+  const servers =
+    subnet.dns_nameservers.length > 0
+      ? subnet.dns_nameservers
+      : options.dnsServers.filter((one) => one.includes(':'));
+  return {
+    server_id: macFrom(subnet.id),
+    ...(servers.length === 0 ? {} : { dns_server: `{${servers.join(', ')}}` }),
+    ...(subnet.ipv6_address_mode === 'dhcpv6-stateful' ? {} : { dhcpv6_stateless: 'true' }),
+  };
+}
+
+/** Neutron's names of options, and OVN's; quoted where OVN wants text. */
+const names: Readonly<Record<string, readonly [string, 'text' | 'plain']>> = {
+  mtu: ['mtu', 'plain'],
+  router: ['router', 'plain'],
+  'dns-server': ['dns_server', 'plain'],
+  'domain-name': ['domain_name', 'text'],
+  'ntp-server': ['ntp_server', 'plain'],
+  'server-ip-address': ['tftp_server_address', 'plain'],
+  'tftp-server': ['tftp_server', 'text'],
+  'bootfile-name': ['bootfile_name', 'text'],
+  'lease-time': ['lease_time', 'plain'],
+  netmask: ['netmask', 'plain'],
+  'log-server': ['log_server', 'plain'],
+  'path-prefix': ['path_prefix', 'text'],
+  wpad: ['wpad', 'text'],
+  'classless-static-route': ['classless_static_route', 'plain'],
+};
+
+export const knownOptions: readonly string[] = Object.keys(names);
+
+/** The key of a row of the port's own, where it wants options of its own. */
+export function extraOptions(
+  desired: Desired,
+  subnet: Subnet,
+  port: Port,
+  _options: RenderOptions,
+): string | undefined {
+  const own = port.extra_dhcp_opts.filter(
+    (one) => one.ip_version === subnet.ip_version && Object.hasOwn(names, one.opt_name),
+  );
+  if (own.length === 0) return undefined;
+  const base = held.get(desired)?.get(subnet.id) ?? {};
+  const extra = own.map(({ opt_name, opt_value }) => {
+    const [name, form] = names[opt_name] ?? [opt_name, 'plain'];
+    return [name, form === 'text' ? `"${opt_value.replaceAll('"', '')}"` : opt_value] as const;
+  });
+  return desired.add('DHCP_Options', `dhcp ${subnet.id} ${port.id}`, {
+    cidr: subnet.cidr,
+    options: { map: { ...base, ...Object.fromEntries(extra) } },
+  });
+}
