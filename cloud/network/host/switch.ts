@@ -204,7 +204,13 @@ export class HostSwitch {
   /** Whether a guest is plugged in; false as well when nothing runs that would know. */
   async hasGuests(): Promise<boolean> {
     if (this.daemons[0]?.pid === undefined) return false;
-    const interfaces = await this.configure(['--format=csv', '--no-headings', '--columns=name', 'list', 'Interface']);
+    const interfaces = await this.configure([
+      '--format=csv',
+      '--no-headings',
+      '--columns=name',
+      'list',
+      'Interface',
+    ]);
     return interfaces.split('\n').some((name) => name.replaceAll('"', '').startsWith('tap'));
   }
 
