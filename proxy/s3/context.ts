@@ -6,6 +6,7 @@ import type { AccessLog } from './access-log.ts';
 import type { PayloadPlan } from './body/payload.ts';
 import type { Accounts } from './iam/accounts.ts';
 import type { Notifier } from './notify/notifier.ts';
+import type { Quotas } from './quota.ts';
 import type { RequestHead } from './request-head.ts';
 import type { S3Settings } from './settings.ts';
 import type { AuthenticateOptions } from './sigv4/authenticate.ts';
@@ -87,6 +88,7 @@ export interface S3Services {
   /** How forms prove who signed them. */
   readonly proving: AuthenticateOptions;
   readonly notifier: Notifier;
+  readonly quotas: Quotas;
   /** Users and sessions; undefined where there are none. */
   readonly accounts: Accounts | undefined;
   /** The project of a canonical id, or of a user with that address. */

@@ -192,3 +192,13 @@ test("Swift's lists count for S3's callers, and S3's for S3's alone", async () =
   // Swift has no lists for single objects.
   expect((await swift('GET', '/both/open', { project: 'red' })).status).toBe(403);
 });
+
+test("a container's quota holds for both", async () => {
+  await swift('PUT', '/small', { headers: { 'x-container-meta-quota-bytes': '10' } });
+  expect((await s3('PUT', '/small/a', { body: '12345678' })).status).toBe(200);
+  const over = await s3('PUT', '/small/b', { body: '123' });
+  expect([over.status, over.code]).toEqual([403, 'QuotaExceeded']);
+  const copy = await s3('PUT', '/small/c', { headers: { 'x-amz-copy-source': '/small/a' } });
+  expect(copy.code).toBe('QuotaExceeded');
+  expect((await s3('PUT', '/small/b', { body: '12' })).status).toBe(200);
+});

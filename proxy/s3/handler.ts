@@ -24,6 +24,7 @@ import { crossOrigin, preflight } from './cross-origin.ts';
 import { findRoute } from './find-route.ts';
 import { silentNotifier } from './notify/notifier.ts';
 import { decodePercent, parseQuery } from './query.ts';
+import { Quotas } from './quota.ts';
 import { errorDocument, renderedError } from './render-error.ts';
 import { type RequestHead, readHead } from './request-head.ts';
 import type { Level } from './routes.ts';
@@ -50,6 +51,7 @@ export function createS3Handler(options: S3Options): Handler {
     random,
     proving,
     notifier: options.notifier ?? silentNotifier,
+    quotas: new Quotas(objects),
     accounts: options.accounts,
     findOwner: ownerFinder(authenticator),
   };

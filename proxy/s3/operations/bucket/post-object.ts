@@ -48,6 +48,8 @@ export const postObject: Operation = async (sent, services) => {
     signature: proof?.signature,
   };
   const container = await openBucket(request, services, 's3:PutObject');
+  // How long the file is nobody says; whoever is over the quota already adds nothing.
+  await services.quotas.check(container, Number(sent.head.headers.get('content-length') ?? 0));
   const object = await fieldsOfWrite(request, container, services);
   const encryption = await writeKeyOf(request, container, services);
   const summed = await checkedSums(request.head, withinLengths(form.file, policy?.lengths));

@@ -26,6 +26,7 @@ export const copyObject: Operation = async (request, services) => {
   const container = await openBucket(request, services, 's3:PutObject');
   const source = await openCopySource(request, services);
   checkSource(request, source);
+  await services.quotas.check(container, source.object.info.size);
   const encryption = await writeKeyOf(request, container, services);
   const own = await systemOfWrite(request, container, services);
   const fields = copiedFields(request, source, own);

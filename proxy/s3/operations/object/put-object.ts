@@ -25,6 +25,7 @@ export const putObject: Operation = async (request, services) => {
   const fields = await fieldsOfWrite(request, container, services);
   const encryption = await writeKeyOf(request, container, services);
   const opened = await openBody(request);
+  await services.quotas.check(container, opened.length ?? 0);
   const conditions = writeConditions(head);
   const put: PutObject = {
     container,

@@ -21,6 +21,7 @@ export const uploadPartCopy: Operation = async (request, services) => {
   const customerKey = customerKeyOf(request.head);
   const header = request.head.headers.get('x-amz-copy-source-range');
   const range = copyRange(header, object.info.size);
+  await services.quotas.check(container, range.length);
   const ref = uploadRef(request, container);
   const { system } = (await services.objects.uploads.get(ref)).fields;
   const plan = checksumPlanOf(system);

@@ -14,6 +14,7 @@ export const uploadPart: Operation = async (request, services) => {
   const customerKey = customerKeyOf(request.head);
   const ref = uploadRef(request, container);
   const opened = await openBody(request);
+  await services.quotas.check(container, opened.length ?? 0);
   const put: PutPart = {
     ...ref,
     number,
