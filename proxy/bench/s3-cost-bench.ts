@@ -30,12 +30,25 @@ const handler = createS3Handler({
 
 function signed(method: string, path: string, body?: Buffer): Exchange {
   const request = aws4.sign(
-    { host: 'localhost', service: 's3', region: 'us-east-1', method, path, ...(body ? { body } : {}) },
+    {
+      host: 'localhost',
+      service: 's3',
+      region: 'us-east-1',
+      method,
+      path,
+      ...(body ? { body } : {}),
+    },
     { accessKeyId: blueKey.accessKey, secretAccessKey: blueKey.secret },
   );
-  const rawHeaders = Object.entries(request.headers ?? {}).flatMap(([name, value]) => [name, String(value)]);
+  const rawHeaders = Object.entries(request.headers ?? {}).flatMap(([name, value]) => [
+    name,
+    String(value),
+  ]);
   const headers = Object.fromEntries(
-    Object.entries(request.headers ?? {}).map(([name, value]) => [name.toLowerCase(), String(value)]),
+    Object.entries(request.headers ?? {}).map(([name, value]) => [
+      name.toLowerCase(),
+      String(value),
+    ]),
   );
   const wire = async function* () {
     if (body) yield body;
