@@ -5,7 +5,7 @@
 import { lookup as resolveName } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
-import { Agent, request } from 'undici';
+import type { Agent } from 'undici';
 import { messageOf } from '#common';
 import { imageFailure, invalid } from '../failures.ts';
 import type { ImageSettings } from '../settings.ts';
@@ -48,7 +48,9 @@ export async function download(
   uri: string,
   signal: AbortSignal,
 ): Promise<Download> {
-  const agent = new Agent({
+  // Loaded at the first download: most clouds never see one.
+  const undici = await import('undici');
+  const agent = new undici.Agent({
     connect: { lookup: guardedLookup(settings), timeout: 10_000 },
     headersTimeout: settings.uploadIdleMs,
     bodyTimeout: settings.uploadIdleMs,
@@ -69,6 +71,7 @@ async function follow(
   { uri, agent, signal }: { uri: string; agent: Agent; signal: AbortSignal },
 ): Promise<{ body: Readable; lengthBytes: number | undefined }> {
   let at = checkUri(settings, uri);
+  const { request } = await import('undici');
   for (let redirects = 0; ; redirects++) {
     // The bytes as they are: one that is compressed on the way would be another file.
     const headers = { 'accept-encoding': 'identity', 'user-agent': 'pileus-image' };
