@@ -294,6 +294,21 @@ describe.each(engines)('on %s', (engine) => {
     });
   });
 
+  describe('role assignments', () => {
+    it('refuse filters that contradict each other', async () => {
+      for (const query of [
+        'scope.domain.id=a&scope.project.id=b',
+        'scope.domain.id=a&scope.system=all',
+        'scope.project.id=a&scope.system=all',
+        'user.id=a&group.id=b',
+        'effective&group.id=a',
+        'effective&scope.domain.id=a&scope.OS-INHERIT:inherited_to=projects',
+        'include_subtree',
+      ])
+        expect((await get(`/v3/role_assignments?${query}`)).status, query).toBe(400);
+    });
+  });
+
   describe('the catalog', () => {
     it('holds together', async () => {
       await make('regions', 'region', { id: 'north' });

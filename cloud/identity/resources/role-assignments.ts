@@ -61,10 +61,7 @@ const isTrue = (request: Request, name: string): boolean => {
 async function effectsFor(core: IdentityCore, request: Request): Promise<Effect[]> {
   const { query } = request;
   const effective = isTrue(request, 'effective');
-  if (effective && query.has('group.id'))
-    throw identityFailure('schema-invalid', {
-      detail: 'Combining effective and group filter will always result in an empty list.',
-    });
+  refuseContradictions(query, effective);
   let effects: Effect[] = await core.db
     .selectFrom('identity_assignment')
     .selectAll()
@@ -90,9 +87,35 @@ async function effectsFor(core: IdentityCore, request: Request): Promise<Effect[
         row.target_type === 'domain' ? row.target_id : undefined,
       ) &&
       (!query.has('scope.system') || row.target_type === 'system') &&
-      (!query.has('scope.OS-INHERIT:inherited_to') || row.inherited === 1) &&
+      isInherited(row, query.get('scope.OS-INHERIT:inherited_to')) &&
       (inDomain === undefined || inDomain.has(row.target_id)),
   );
+}
+
+/** Only what is inherited to projects, or with another word, as upstream has it, only what is not. */
+function isInherited(row: Effect, wanted: string | null): boolean {
+  if (wanted === null) return true;
+  const inherited = row.inherited === 1 || row.assignedTo?.inherited === 1;
+  return inherited === (wanted === 'projects');
+}
+
+/** An assignment has one actor and one target, and taking effect it is of a user and where it counts. */
+function refuseContradictions(query: URLSearchParams, effective: boolean): void {
+  const refuse = (detail: string) => identityFailure('schema-invalid', { detail });
+  const both = (one: string, other: string) =>
+    (query.get(one) ?? '') !== '' && (query.get(other) ?? '') !== '';
+  if (both('scope.domain.id', 'scope.project.id'))
+    throw refuse('Specify a domain or project, not both');
+  if (both('scope.domain.id', 'scope.system')) throw refuse('Specify system or domain, not both');
+  if (both('scope.project.id', 'scope.system')) throw refuse('Specify system or project, not both');
+  if (both('user.id', 'group.id')) throw refuse('Specify a user or group, not both');
+  const inherited = query.get('scope.OS-INHERIT:inherited_to');
+  if (effective && query.has('group.id'))
+    throw refuse('Combining effective and group filter will always result in an empty list.');
+  if (effective && inherited === 'projects' && query.has('scope.domain.id'))
+    throw refuse(
+      'Combining effective, domain and inherited filters will always result in an empty list.',
+    );
 }
 
 const matches = (wanted: string | null, value: string | undefined) =>
