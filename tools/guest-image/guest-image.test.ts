@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildConfigDrive } from './config-drive.ts';
+import { buildConfigDrive } from '../../compute-hooks/metadata/config-drive.ts';
 
 import { BOOT_MS, COMMAND_MS, Guest } from './guest.ts';
 

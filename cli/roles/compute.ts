@@ -1,0 +1,84 @@
+/** The compute service, and the hypervisor of this machine. */
+import { type Compute, type ComputeHost, createCompute, FakeHypervisor, type Hypervisor, loadQemu } from '#compute-hooks';
+import { credentialsOf, type Identity } from '#cloud/identity';
+import type { Images } from '#cloud/image';
+import { systemClock, systemNet, type Undo } from '#common';
+import type { CloudStatus } from '../cloud-types.ts';
+import type { DataFolder } from '../data-folder.ts';
+import type { RoleContext } from './context.ts';
+import type { Controller } from './controller.ts';
+import type { Gateway } from './gateway.ts';
+
+export interface ComputeParts
+  extends Pick<Controller, 'state' | 'operations' | 'quotas' | 'identity'> {
+  readonly folder: DataFolder;
+  readonly gateway: Gateway;
+  readonly images: Images;
+  /** The one address, for links to consoles. */
+  readonly api: string;
+  readonly status: () => Promise<CloudStatus>;
+}
+
+export async function openCompute(
+  parts: ComputeParts,
+  context: RoleContext,
+  opened: Undo,
+): Promise<Compute> {
+  const { state, operations, quotas, identity, gateway } = parts;
+  const { settings, random } = context;
+  const hypervisor = await openHypervisor(parts.folder, context);
+  opened.add(() => hypervisor.close());
+  const host: ComputeHost = {
+    name: context.name,
+    hypervisor,
+    nbdSocketPath: gateway.socketPath,
+    space: async () => spaceOf(await parts.status(), settings.cloud.replicas),
+  };
+  const compute = await createCompute({
+    ...{ state, operations, quotas },
+    engine: gateway.volumes,
+    images: parts.images.forVolumes,
+    hosts: [host],
+    settings: settings.compute,
+    consoleUrl: `${parts.api.replace(/^http/, 'ws')}/compute-console`,
+    clock: systemClock,
+    random,
+    log: context.log.child({ room: 'compute' }),
+    authenticate: (token) => callerOf(identity, token),
+  });
+  opened.add(() => compute.close());
+  return compute;
+}
+
+async function openHypervisor(folder: DataFolder, context: RoleContext): Promise<Hypervisor> {
+  const { hypervisor, accelerator, consoleLogMib } = context.settings.compute;
+  if (hypervisor === 'fake') return new FakeHypervisor({ clock: systemClock });
+  const { Qemu } = await loadQemu();
+  return new Qemu({
+    folder: folder.path('guests'),
+    accelerator,
+    consoleBytesMax: consoleLogMib * 2 ** 20,
+    net: systemNet,
+    clock: systemClock,
+    log: context.log.child({ room: 'qemu' }),
+  });
+}
+
+async function callerOf(identity: Identity, token: string) {
+  const info = await identity.validateToken(token);
+  if (info === undefined) return undefined;
+  return {
+    token,
+    userId: info.user.id,
+    projectId: info.scope.kind === 'project' ? info.scope.id : undefined,
+    isAdmin: info.roles.some(({ name }) => name === 'admin'),
+    credentials: credentialsOf(info),
+  };
+}
+
+/** What disks could fill: every byte is kept as often as there are replicas. */
+function spaceOf({ devices }: CloudStatus, replicas: number) {
+  const sum = (field: 'usedBytes' | 'freeBytes') =>
+    devices.reduce((total, device) => total + device[field], 0) / replicas;
+  return { totalBytes: sum('usedBytes') + sum('freeBytes'), freeBytes: sum('freeBytes') };
+}

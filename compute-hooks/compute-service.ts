@@ -1,0 +1,39 @@
+/** The compute service as the rest of the program sees it. */
+import type { MountableService } from '#cloud/api';
+import { ComputeCore, type ComputeCoreOptions } from './core.ts';
+import { HostKeeper } from './hosts.ts';
+import { ensureFlavors } from './resources/flavors.ts';
+import { type Authenticate, computeService } from './service.ts';
+import { changeServerWorkflow } from './workflows/change-server.ts';
+import { createServerWorkflow } from './workflows/create-server.ts';
+import { deleteServerWorkflow } from './workflows/delete-server.ts';
+
+export interface ComputeOptions extends ComputeCoreOptions {
+  readonly authenticate: Authenticate;
+}
+
+export interface Compute {
+  /** The HTTP API, to be mounted on an API server. */
+  readonly service: MountableService;
+  /** Finds the guests that lived on while this program did not run. */
+  reconcile(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Adds its workflows and quotas to what it was handed, makes the usual flavors, and says which hosts there are. */
+export async function createCompute(options: ComputeOptions): Promise<Compute> {
+  const core = new ComputeCore(options);
+  options.operations.add([
+    createServerWorkflow(core),
+    deleteServerWorkflow(core),
+    changeServerWorkflow(core),
+  ]);
+  await ensureFlavors(core);
+  const keeper = new HostKeeper(core);
+  await keeper.open();
+  return {
+    service: computeService(core, options.authenticate),
+    reconcile: () => keeper.reconcile(),
+    close: () => keeper.close(),
+  };
+}

@@ -1,0 +1,147 @@
+/** The hosts as rows: what each has to give, and when it was last heard of. And what guests do by themselves, brought to their servers. */
+import { messageOf, type Timer } from '#common';
+import type { ComputeCore, ComputeHost } from './core.ts';
+import type { GuestState } from './drivers/driver.ts';
+import { guestSpec } from './guest-spec.ts';
+
+const beatMs = 10_000;
+
+export class HostKeeper {
+  private readonly core: ComputeCore;
+  private readonly unwatch: (() => void)[] = [];
+  private timer: Timer | undefined;
+  private closed = false;
+  private working: Promise<void> = Promise.resolve();
+
+  constructor(core: ComputeCore) {
+    this.core = core;
+  }
+
+  async open(): Promise<void> {
+    for (const host of this.core.hosts.values()) {
+      await register(this.core, host);
+      this.unwatch.push(
+        host.hypervisor.watch((state) => {
+          this.working = this.working.then(() => this.hear(host, state));
+        }),
+      );
+    }
+    this.beatLater();
+  }
+
+  /** What is here and what should be: guests of servers that are gone are removed, ended ones are taken notice of. */
+  async reconcile(): Promise<void> {
+    for (const host of this.core.hosts.values()) {
+      try {
+        await reconcileHost(this.core, host);
+      } catch (error) {
+        this.core.log.warn({ err: error, host: host.name }, `guests: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  private beatLater(): void {
+    if (this.closed) return;
+    this.timer = this.core.clock.after(beatMs, () => {
+      this.working = this.working.then(() => this.beat()).then(() => this.beatLater());
+    });
+  }
+
+  private async beat(): Promise<void> {
+    const names = [...this.core.hosts.keys()];
+    if (names.length === 0 || this.closed) return;
+    try {
+      await this.core.db
+        .updateTable('compute_host')
+        .set({ seen_at_us: this.core.clock.nowUs() })
+        .where('name', 'in', names)
+        .execute();
+    } catch (error) {
+      this.core.log.warn({ err: error }, `sign of life: ${messageOf(error)}`);
+    }
+  }
+
+  private async hear(host: ComputeHost, { id, power }: GuestState): Promise<void> {
+    if (power !== 'off' || this.closed) return;
+    try {
+      await ended(this.core, host, id);
+    } catch (error) {
+      this.core.log.warn({ err: error, server: id }, `ended guest: ${messageOf(error)}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.timer?.cancel();
+    for (const stop of this.unwatch) stop();
+    await this.working;
+  }
+}
+
+/** A guest that ended by itself is a server that is shut off; an operation that ended it says so itself. */
+async function ended(core: ComputeCore, host: ComputeHost, id: string): Promise<void> {
+  await core.db
+    .updateTable('compute_server')
+    .set({ power: 'stopped', updated_at_us: core.clock.nowUs() })
+    .where('id', '=', id)
+    .where('host', '=', host.name)
+    .where('made', '=', 1)
+    .where('power', 'in', ['running', 'paused'])
+    .where('operation_id', 'is', null)
+    .execute();
+}
+
+async function reconcileHost(core: ComputeCore, host: ComputeHost): Promise<void> {
+  const guests = new Map((await host.hypervisor.list()).map(({ id, power }) => [id, power]));
+  const servers = await core.db
+    .selectFrom('compute_server')
+    .selectAll()
+    .where('host', '=', host.name)
+    .where('deleted_at_us', 'is', null)
+    .execute();
+  const known = new Set(servers.map(({ id }) => id));
+  for (const server of servers) {
+    if (server.operation_id !== null || server.made === 0) continue;
+    const here = guests.get(server.id) ?? 'off';
+    if (here === 'off' && (server.power === 'running' || server.power === 'paused'))
+      await ended(core, host, server.id);
+    // Disks of guests that lived on are let in again, should this host's gateway have forgotten.
+    if (here !== 'off') await guestSpec(core, server);
+  }
+  for (const id of guests.keys()) {
+    if (known.has(id)) continue;
+    core.log.info({ server: id, host: host.name }, 'a guest without a server is removed');
+    await host.hypervisor.remove(id);
+  }
+  for (const { portId, deviceId } of (await host.network?.plugged()) ?? [])
+    if (!known.has(deviceId)) await host.network?.unplug(portId);
+}
+
+async function register(core: ComputeCore, host: ComputeHost): Promise<void> {
+  const facts = await host.hypervisor.facts();
+  const space = await host.space();
+  const now = core.clock.nowUs();
+  const row = {
+    type: facts.type,
+    version: facts.version,
+    vcpus: facts.vcpus,
+    memory_mib: facts.memoryMib,
+    disk_gib: Math.floor(space.totalBytes / 2 ** 30),
+    facts_json: JSON.stringify({ cpu: facts.cpu, problem: facts.problem ?? null }),
+    seen_at_us: now,
+  };
+  await core.db
+    .insertInto('compute_host')
+    .values({
+      ...row,
+      id: core.newId(),
+      name: host.name,
+      disabled: 0,
+      disabled_reason: null,
+      forced_down: 0,
+      created_at_us: now,
+    })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
+    .execute();
+  if (facts.problem !== undefined) core.log.warn({ host: host.name }, facts.problem);
+}

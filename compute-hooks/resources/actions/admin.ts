@@ -1,0 +1,77 @@
+/** Locks, security groups, and what administrators do to servers. */
+import Type from 'typebox';
+import { callerOf } from '../../caller.ts';
+import { computeFailure } from '../../failures.ts';
+import * as fields from '../../fields.ts';
+import { record } from '../../operations.ts';
+import { accepted, type Action, checked } from './action.ts';
+
+export const adminActions: Readonly<Record<string, Action>> = {
+  lock: {
+    policy: 'os_compute_api:os-lock-server:lock',
+    whileLocked: true,
+    check: checked(
+      fields.nullable(
+        fields.object({ locked_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
+      ),
+    ),
+    run: async (core, request, row, argument: { locked_reason?: string }) => {
+      const locked_reason = request.minor >= 73 ? (argument.locked_reason ?? null) : null;
+      const locked_by = callerOf(request).userId === row.user_id ? 'owner' : 'admin';
+      await core.change(async (transaction) => {
+        await transaction
+          .updateTable('compute_server')
+          .set({ locked_by, locked_reason })
+          .where('id', '=', row.id)
+          .execute();
+        await record(core, transaction, request, row, 'lock');
+      });
+      return accepted;
+    },
+  },
+  unlock: {
+    policy: 'os_compute_api:os-lock-server:unlock',
+    whileLocked: true,
+    run: async (core, request, row) => {
+      if (
+        row.locked_by === 'admin' &&
+        !request.may('os_compute_api:os-lock-server:unlock:unlock_override')
+      )
+        throw computeFailure('forbidden-action', {
+          action: 'os_compute_api:os-lock-server:unlock:unlock_override',
+        });
+      await core.change(async (transaction) => {
+        await transaction
+          .updateTable('compute_server')
+          .set({ locked_by: null, locked_reason: null })
+          .where('id', '=', row.id)
+          .execute();
+        await record(core, transaction, request, row, 'unlock');
+      });
+      return accepted;
+    },
+  },
+  /** A status is computed, so there is none to set: this looks again at the guest and forgets the last failure. */
+  'os-resetState': {
+    policy: 'os_compute_api:os-admin-actions:reset_state',
+    whileLocked: true,
+    check: checked(fields.object({ state: Type.Enum(['active', 'error']) })),
+    run: async (core, _request, row) => {
+      if (row.operation_id !== null)
+        throw computeFailure('refused-conflict', {
+          why: 'An operation is at work on the server; it ends by itself, or can be cancelled.',
+        });
+      const here =
+        row.host === null ? 'off' : await core.host(row.host).hypervisor.power(row.id);
+      const power = here === 'off' ? (row.power === 'suspended' ? 'suspended' : 'stopped') : here;
+      if (row.made === 1)
+        await core.db
+          .updateTable('compute_server')
+          .set({ failure: null, failed_at_us: null, power })
+          .where('id', '=', row.id)
+          .where('operation_id', 'is', null)
+          .execute();
+      return accepted;
+    },
+  },
+};

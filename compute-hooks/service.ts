@@ -1,0 +1,43 @@
+/** The compute service's HTTP API: every route, the policy, the dialect. */
+import { apiService, type MountableService, Policy, type Route } from '#cloud/api';
+import type { ComputeCaller } from './caller.ts';
+import type { ComputeCore } from './core.ts';
+import { computeDialect } from './failures.ts';
+import { computeRules } from './policies.ts';
+import { serverActionRoutes } from './resources/actions/index.ts';
+import { createServerRoutes } from './resources/create-server.ts';
+import { discoveryRoutes } from './resources/discovery.ts';
+import { flavorRoutes } from './resources/flavors.ts';
+import { keypairRoutes } from './resources/keypairs.ts';
+import { serverRoutes } from './resources/servers.ts';
+import { versionMax, versionMin } from './versions.ts';
+
+export type Authenticate = (token: string) => Promise<ComputeCaller | undefined>;
+
+export function computeApiRoutes(core: ComputeCore): Route<ComputeCaller>[] {
+  return [
+    ...discoveryRoutes(),
+    ...serverRoutes(core),
+    ...createServerRoutes(core),
+    ...serverActionRoutes(core),
+    ...flavorRoutes(core),
+    ...keypairRoutes(core),
+  ];
+}
+
+export function computeService(core: ComputeCore, authenticate: Authenticate): MountableService {
+  return apiService<ComputeCaller>({
+    name: 'compute',
+    dialect: computeDialect,
+    policy: new Policy(computeRules),
+    routes: computeApiRoutes(core),
+    versions: {
+      service: 'compute',
+      min: versionMin,
+      max: versionMax,
+      olderHeaders: ['X-OpenStack-Nova-API-Version'],
+    },
+    headers: {},
+    authenticate,
+  });
+}
