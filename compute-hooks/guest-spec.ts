@@ -40,14 +40,19 @@ export async function guestDisk(
           mountpoint: `/dev/${row.device}`,
         })
       : await core.engine
-          .attach({ id: row.id, volume: row.volume_id, note: `server ${server.id} on ${host.name}` })
+          .attach({
+            id: row.id,
+            volume: row.volume_id,
+            note: `server ${server.id} on ${host.name}`,
+          })
           .then(({ exportName, mode }) => ({ exportName, readOnly: mode === 'ro' }));
   // A rescued server starts from its rescue disk.
   const rescued = server.mode === 'rescued' && row.kind !== 'rescue';
   return {
     id: row.id,
     device: row.device,
-    bootIndex: rescued || row.boot_index === null || row.boot_index < 0 ? undefined : row.boot_index,
+    bootIndex:
+      rescued || row.boot_index === null || row.boot_index < 0 ? undefined : row.boot_index,
     socketPath: host.nbdSocketPath,
     exportName: reach.exportName,
     readOnly: reach.readOnly,

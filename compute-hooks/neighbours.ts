@@ -12,9 +12,15 @@ export interface DiskEngine {
       | { readonly volume: string; readonly snapshot: string };
     readonly sealed?: boolean;
   }): Promise<{ readonly id: string; readonly sizeBytes: number }>;
-  delete(id: string, options?: { readonly force?: boolean; readonly cascade?: boolean }): Promise<void>;
+  delete(
+    id: string,
+    options?: { readonly force?: boolean; readonly cascade?: boolean },
+  ): Promise<void>;
   extend(id: string, sizeBytes: number): Promise<unknown>;
-  snapshot(volume: string, wanted: { readonly id?: string; readonly name?: string }): Promise<unknown>;
+  snapshot(
+    volume: string,
+    wanted: { readonly id?: string; readonly name?: string },
+  ): Promise<unknown>;
   deleteSnapshot(volume: string, snapshot: string): Promise<void>;
   revert(volume: string, to: { readonly snapshot: string }): Promise<unknown>;
   attach(request: {

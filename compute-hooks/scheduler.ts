@@ -29,7 +29,9 @@ export interface HostView {
 
 export function isUp(core: ComputeCore, row: HostRow): boolean {
   if (row.forced_down === 1) return false;
-  return core.hosts.has(row.name) || core.clock.nowUs() - row.seen_at_us < core.settings.silentMs * 1000;
+  return (
+    core.hosts.has(row.name) || core.clock.nowUs() - row.seen_at_us < core.settings.silentMs * 1000
+  );
 }
 
 /** What a host has to give, in Placement's resource classes; real processors are given out `cpuRatio` times. */
@@ -49,11 +51,7 @@ export async function hostViews(core: ComputeCore, db: Db | Tx): Promise<HostVie
   const aggregates = await db.selectFrom('compute_aggregate').selectAll().execute();
   const sums = await db
     .selectFrom('compute_allocation')
-    .select(({ fn }) => [
-      'provider_id',
-      'resource_class',
-      fn.sum<number>('amount').as('amount'),
-    ])
+    .select(({ fn }) => ['provider_id', 'resource_class', fn.sum<number>('amount').as('amount')])
     .groupBy(['provider_id', 'resource_class'])
     .execute();
   return hosts.map((row) => {
@@ -116,10 +114,7 @@ export async function claim(
 }
 
 export async function release(transaction: Tx, serverId: string): Promise<void> {
-  await transaction
-    .deleteFrom('compute_allocation')
-    .where('consumer_id', '=', serverId)
-    .execute();
+  await transaction.deleteFrom('compute_allocation').where('consumer_id', '=', serverId).execute();
 }
 
 interface Context {
@@ -132,10 +127,19 @@ interface Context {
 type Filter = (view: HostView, context: Context) => boolean;
 
 const filters: readonly (readonly [name: string, fits: Filter])[] = [
-  ['ComputeFilter', ({ row }, { core }) => row.disabled === 0 && isUp(core, row) && core.hosts.has(row.name)],
-  ['Host', ({ row }, { placing }) => placing.forcedHost === undefined || placing.forcedHost === row.name],
+  [
+    'ComputeFilter',
+    ({ row }, { core }) => row.disabled === 0 && isUp(core, row) && core.hosts.has(row.name),
+  ],
+  [
+    'Host',
+    ({ row }, { placing }) => placing.forcedHost === undefined || placing.forcedHost === row.name,
+  ],
   ['Retry', ({ row }, { placing }) => placing.avoidHosts?.includes(row.name) !== true],
-  ['AvailabilityZoneFilter', ({ zone }, { placing }) => placing.zone === null || placing.zone === zone],
+  [
+    'AvailabilityZoneFilter',
+    ({ zone }, { placing }) => placing.zone === null || placing.zone === zone,
+  ],
   ['Placement', (view, { placing }) => fitsResources(view, placing.flavor)],
   ['AggregateInstanceExtraSpecsFilter', fitsSpecs],
   ['ServerGroupFilter', fitsGroup],
@@ -203,8 +207,7 @@ async function membersOf(transaction: Tx, placing: Placing): Promise<Map<string,
 
 /** Room left spreads servers out; the soft policies of groups weigh more than that. */
 function weightOf(view: HostView, { placing, members }: Context): number {
-  const left = (name: string) =>
-    1 - (view.used[name] ?? 0) / Math.max(view.capacity[name] ?? 0, 1);
+  const left = (name: string) => 1 - (view.used[name] ?? 0) / Math.max(view.capacity[name] ?? 0, 1);
   const here = [...members.values()].filter((host) => host === view.row.name).length;
   const soft = { 'soft-affinity': 10, 'soft-anti-affinity': -10 }[placing.group?.policy ?? ''] ?? 0;
   return left('MEMORY_MB') + left('VCPU') + left('DISK_GB') / 4 + soft * here;

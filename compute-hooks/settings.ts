@@ -21,7 +21,8 @@ export const computeSettings = declareSettings({
     type: 'choice',
     default: 'auto',
     choices: ['auto', 'kvm', 'tcg'],
-    about: 'How QEMU runs guests: `auto` tries KVM by booting with it, and emulates where that fails.',
+    about:
+      'How QEMU runs guests: `auto` tries KVM by booting with it, and emulates where that fails.',
   },
   zone: {
     type: 'text',

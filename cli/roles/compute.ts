@@ -1,8 +1,16 @@
 /** The compute service, and the hypervisor of this machine. */
-import { type Compute, type ComputeHost, createCompute, FakeHypervisor, type Hypervisor, loadQemu } from '#compute-hooks';
+
 import { credentialsOf, type Identity } from '#cloud/identity';
 import type { Images } from '#cloud/image';
 import { systemClock, systemNet, type Undo } from '#common';
+import {
+  type Compute,
+  type ComputeHost,
+  createCompute,
+  FakeHypervisor,
+  type Hypervisor,
+  loadQemu,
+} from '#compute-hooks';
 import type { CloudStatus } from '../cloud-types.ts';
 import type { DataFolder } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';

@@ -69,7 +69,9 @@ export function metaData(facts: GuestFacts): Record<string, unknown> {
 }
 
 export function networkData({ ports }: GuestFacts): Record<string, unknown> {
-  const services = [...new Set(ports.flatMap((port) => port.fixedIps.flatMap((ip) => ip.dnsServers)))];
+  const services = [
+    ...new Set(ports.flatMap((port) => port.fixedIps.flatMap((ip) => ip.dnsServers))),
+  ];
   return {
     links: ports.map((port) => ({
       id: `tap${port.id.slice(0, 11)}`,
@@ -78,9 +80,9 @@ export function networkData({ ports }: GuestFacts): Record<string, unknown> {
       mtu: port.mtu,
       ethernet_mac_address: port.macAddress,
     })),
-    networks: ports.flatMap((port) => port.fixedIps.map((ip) => networkOf(port, ip))).map(
-      (network, at) => ({ id: `network${at}`, ...network }),
-    ),
+    networks: ports
+      .flatMap((port) => port.fixedIps.map((ip) => networkOf(port, ip)))
+      .map((network, at) => ({ id: `network${at}`, ...network })),
     services: services.map((address) => ({ type: 'dns', address })),
   };
 }
@@ -90,10 +92,17 @@ function networkOf(port: ServerPort, ip: ServerPort['fixedIps'][number]) {
   const six = ip.version === 6;
   if (ip.dhcp && !six) return { ...link, type: 'ipv4_dhcp' };
   if (six && ip.ipv6AddressMode !== undefined)
-    return { ...link, type: ip.ipv6AddressMode === 'slaac' ? 'ipv6_slaac' : 'ipv6_dhcpv6-stateful' };
+    return {
+      ...link,
+      type: ip.ipv6AddressMode === 'slaac' ? 'ipv6_slaac' : 'ipv6_dhcpv6-stateful',
+    };
   const bits = Number(ip.cidr.split('/')[1] ?? 0);
   const any = six ? '::' : '0.0.0.0';
-  const route = (network: string, netmask: string, gateway: string) => ({ network, netmask, gateway });
+  const route = (network: string, netmask: string, gateway: string) => ({
+    network,
+    netmask,
+    gateway,
+  });
   return {
     ...link,
     type: six ? 'ipv6' : 'ipv4',

@@ -33,8 +33,7 @@ const shapes: Readonly<Record<string, Shape>> = {
   compute_flavor: {
     key: ['id'],
     texts: 'id name rxtx_factor description? specs_json',
-    numbers:
-      'memory_mib vcpus disk_gib ephemeral_gib swap_mib is_public is_disabled created_at_us',
+    numbers: 'memory_mib vcpus disk_gib ephemeral_gib swap_mib is_public is_disabled created_at_us',
   },
   compute_flavor_access: { key: ['flavor_id', 'project_id'], texts: 'flavor_id project_id' },
   compute_keypair: {

@@ -45,9 +45,7 @@ const server = fields.object({
   min_count: Type.Optional(fields.count(1)),
   max_count: Type.Optional(fields.count(1)),
   return_reservation_id: Type.Optional(fields.flag),
-  security_groups: Type.Optional(
-    Type.Array(Type.Object({ name: fields.name }), { maxItems: 100 }),
-  ),
+  security_groups: Type.Optional(Type.Array(Type.Object({ name: fields.name }), { maxItems: 100 })),
   user_data: fields.optional(
     Type.String({ maxLength: 65_535, pattern: '^[A-Za-z0-9+/\\s]*={0,2}\\s*$' }),
   ),
@@ -59,7 +57,11 @@ const server = fields.object({
   host: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
   hypervisor_hostname: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
   hostname: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 63, pattern: '^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$' }),
+    Type.String({
+      minLength: 1,
+      maxLength: 63,
+      pattern: '^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$',
+    }),
   ),
 });
 const createBody = Type.Object(
@@ -138,7 +140,9 @@ function refuseUnknown(request: Request, wanted: Wanted): void {
     throw computeFailure('not-implemented', { what: 'Validation by trusted image certificates' });
   const forced = wanted.host !== undefined || wanted.hypervisor_hostname !== undefined;
   if (forced && !request.may('os_compute_api:servers:create:forced_host'))
-    throw computeFailure('forbidden-action', { action: 'compute:servers:create:requested_destination' });
+    throw computeFailure('forbidden-action', {
+      action: 'compute:servers:create:requested_destination',
+    });
 }
 
 interface Plan {
@@ -171,7 +175,10 @@ async function planOf(
   const image = wanted.imageRef ? await findImage(core, request, wanted.imageRef) : undefined;
   const count = countOf(core, wanted);
   const { zone, host } = zoneOf(request, wanted);
-  const mapped = [...(wanted.block_device_mapping ?? []), ...(wanted.block_device_mapping_v2 ?? [])];
+  const mapped = [
+    ...(wanted.block_device_mapping ?? []),
+    ...(wanted.block_device_mapping_v2 ?? []),
+  ];
   const ports = await portsFor(core, request, wanted.networks, { projectId, many: count.max > 1 });
   return {
     wanted,
@@ -202,9 +209,9 @@ export async function findImage(
   try {
     return await core.images.find(id, callerOf(request).token);
   } catch (error) {
-    if (isFailure(error, 'missing'))
-      throw refused(`Image ${id} could not be found.`);
-    if (isFailure(error, 'conflict')) throw refused(`Image ${id} is unacceptable: ${error.message}`);
+    if (isFailure(error, 'missing')) throw refused(`Image ${id} could not be found.`);
+    if (isFailure(error, 'conflict'))
+      throw refused(`Image ${id} is unacceptable: ${error.message}`);
     if (isFailure(error, 'busy'))
       throw computeFailure('refused-conflict', {
         why: `Image ${id} is being prepared for booting; try again in a moment.`,
@@ -233,7 +240,9 @@ function countOf(core: ComputeCore, wanted: Wanted) {
 function zoneOf(request: Request, wanted: Wanted): { zone: string | null; host?: string } {
   const [zone = '', host] = (wanted.availability_zone ?? '').split(':');
   if (host && !request.may('os_compute_api:servers:create:forced_host'))
-    throw computeFailure('forbidden-action', { action: 'os_compute_api:servers:create:forced_host' });
+    throw computeFailure('forbidden-action', {
+      action: 'os_compute_api:servers:create:forced_host',
+    });
   return { zone: zone === '' ? null : zone, ...(host ? { host } : {}) };
 }
 
@@ -245,7 +254,8 @@ async function groupOf(core: ComputeCore, id: unknown, projectId: string) {
     .where('id', '=', String(id))
     .where('project_id', '=', projectId)
     .executeTakeFirst();
-  if (row === undefined) throw refused(`Instance group ${String(id).slice(0, 64)} could not be found.`);
+  if (row === undefined)
+    throw refused(`Instance group ${String(id).slice(0, 64)} could not be found.`);
   return row;
 }
 

@@ -1,7 +1,14 @@
 /** Flavors: sizes of servers, their extra specs, and who may use those that are not public. */
 import Type from 'typebox';
 import type { Route } from '#cloud/api';
-import { type ComputeCaller, callerOf, compute, flagOf, parameter, type Request } from '../caller.ts';
+import {
+  type ComputeCaller,
+  callerOf,
+  compute,
+  flagOf,
+  parameter,
+  type Request,
+} from '../caller.ts';
 import type { ComputeCore } from '../core.ts';
 import { computeFailure, refused } from '../failures.ts';
 import * as fields from '../fields.ts';
@@ -118,7 +125,8 @@ export function flavorView(request: Request, row: FlavorRow): View {
 }
 
 export function flavorRoutes(core: ComputeCore): Route<ComputeCaller>[] {
-  const theFlavor = (request: Request) => findFlavor(core, request, parameter(request, 'flavor_id'));
+  const theFlavor = (request: Request) =>
+    findFlavor(core, request, parameter(request, 'flavor_id'));
   const list = (view: (request: Request, row: FlavorRow) => View) => async (request: Request) => {
     const { rows, next } = await listFlavors(core, request);
     const path = request.url.split('?', 1)[0] ?? '';
@@ -153,7 +161,9 @@ export function flavorRoutes(core: ComputeCore): Route<ComputeCaller>[] {
       method: 'GET',
       path: '/flavors/:flavor_id',
       policy: 'os_compute_api:flavors',
-      handle: async (request) => ({ body: { flavor: flavorView(request, await theFlavor(request)) } }),
+      handle: async (request) => ({
+        body: { flavor: flavorView(request, await theFlavor(request)) },
+      }),
     }),
     compute({
       method: 'POST',
@@ -190,7 +200,10 @@ export function flavorRoutes(core: ComputeCore): Route<ComputeCaller>[] {
       handle: async (request) => {
         const { id } = await theFlavor(request);
         await core.change(async (transaction) => {
-          await transaction.deleteFrom('compute_flavor_access').where('flavor_id', '=', id).execute();
+          await transaction
+            .deleteFrom('compute_flavor_access')
+            .where('flavor_id', '=', id)
+            .execute();
           await transaction.deleteFrom('compute_flavor').where('id', '=', id).execute();
         });
         return { status: 202 };
@@ -201,7 +214,10 @@ export function flavorRoutes(core: ComputeCore): Route<ComputeCaller>[] {
   ];
 }
 
-async function createFlavor(core: ComputeCore, wanted: Record<string, unknown>): Promise<FlavorRow> {
+async function createFlavor(
+  core: ComputeCore,
+  wanted: Record<string, unknown>,
+): Promise<FlavorRow> {
   const asked = wanted.id;
   const id =
     asked === undefined || asked === null || asked === 'auto' || asked === ''

@@ -61,7 +61,10 @@ export async function disksFor(
   for (const mapping of plan.mapped) {
     const bootIndex = bootIndexOf(mapping);
     if (bootIndex === 0) {
-      if (root) throw refused('Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.');
+      if (root)
+        throw refused(
+          'Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.',
+        );
       root = true;
     }
     wishes.push({ ...(await wishOf(core, request, plan, mapping)), bootIndex });
@@ -140,8 +143,11 @@ async function wishOf(
   plan: DiskPlan,
   mapping: Mapping,
 ): Promise<Omit<DiskWish, 'device'>> {
-  const source = mapping.source_type ?? (mapping.volume_id ? 'volume' : mapping.snapshot_id ? 'snapshot' : 'blank');
-  const target = mapping.destination_type ?? (source === 'volume' || source === 'snapshot' ? 'volume' : 'local');
+  const source =
+    mapping.source_type ??
+    (mapping.volume_id ? 'volume' : mapping.snapshot_id ? 'snapshot' : 'blank');
+  const target =
+    mapping.destination_type ?? (source === 'volume' || source === 'snapshot' ? 'volume' : 'local');
   const size = mapping.volume_size == null ? undefined : Number(mapping.volume_size);
   const tag = mapping.tag ?? null;
   if (source === 'image' && target === 'local') {
@@ -159,7 +165,9 @@ async function wishOf(
   }
   if (source === 'volume' && target === 'volume') {
     if (plan.many)
-      throw refused('Block Device Mapping is Invalid: One volume cannot be attached to several servers.');
+      throw refused(
+        'Block Device Mapping is Invalid: One volume cannot be attached to several servers.',
+      );
     return await volumeWish(core, plan.projectId, mapping, tag);
   }
   if (target === 'volume')

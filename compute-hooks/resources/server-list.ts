@@ -256,7 +256,11 @@ async function addressFilter(core: ComputeCore, query: URLSearchParams) {
   const having = new Set<string>();
   for (const port of ports)
     for (const ip of port.fixedIps)
-      if (wanted.every((part) => ip.address.includes(part.replaceAll('\\', '').replace(/^\^|\$$/g, ''))))
+      if (
+        wanted.every((part) =>
+          ip.address.includes(part.replaceAll('\\', '').replace(/^\^|\$$/g, '')),
+        )
+      )
         having.add(port.deviceId);
   return (id: string) => having.has(id);
 }

@@ -68,7 +68,12 @@ async function named(
   const tag = one.tag ?? null;
   if (one.port) {
     if (plan.many) throw refused('One port cannot be given to several servers.');
-    return { portId: one.port, networkId: await networkOf(core, one.port, plan), fixedIp: null, tag };
+    return {
+      portId: one.port,
+      networkId: await networkOf(core, one.port, plan),
+      fixedIp: null,
+      tag,
+    };
   }
   if (one.uuid === undefined) throw refused("Bad networks format: missing 'uuid' or 'port'");
   if (one.fixed_ip !== undefined && plan.many)

@@ -116,7 +116,14 @@ export function serverDetail(
 }
 
 /** Statuses that upstream shows a progress with, which it hardly ever fills in. */
-const withProgress = new Set(['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING']);
+const withProgress = new Set([
+  'ACTIVE',
+  'BUILD',
+  'REBUILD',
+  'RESIZE',
+  'VERIFY_RESIZE',
+  'MIGRATING',
+]);
 
 const hostStatusOf = (row: ServerRow, status: string | undefined) =>
   row.host === null ? '' : (status ?? 'UP');

@@ -9,13 +9,7 @@ import { begin } from '../operations.ts';
 import { serverTarget, theServer } from '../rows.ts';
 import type { ServerRow } from '../tables.ts';
 import { listServers } from './server-list.ts';
-import {
-  hostStatus,
-  serverDetail,
-  serverFacts,
-  serverSummary,
-  type View,
-} from './server-views.ts';
+import { hostStatus, serverDetail, serverFacts, serverSummary, type View } from './server-views.ts';
 
 const updateBody = Type.Object(
   {

@@ -100,7 +100,8 @@ export function changeServerWorkflow(core: ComputeCore): Workflow {
     ],
     ended: async (untyped, operation, wanted) => {
       const transaction = roomOf<ComputeTables>(untyped);
-      if (failureOf(operation) !== null) await the(wanted.change).failed?.(core, transaction, wanted);
+      if (failureOf(operation) !== null)
+        await the(wanted.change).failed?.(core, transaction, wanted);
       await finish(core, transaction, wanted.serverId, operation);
     },
   });

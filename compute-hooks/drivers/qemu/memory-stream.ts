@@ -29,7 +29,9 @@ export async function saveMemory(
   await monitor.run('stop');
   let written: Promise<void> | undefined;
   const server = createServer((socket) => {
-    written = pipeline(socket, fs.createWriteStream(half, { mode: 0o600, flush: true }), { signal });
+    written = pipeline(socket, fs.createWriteStream(half, { mode: 0o600, flush: true }), {
+      signal,
+    });
   });
   await listenPrivately(server, at);
   try {

@@ -63,9 +63,9 @@ export class Monitor {
     if (this.over) throw gone();
     const id = this.next++;
     const deadline = this.clock.after(answerMs, () => {
-      this.waiting.get(id)?.reject(
-        new Failure('unreachable', 'guest-silent', `QEMU did not answer ${command}`),
-      );
+      this.waiting
+        .get(id)
+        ?.reject(new Failure('unreachable', 'guest-silent', `QEMU did not answer ${command}`));
       this.waiting.delete(id);
     });
     try {

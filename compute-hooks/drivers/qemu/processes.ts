@@ -22,7 +22,9 @@ export async function endProcess(pid: number, clock: Clock): Promise<void> {
   for (;;) {
     if (!signal(pid)) return;
     if (clock.monotonicMs() > untilMs)
-      throw new Failure('unreachable', 'guest-undying', 'The guest does not end', { facts: { pid } });
+      throw new Failure('unreachable', 'guest-undying', 'The guest does not end', {
+        facts: { pid },
+      });
     await clock.sleep(10);
   }
 }

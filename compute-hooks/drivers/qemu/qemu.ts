@@ -82,7 +82,9 @@ export class Qemu implements Hypervisor {
 
   private path(id: string, ...rest: string[]): string {
     if (!/^[0-9a-f-]{36}$/.test(id))
-      throw new Failure('invalid', 'bad-guest-id', 'Guests are named by their UUID', { facts: { id } });
+      throw new Failure('invalid', 'bad-guest-id', 'Guests are named by their UUID', {
+        facts: { id },
+      });
     return join(this.options.folder, id, ...rest);
   }
 
@@ -155,7 +157,11 @@ export class Qemu implements Hypervisor {
     if (problem !== undefined) throw new Failure('unreachable', 'no-hypervisor', problem);
     const folder = this.path(spec.id);
     if (Buffer.byteLength(join(folder, files.serial)) > pathBytesMax)
-      throw new Failure('invalid', 'path-too-long', 'The data folder’s path is too long for sockets');
+      throw new Failure(
+        'invalid',
+        'path-too-long',
+        'The data folder’s path is too long for sockets',
+      );
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
     // The process that a killed program started and never connected to: two must not have the same disks.
     await this.endLeftover(spec.id);
@@ -339,7 +345,8 @@ export class Qemu implements Hypervisor {
     if (await hasDevice(monitor, name)) return;
     const taken = await slotsTaken(monitor);
     const bus = slotNames.slice(3).find((slot) => !taken.has(slot));
-    if (bus === undefined) throw new Failure('conflict', 'slots-full', 'The guest has no free slot');
+    if (bus === undefined)
+      throw new Failure('conflict', 'slots-full', 'The guest has no free slot');
     await monitor.run('device_add', { ...device, bus });
   }
 

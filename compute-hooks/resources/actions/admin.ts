@@ -4,7 +4,7 @@ import { callerOf } from '../../caller.ts';
 import { computeFailure } from '../../failures.ts';
 import * as fields from '../../fields.ts';
 import { record } from '../../operations.ts';
-import { accepted, type Action, checked } from './action.ts';
+import { type Action, accepted, checked } from './action.ts';
 
 export const adminActions: Readonly<Record<string, Action>> = {
   lock: {
@@ -12,7 +12,9 @@ export const adminActions: Readonly<Record<string, Action>> = {
     whileLocked: true,
     check: checked(
       fields.nullable(
-        fields.object({ locked_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }),
+        fields.object({
+          locked_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+        }),
       ),
     ),
     run: async (core, request, row, argument: { locked_reason?: string }) => {
@@ -61,8 +63,7 @@ export const adminActions: Readonly<Record<string, Action>> = {
         throw computeFailure('refused-conflict', {
           why: 'An operation is at work on the server; it ends by itself, or can be cancelled.',
         });
-      const here =
-        row.host === null ? 'off' : await core.host(row.host).hypervisor.power(row.id);
+      const here = row.host === null ? 'off' : await core.host(row.host).hypervisor.power(row.id);
       const power = here === 'off' ? (row.power === 'suspended' ? 'suspended' : 'stopped') : here;
       if (row.made === 1)
         await core.db

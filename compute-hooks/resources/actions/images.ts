@@ -56,10 +56,17 @@ export const imageActions: Readonly<Record<string, Action>> = {
   createImage: {
     policy: 'os_compute_api:servers:create_image',
     check: checked(imageBody),
-    run: async (core, request, row, argument: { name: string; metadata?: Record<string, string> }) => {
+    run: async (
+      core,
+      request,
+      row,
+      argument: { name: string; metadata?: Record<string, string> },
+    ) => {
       const { name, metadata = {} } = argument;
       const id = await beginImage(core, request, row, { name, properties: metadata });
-      const headers = { Location: `${request.baseUrl.replace(/\/compute$/, '/image')}/v2/images/${id}` };
+      const headers = {
+        Location: `${request.baseUrl.replace(/\/compute$/, '/image')}/v2/images/${id}`,
+      };
       return request.minor >= 45
         ? { status: 202, headers: {}, body: { image_id: id } }
         : { status: 202, headers };

@@ -11,7 +11,7 @@ import { disksOf, findServer, serverMissing } from '../../rows.ts';
 import { isUp, place } from '../../scheduler.ts';
 import type { ServerRow } from '../../tables.ts';
 import { findFlavor } from '../flavors.ts';
-import { accepted, type Action, beginChange, checked, refuseState } from './action.ts';
+import { type Action, accepted, beginChange, checked, refuseState } from './action.ts';
 
 const resizable = ['active', 'stopped'];
 
@@ -82,7 +82,11 @@ async function placeAgain(
   return placed.host;
 }
 
-const onResized = (action: 'confirm-resize' | 'revert-resize', name: string, status: number): Action => ({
+const onResized = (
+  action: 'confirm-resize' | 'revert-resize',
+  name: string,
+  status: number,
+): Action => ({
   policy: `os_compute_api:servers:${action === 'confirm-resize' ? 'confirm_resize' : 'revert_resize'}`,
   run: async (core, request, row) => {
     await beginChange(core, request, row, {
@@ -119,7 +123,9 @@ export const moveActions: Readonly<Record<string, Action>> = {
   migrate: {
     policy: 'os_compute_api:os-migrate-server:migrate',
     check: checked(
-      fields.nullable(Type.Object({ host: fields.optional(fields.text) }, { additionalProperties: false })),
+      fields.nullable(
+        Type.Object({ host: fields.optional(fields.text) }, { additionalProperties: false }),
+      ),
     ),
     run: async (core, request, row, argument: { host?: string | null }) => {
       await beginMove(core, request, row, {

@@ -1,10 +1,9 @@
 /** On, off, again, still, asleep. */
 import Type from 'typebox';
-import type { ServerKind } from '../../status.ts';
-import { accepted, type Action, beginChange, checked } from './action.ts';
 import * as fields from '../../fields.ts';
+import type { ServerKind } from '../../status.ts';
 import { beginDelete } from '../servers.ts';
-import { refuseState } from './action.ts';
+import { type Action, accepted, beginChange, checked, refuseState } from './action.ts';
 
 function simple(
   policy: string,

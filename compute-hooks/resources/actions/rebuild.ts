@@ -11,7 +11,7 @@ import { findImage, hostnameOf } from '../create-server.ts';
 import { findKeypair } from '../keypairs.ts';
 import { refuseUnfit } from '../server-disks.ts';
 import { serverReply } from '../servers.ts';
-import { accepted, type Action, beginChange, checked } from './action.ts';
+import { type Action, accepted, beginChange, checked } from './action.ts';
 
 const rebuildBody = fields.object({
   imageRef: Type.String({ minLength: 1, maxLength: 255 }),
@@ -34,7 +34,9 @@ type Rebuild = Type.Static<typeof rebuildBody>;
 async function rootOf(core: ComputeCore, row: ServerRow) {
   const root = (await disksOf(core.db, row.id)).find(({ kind }) => kind === 'root');
   if (root === undefined)
-    throw computeFailure('not-implemented', { what: 'Rebuilding a server that boots from a volume' });
+    throw computeFailure('not-implemented', {
+      what: 'Rebuilding a server that boots from a volume',
+    });
   return root;
 }
 
@@ -97,7 +99,12 @@ export const rebuildActions: Readonly<Record<string, Action>> = {
         rescue_image_ref: Type.Optional(fields.uuid),
       }),
     ),
-    run: async (core, request, row, argument: { rescue_image_ref?: string; adminPass?: string }) => {
+    run: async (
+      core,
+      request,
+      row,
+      argument: { rescue_image_ref?: string; adminPass?: string },
+    ) => {
       const ref = argument.rescue_image_ref ?? row.image_id;
       if (ref === null) throw refused(`Instance ${row.id} cannot be rescued: it has no image.`);
       const image = await findImage(core, request, ref);

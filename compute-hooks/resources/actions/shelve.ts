@@ -1,12 +1,12 @@
 /** On the shelf and off it. */
 import Type from 'typebox';
-import * as fields from '../../fields.ts';
 import { refused } from '../../failures.ts';
+import * as fields from '../../fields.ts';
 import { parseFlavor } from '../../flavor-facts.ts';
 import { begin } from '../../operations.ts';
 import { findServer, serverMissing } from '../../rows.ts';
 import { place } from '../../scheduler.ts';
-import { accepted, type Action, beginChange, checked, refuseState } from './action.ts';
+import { type Action, accepted, beginChange, checked, refuseState } from './action.ts';
 
 export const shelveActions: Readonly<Record<string, Action>> = {
   shelve: {
@@ -47,7 +47,8 @@ export const shelveActions: Readonly<Record<string, Action>> = {
       await core.changeOf(row.project_id, async (transaction) => {
         const now = await findServer(transaction, row.id);
         if (now === undefined) throw serverMissing(row.id);
-        if (now.operation_id === null) refuseState(now, 'unshelve', ['shelved', 'shelved_offloaded']);
+        if (now.operation_id === null)
+          refuseState(now, 'unshelve', ['shelved', 'shelved_offloaded']);
         const placed = await place(core, transaction, {
           serverId: now.id,
           projectId: now.project_id,

@@ -2,12 +2,13 @@
  * Another size, another host. Disks are volumes that every host reaches, so a move copies nothing: the guest ends here and starts there.
  * What a resize changes on the root disk can be taken back: it is preceded by a snapshot.
  */
+
+import type { ComputeCore, Tx } from '../../core.ts';
 import { type FlavorFacts, quotaAmounts } from '../../flavor-facts.ts';
 import { hold } from '../../quotas.ts';
 import { disksOf } from '../../rows.ts';
 import { claim } from '../../scheduler.ts';
 import type { DiskRow, ServerRow } from '../../tables.ts';
-import type { ComputeCore, Tx } from '../../core.ts';
 import type { Change } from '../change-server.ts';
 import { missingIsDone } from '../missing.ts';
 import { gib, removeGuest, startGuest } from '../parts.ts';
@@ -49,7 +50,9 @@ export const moveChanges: Readonly<Record<string, Change>> = {
       };
       await write(row);
       if (before.power !== 'stopped') await startGuest(core, { ...server, ...row }, signal);
-      return { row: { mode: 'resized', power: before.power === 'stopped' ? 'stopped' : 'running' } };
+      return {
+        row: { mode: 'resized', power: before.power === 'stopped' ? 'stopped' : 'running' },
+      };
     },
     failed: async (core, transaction, { serverId, input }) => {
       const before = input.before as Before;

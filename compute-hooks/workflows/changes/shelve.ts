@@ -2,10 +2,11 @@
  * Shelving: a server takes nothing of a host while nobody needs it. Its disks are volumes in the store already, so they stay as they are (upstream has
  * to make an image of them on the way), and taking it off the shelf copies nothing either.
  */
+
+import type { ComputeCore } from '../../core.ts';
 import { unplugPorts } from '../../guest-spec.ts';
 import { portsOf } from '../../rows.ts';
 import { release } from '../../scheduler.ts';
-import type { ComputeCore } from '../../core.ts';
 import type { ServerRow } from '../../tables.ts';
 import type { Change } from '../change-server.ts';
 import { closeDisks, makePorts, removeGuest, startGuest } from '../parts.ts';
