@@ -12,6 +12,7 @@ import { stateSettings } from '#cloud/state';
 import { volumeSettings } from '#cloud/volume';
 import { clusterSettings } from '#cluster';
 import { declareSettings, Failure, messageOf, parseSettings } from '#common';
+import { computeSettings } from '#compute-hooks';
 import { proxySettings, s3Settings, swiftSettings } from '#proxy';
 import { storageNodeSettings } from '#storage-node';
 import { wireSettings } from '#wire';
@@ -63,6 +64,7 @@ export const settingsRooms = {
   identity: identitySettings,
   image: imageSettings,
   volume: volumeSettings,
+  compute: computeSettings,
   network: networkSettings,
 } as const;
 

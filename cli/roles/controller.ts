@@ -30,6 +30,7 @@ import { createQuotas, type Quotas, quotaMigrations } from '#cloud/quotas';
 import { openState, type State } from '#cloud/state';
 import { volumeMigrations } from '#cloud/volume';
 import { type Logger, systemClock, systemDisk, type Undo } from '#common';
+import { computeMigrations } from '#compute-hooks';
 import type { DataFolder } from '../data-folder.ts';
 import { readPolicies } from '../policy-file.ts';
 import type { RoleContext } from './context.ts';
@@ -71,6 +72,7 @@ export async function openController(
       quotaMigrations,
       journalMigrations,
       volumeMigrations,
+      computeMigrations,
       networkMigrations,
     ],
     ...common,

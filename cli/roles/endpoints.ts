@@ -50,6 +50,7 @@ export function catalogAt({ api }: Endpoints): readonly CatalogEntry[] {
       url: `${api}/volume/v3/%(project_id)s`,
     },
     { type: 'network', name: 'neutron', description: 'Networks', url: `${api}/network` },
+    { type: 'compute', name: 'nova', description: 'Servers', url: `${api}/compute/v2.1` },
     { type: 's3', name: 's3', description: 'Object storage by S3', url: `${api}/s3` },
     {
       type: 'control',

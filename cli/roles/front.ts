@@ -21,6 +21,7 @@ import { watchStatus } from '../status.ts';
 import { listenAdmin } from './admin-listener.ts';
 import { adaptIdentity } from './authenticator.ts';
 import { openBlockStorage } from './block-storage.ts';
+import { openCompute } from './compute.ts';
 import type { RoleContext } from './context.ts';
 import { openController } from './controller.ts';
 import { catalogAt, endpointsAt } from './endpoints.ts';
@@ -104,6 +105,11 @@ export async function openFront(
   );
 
   const networks = await openNetworks({ ...controller, folder }, context, opened);
+  const compute = await openCompute(
+    { ...controller, folder, gateway, images, api: endpoints.api, status },
+    context,
+    opened,
+  );
   const secure = tls === undefined ? {} : { tls: { key: tls.key, cert: tls.certificate } };
   const door = { objects, authenticator, settings: settings.proxy, ...secure, ...common };
   const at = (service: Parameters<typeof portOf>[1]) => ({
@@ -120,6 +126,8 @@ export async function openFront(
   });
   opened.add(() => s3.close());
   const listening = [
+    // Before operations go on: guests that start look for their disks.
+    () => gateway.listen(at('nbd')),
     () =>
       controller.listen({
         ...at('identity'),
@@ -128,11 +136,11 @@ export async function openFront(
           '/image': images.service,
           '/volume': blockStorage.service,
           '/network': networks.service,
+          '/compute': compute.service,
         },
         // The object store answers at its own ports, and here too: one address serves the whole cloud.
         doors: { '/object-store': swift.serve, '/s3': s3.serve },
       }),
-    () => gateway.listen(at('nbd')),
     () => listenAdmin(at('admin'), metrics, status),
     () =>
       serveControl(
@@ -160,6 +168,7 @@ export async function openFront(
     const listener = await listen();
     opened.add(() => listener.close());
   }
+  await compute.reconcile();
   return { info, status, images, operations: controller.operations };
 }
 
