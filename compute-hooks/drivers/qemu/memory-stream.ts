@@ -58,9 +58,15 @@ export async function serveMemory(
   fs.rmSync(at, { force: true });
   await monitor.run('migrate-incoming', { uri: `unix:${socketName}` });
   const socket: Socket = parts.net.connect({ path: at });
-  await pipeline(fs.createReadStream(path), socket, { signal });
-  await untilMigrated(monitor, parts.clock, signal);
-  fs.rmSync(at, { force: true });
+  // QEMU hangs up when it has what it needs, which need not be the end: what came of it is asked for below.
+  socket.on('error', () => {});
+  fs.createReadStream(path).pipe(socket);
+  try {
+    await untilMigrated(monitor, parts.clock, signal);
+  } finally {
+    socket.destroy();
+    fs.rmSync(at, { force: true });
+  }
 }
 
 async function untilMigrated(monitor: Monitor, clock: Clock, signal: AbortSignal): Promise<void> {
