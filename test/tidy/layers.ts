@@ -18,7 +18,7 @@ const layerOf: Readonly<Record<string, number>> = {
 /** Rooms that may import anything. */
 const free = new Set(['test', 'bench', 'tools']);
 
-/** Within `cloud/`, what every service shares. */
+/** What every service shares: those within `cloud/`, and the servers API, which lies beside it. */
 const cloudShared = new Set(['#cloud/state', '#cloud/api', '#cloud/operations', '#cloud/quotas']);
 
 /** Why `room` may not import `specifier` (`#other`), or undefined when it may. */
@@ -36,6 +36,7 @@ export function refusal(
     return `${specifier} is no room that ${room} may import`;
   // A test may stand its room on real neighbours.
   if (options.test || theirs < own || room === other) return undefined;
-  if (room === 'cloud' && cloudShared.has(specifier)) return undefined;
+  if ((room === 'cloud' || room === 'compute-hooks') && cloudShared.has(specifier))
+    return undefined;
   return `${room} (layer ${own}) may not import ${specifier} (layer ${theirs})`;
 }
