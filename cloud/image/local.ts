@@ -1,9 +1,10 @@
 /** Images made on this machine, by the program or its operator: the format is what the content is found to be. */
 
+import { Failure, type FailureKind } from '#common';
 import { takeIn } from './content/intake.ts';
 import { activate, beginTransfer, carry, renewal, settleTransfer } from './content/transfers.ts';
 import type { ImageCore } from './core.ts';
-import { conflict, imageMissing, missing } from './failures.ts';
+import { imageMissing } from './failures.ts';
 import type { ContentFormat } from './formats/inspection.ts';
 import { insertImage, writeParts } from './images/changing.ts';
 import { reserve, roomFor } from './images/quotas.ts';
@@ -83,6 +84,9 @@ export function localImages(core: ImageCore): LocalImages {
   };
 }
 
+/** For the operator's command line, which prints a failure as it is. */
+const refused = (kind: FailureKind, why: string) => new Failure(kind, 'no-image-volume', why);
+
 async function volumeOf(core: ImageCore, idOrName: string): Promise<ImageVolume> {
   const found = await core.db
     .selectFrom('image_image')
@@ -94,11 +98,12 @@ async function volumeOf(core: ImageCore, idOrName: string): Promise<ImageVolume>
     .limit(2)
     .execute();
   const [image, another] = found;
-  if (image === undefined) throw missing(`There is no image ${idOrName} with data`);
-  if (another !== undefined) throw conflict(`Several images are called ${idOrName}`);
+  if (image === undefined) throw refused('missing', `There is no image ${idOrName} with data`);
+  if (another !== undefined) throw refused('conflict', `Several images are called ${idOrName}`);
   const { volume_state: state, volume_id: volumeId, volume_reason: reason } = image;
-  if (state === 'wanted') throw conflict('The volume of this image is being made; try again soon');
-  if (volumeId === null) throw conflict(`This image has no volume. ${reason}`.trim());
+  if (state === 'wanted')
+    throw refused('busy', 'The volume of this image is being made; try again soon');
+  if (volumeId === null) throw refused('conflict', `This image has no volume. ${reason}`.trim());
   return { volumeId, virtualBytes: image.virtual_size ?? 0 };
 }
 
