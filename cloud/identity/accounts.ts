@@ -6,18 +6,18 @@ import type { Authenticator, Issued } from './authenticate/authenticator.ts';
 import type { Context, Contexts } from './contexts.ts';
 import type { Db, IdentityCore, Tx } from './core.ts';
 import { identityFailure, notFound } from './failures.ts';
+import { setPassword } from './resources/actors/user-passwords.ts';
+import { insertUser, users } from './resources/actors/users.ts';
 import {
   findByAccessKey,
   insertKeyPair,
   type KeyPair,
   keyPairOf,
   newKeyPair,
-} from './resources/credentials.ts';
-import { defaultDomainId } from './resources/domains.ts';
-import { insertProject } from './resources/projects.ts';
+} from './resources/credentials/credentials.ts';
+import { defaultDomainId } from './resources/projects/domains.ts';
+import { insertProject } from './resources/projects/projects.ts';
 import { removeActor } from './resources/removal.ts';
-import { setPassword } from './resources/user-passwords.ts';
-import { insertUser, users } from './resources/users.ts';
 
 export interface NewAccount {
   /** Made when it is not there. */

@@ -1,11 +1,11 @@
 /** The first start: the default domain, the projects and roles everybody expects, and one administrator. */
 import { type Disk, Failure, isFailure, type Random, readWhole, replaceWhole } from '#common';
 import type { IdentityCore, Tx } from './core.ts';
-import { insertKeyPair, newKeyPair } from './resources/credentials.ts';
-import { defaultDomainId, findDomain, insertDomain } from './resources/domains.ts';
-import { insertProject } from './resources/projects.ts';
-import { insertRole } from './resources/roles.ts';
-import { insertUser } from './resources/users.ts';
+import { insertUser } from './resources/actors/users.ts';
+import { insertKeyPair, newKeyPair } from './resources/credentials/credentials.ts';
+import { defaultDomainId, findDomain, insertDomain } from './resources/projects/domains.ts';
+import { insertProject } from './resources/projects/projects.ts';
+import { insertRole } from './resources/roles/roles.ts';
 import type { AssignmentRow } from './tables.ts';
 
 export interface AdminCredentials {

@@ -1,9 +1,9 @@
 /** A user in a scope, as it stands now: names, whether all of it is enabled, and the roles. Remembered until anything changes. */
 import { LRUCache } from 'lru-cache';
 import type { IdentityCore } from './core.ts';
-import { rulesOf } from './resources/access-rules.ts';
-import { findUsableTrust, trustRoles } from './resources/trust-rows.ts';
-import { expiriesOf } from './resources/user-passwords.ts';
+import { expiriesOf } from './resources/actors/user-passwords.ts';
+import { rulesOf } from './resources/credentials/access-rules.ts';
+import { findUsableTrust, trustRoles } from './resources/roles/trust-rows.ts';
 import { effectiveRoles, lineageOf, type RoleRef } from './roles.ts';
 import type { ProjectRow } from './tables.ts';
 import { isoTime } from './times.ts';

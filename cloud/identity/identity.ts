@@ -21,8 +21,8 @@ import { Directories } from './directory/directories.ts';
 import { FederatedLogIns } from './federation/federated-log-in.ts';
 import { OpenIdProviders } from './federation/openid.ts';
 import { findProject, findProjectByEmail, type ProjectOwner } from './project-owners.ts';
-import { mayRequest, type ServiceRequest } from './resources/access-rules.ts';
-import type { KeyPair } from './resources/credentials.ts';
+import { mayRequest, type ServiceRequest } from './resources/credentials/access-rules.ts';
+import type { KeyPair } from './resources/credentials/credentials.ts';
 import { identityService } from './service.ts';
 import { type TokenInfo, Tokens } from './tokens/tokens.ts';
 

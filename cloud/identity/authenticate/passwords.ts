@@ -4,8 +4,8 @@ import type { IdentityCore } from '../core.ts';
 import type { Directories } from '../directory/directories.ts';
 import type { Directory } from '../directory/directory.ts';
 import { identityFailure } from '../failures.ts';
-import { hasOption, isInactive } from '../resources/user-options.ts';
-import { passwordsOf } from '../resources/user-passwords.ts';
+import { hasOption, isInactive } from '../resources/actors/user-options.ts';
+import { passwordsOf } from '../resources/actors/user-passwords.ts';
 import type { PasswordRow, UserRow } from '../tables.ts';
 import { findDomainBy, findUserBy, type Reference } from './references.ts';
 

@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import type { Reference } from '../authenticate/references.ts';
 import type { Db, IdentityCore, Tx } from '../core.ts';
 import { identityFailure } from '../failures.ts';
-import { configOf } from '../resources/domain-config.ts';
-import { configDefaults } from '../resources/domain-config-options.ts';
-import { users } from '../resources/users.ts';
+import { users } from '../resources/actors/users.ts';
+import { configOf } from '../resources/projects/domain-config.ts';
+import { configDefaults } from '../resources/projects/domain-config-options.ts';
 import type { UserRow } from '../tables.ts';
 import { Directory, type DirectoryGroup, type DirectoryUser } from './directory.ts';
 

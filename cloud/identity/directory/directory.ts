@@ -1,6 +1,6 @@
 /** A domain's users and groups in an LDAP directory, read with Keystone's `ldap` options. Nothing is ever written there. */
 import { Failure, messageOf } from '#common';
-import type { Config } from '../resources/domain-config-options.ts';
+import type { Config } from '../resources/projects/domain-config-options.ts';
 
 export interface DirectoryUser {
   readonly dn: string;

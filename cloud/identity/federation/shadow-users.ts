@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { Db, IdentityCore, Tx } from '../core.ts';
 import { identityFailure } from '../failures.ts';
-import { insertProject } from '../resources/projects.ts';
-import { insertUser, users } from '../resources/users.ts';
+import { insertUser, users } from '../resources/actors/users.ts';
+import { insertProject } from '../resources/projects/projects.ts';
 import type { ProviderRow, UserRow } from '../tables.ts';
 import type { Mapped } from './mapping.ts';
 
