@@ -6,6 +6,7 @@ import { demoCommand } from './commands/demo.ts';
 import { downCommand } from './commands/down.ts';
 import { imageCommand } from './commands/image.ts';
 import { auditCommand, eventsCommand } from './commands/journal.ts';
+import { keyCommand } from './commands/key.ts';
 import { operationCommand } from './commands/operation.ts';
 import { ringCommand } from './commands/ring.ts';
 import { prepareCommand, runCommand } from './commands/run.ts';
@@ -47,6 +48,7 @@ function program(): Command {
     prepareCommand(),
     ringCommand(),
     userCommand(),
+    keyCommand(),
     volumeCommand(),
     imageCommand(),
     operationCommand(),

@@ -28,6 +28,7 @@ import { catalogAt, endpointsAt } from './endpoints.ts';
 import { openGateway } from './gateway.ts';
 import { openImages } from './image.ts';
 import { imageCalls } from './image-calls.ts';
+import { keyCalls } from './key-calls.ts';
 import { openNetworks } from './network.ts';
 import { operationCalls } from './operation-calls.ts';
 import { type PublicTls, publicTls, writeAuthority } from './public-tls.ts';
@@ -149,6 +150,7 @@ export async function openFront(
           info: async () => info,
           status: () => status(),
           ...userCalls(controller.identity),
+          ...keyCalls(objects),
           ...imageCalls(images.local, controller),
           ...operationCalls(controller),
           ...volumeCalls({

@@ -20,4 +20,6 @@ export interface ObjectContext {
   readonly gravestones: Gravestones;
   readonly locks: KeyedLocks;
   readonly encryption: ObjectEncryption;
+  /** Random: tells what this process began from what another did. */
+  readonly processId: string;
 }

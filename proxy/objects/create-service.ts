@@ -1,6 +1,6 @@
 /** Puts the object service together. */
 import type { Blobs, Tables } from '#cluster';
-import type { Clock, Logger, Random } from '#common';
+import { type Clock, type Logger, type Random, randomHex } from '#common';
 import type { ProxySettings } from '../settings.ts';
 import { createAccounts } from './accounts.ts';
 import { BlobGarbage } from './blob-garbage.ts';
@@ -48,6 +48,7 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     gravestones,
     locks: new KeyedLocks(),
     encryption,
+    processId: randomHex(options.random, 8),
   };
   const containers = createContainers(context);
   return {

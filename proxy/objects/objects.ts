@@ -278,7 +278,7 @@ async function writeVersion(
     );
     // A repeated completion refers to the same blobs.
     for (const gone of put.gone)
-      if (gone.blobs[0]?.id !== row.blobs[0]?.id) discardVersion(context, request, gone);
+      if (gone.blobs[0]?.id !== row.blobs[0]?.id) await discardVersion(context, request, gone);
     return { info: put.info, replaced: put.existed };
   } catch (error) {
     if (isRefusal(error))
@@ -426,7 +426,7 @@ async function deleteVersioned(
     ...(conditions === undefined ? {} : { conditions }),
   });
   if (put === undefined) return { existed: false };
-  for (const gone of put.gone) discardVersion(context, target, gone);
+  for (const gone of put.gone) await discardVersion(context, target, gone);
   return { existed: put.existed, versionId: publicVersionId(put.version), deleteMarker: true };
 }
 

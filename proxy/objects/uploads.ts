@@ -17,7 +17,7 @@ import type { ObjectContext } from './context.ts';
 import { encryptBody } from './encryption/body-cipher.ts';
 import { partIvsField } from './encryption/object-encryption.ts';
 import { objectFailure } from './failures.ts';
-import { noFields } from './fields.ts';
+import { type Fields, noFields } from './fields.ts';
 import type { ObjectFields, ObjectRef, PutOutcome } from './object-service.ts';
 import { checkName, defaultContentType, infoOf, writeRow } from './objects.ts';
 import { encodeJsonRow, JsonRow } from './rows/json-row.ts';
@@ -39,9 +39,16 @@ export const partNumberMax = 10_000;
 
 type UploadState = 'open' | 'completing';
 
+/** Who completes an upload, and since when: two who did it at once would write it twice. */
+interface Claim {
+  readonly by: string;
+  readonly atUs: number;
+}
+
 interface UploadRow {
   readonly upload: Upload;
   readonly state: UploadState;
+  readonly claim?: Claim;
 }
 
 /** A part with where its bytes are. */
@@ -74,7 +81,8 @@ export function createUploads(context: ObjectContext): UploadService {
       );
       return { entries, more: page.more };
     },
-    complete: (request) => completeUpload(context, request),
+    complete: (request) =>
+      context.locks.run(`upload ${request.uploadId}`, () => completeUpload(context, request)),
     abort: (ref) => abortUpload(context, ref),
     list: (container, request) => listUploads(context, container, request),
   };
@@ -102,11 +110,19 @@ function decodeUpload(row: StoredRow): UploadRow {
       },
     },
     state: values.text('state') === 'open' ? 'open' : 'completing',
+    ...claimOf(values.fields('claim')),
   };
 }
 
-function encodeUpload({ upload, state }: UploadRow): RowValue {
-  const meta = encodeJsonRow('u', { startedUs: upload.startedUs, ...upload.fields, state });
+function claimOf({ by, atUs }: Fields): { readonly claim?: Claim } {
+  return by === undefined ? {} : { claim: { by, atUs: Number(atUs) } };
+}
+
+function encodeUpload({ upload, state, claim }: UploadRow): RowValue {
+  const meta = encodeJsonRow('u', {
+    ...{ startedUs: upload.startedUs, ...upload.fields, state },
+    ...(claim === undefined ? {} : { claim: { by: claim.by, atUs: String(claim.atUs) } }),
+  });
   return { meta, bytes: 0, body: noBytes };
 }
 
@@ -245,7 +261,7 @@ async function completeUpload(
   const present = await allParts(context, request.uploadId);
   const chosen = chooseParts(request.parts, present, context.settings.partBytesMin);
   const added = request.onParts?.(chosen.map(({ part }) => part));
-  await setState(context, request, 'completing');
+  await claim(context, request);
   const row = objectOf(context, upload, chosen, added?.checksums ?? noFields);
   let outcome: PutOutcome;
   try {
@@ -301,11 +317,29 @@ function objectOf(
   };
 }
 
+/** A process that claimed an upload and was not heard of for this long is not waited for. */
+const claimLifeUs = 30_000_000;
+
+/**
+ * Marks the upload as being completed by this process, whose own attempts come one after another. Another process's claim stands for a while;
+ * so the same parts are not written twice, as two versions of one name.
+ */
+async function claim(context: ObjectContext, ref: UploadRef): Promise<void> {
+  const mine = { by: context.processId, atUs: context.clock.nowUs() };
+  await context.tables.update(uploadRef(ref.container, ref.name, ref.uploadId), (present) => {
+    if (present === undefined) throw missing(ref);
+    const row = decodeUpload(present);
+    const other = row.state === 'completing' && row.claim?.by !== mine.by ? row.claim : undefined;
+    if (other !== undefined && other.atUs + claimLifeUs > mine.atUs) throw completing(ref);
+    return encodeUpload({ ...row, state: 'completing', claim: mine });
+  });
+}
+
 async function setState(context: ObjectContext, ref: UploadRef, state: UploadState): Promise<void> {
   await context.tables.update(uploadRef(ref.container, ref.name, ref.uploadId), (present) => {
     if (present === undefined) throw missing(ref);
     const row = decodeUpload(present);
-    return row.state === state ? 'keep' : encodeUpload({ ...row, state });
+    return row.state === state ? 'keep' : encodeUpload({ upload: row.upload, state });
   });
 }
 

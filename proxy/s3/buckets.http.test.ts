@@ -187,7 +187,7 @@ describe('error answers', () => {
     };
     const answer = await call('PUT', '/quorum-bucket/a', { body: 'x' });
     world.cluster.fault = () => undefined;
-    expect([answer.status, answer.code]).toEqual([503, 'ServiceUnavailable']);
+    expect([answer.status, answer.code]).toEqual([503, 'SlowDown']);
   });
 });
 

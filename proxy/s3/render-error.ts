@@ -41,7 +41,7 @@ const ofService: Readonly<Record<ObjectFailureCode | ClusterFailureCode, S3Code>
   'too-many-parts': 'InvalidRequest',
   'row-malformed': 'InternalError',
   'service-closed': 'ServiceUnavailable',
-  'no-quorum': 'ServiceUnavailable',
+  'no-quorum': 'SlowDown',
   'update-contended': 'ConditionalRequestConflict',
   'row-too-large': 'MetadataTooLarge',
   'blob-missing': 'InternalError',
@@ -75,6 +75,8 @@ function isServiceCode(code: string): code is ObjectFailureCode | ClusterFailure
   return Object.hasOwn(ofService, code);
 }
 
+const retryLater = { 'retry-after': '1' };
+
 /** Sentences of failures from below are for our log; clients get the table's. */
 export function renderedError(thrown: unknown): RenderedError {
   if (thrown instanceof S3Failure) {
@@ -83,7 +85,8 @@ export function renderedError(thrown: unknown): RenderedError {
     return { code, status: errorTable[code].status, message, details, headers };
   }
   const code = codeOf(thrown);
-  return { code, ...errorTable[code], details: {}, headers: {} };
+  const { status } = errorTable[code];
+  return { code, ...errorTable[code], details: {}, headers: status === 503 ? retryLater : {} };
 }
 
 function codeOf(thrown: unknown): S3Code {

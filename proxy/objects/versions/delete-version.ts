@@ -20,7 +20,9 @@ import {
   getCurrent,
   newestArchived,
   sameVersion,
+  toVersionRow,
   type VersionRow,
+  versionsOf,
 } from './version-rows.ts';
 
 const attemptsMax = 100;
@@ -88,7 +90,7 @@ async function tryDelete(
   if (isCurrent(now, versionId)) return undefined;
   if (now === undefined) await settle(context, request);
   if (found === undefined) return { existed: false, versionId };
-  discard(context, request, found);
+  await discard(context, request, found);
   const isMarker = found.version.kind === 'marker';
   return { existed: true, versionId, ...(isMarker ? { deleteMarker: true } : {}) };
 }
@@ -98,13 +100,41 @@ function check(context: ObjectContext, request: DeleteVersion, found: VersionRow
   request.check?.(found);
 }
 
-/** Its blobs go once no row of the name refers to them. */
-export function discard(context: ObjectContext, ref: ObjectRef, gone: VersionRow): void {
+/**
+ * Its blobs go once no row of the name refers to them. An upload whose completion was repeated may be there twice: then they stay, and go
+ * with the other.
+ */
+export async function discard(
+  context: ObjectContext,
+  ref: ObjectRef,
+  gone: VersionRow,
+): Promise<void> {
+  if (gone.uploadId !== undefined && (await hasTwin(context, ref, gone))) return;
   const rows = [
     objectRef(ref.container, ref.name),
     versionRef(ref.container, ref.name, gone.version.order),
   ];
   context.garbage.add(rows, gone.blobs, { own: gone.uploadId === undefined });
+}
+
+const twinsPage = 100;
+
+async function hasTwin(context: ObjectContext, ref: ObjectRef, gone: VersionRow): Promise<boolean> {
+  let marker: string | undefined;
+  for (;;) {
+    const page = await context.tables.list({
+      ...versionsOf(ref),
+      limit: twinsPage,
+      ...(marker === undefined ? {} : { marker }),
+    });
+    for (const { row } of page.entries) {
+      if (row === undefined) continue;
+      marker = row.sort;
+      const { uploadId, version } = toVersionRow(row);
+      if (uploadId === gone.uploadId && version.order !== gone.version.order) return true;
+    }
+    if (!page.more) return false;
+  }
 }
 
 /** False when the current row changed meanwhile. */
@@ -119,7 +149,7 @@ async function deleteCurrent(
   if (current.version.isNull && current.version.nullAt !== undefined)
     await bury(context, request, current.version.nullAt, { always: false });
   if (!(await promote(context, request, current, order))) return false;
-  discard(context, request, current);
+  await discard(context, request, current);
   return true;
 }
 

@@ -56,6 +56,12 @@ export async function getArchived(
   return stored === undefined ? undefined : toVersionRow(stored);
 }
 
+/** Where a name's older versions and markers lie. */
+export function versionsOf({ container, name }: ObjectRef) {
+  const partition = shardPartition(container, shardOf(name, container.shards));
+  return { table: versionTable, partition, prefix: `${name}\0` };
+}
+
 const newestPage = 20;
 
 /** The newest archived version or marker but `except`; gravestones do not count. Without its body. */
@@ -67,9 +73,7 @@ export async function newestArchived(
   let marker: string | undefined;
   for (;;) {
     const page = await context.tables.list({
-      table: versionTable,
-      partition: shardPartition(ref.container, shardOf(ref.name, ref.container.shards)),
-      prefix: `${ref.name}\0`,
+      ...versionsOf(ref),
       limit: newestPage,
       ...(marker === undefined ? {} : { marker }),
     });

@@ -272,6 +272,38 @@ test('many at once: every acknowledged version is there, newest first, and no ot
   await stranger.close();
 });
 
+test('an upload completed many times at once is one version, and its bytes stay as long as it does', async () => {
+  await set('enabled');
+  const stranger = createObjectService({
+    tables: cluster.tables,
+    blobs: cluster.blobs,
+    clock: systemClock,
+    random: seededRandom(11),
+    log: silentLogger,
+    settings: defaultsOf(proxySettings),
+  });
+  const ref = { container, name: 'm' };
+  const { uploadId } = await service.uploads.create(ref, {});
+  const at = { ...ref, uploadId };
+  const { etag } = await service.uploads.putPart({ ...at, number: 1, body: Buffer.from('part') });
+  const complete = { ...at, parts: [{ number: 1, etag }] };
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 10 }, (_, n) => (n % 2 ? stranger : service).uploads.complete(complete)),
+  );
+  const ids = outcomes.flatMap((each) =>
+    each.status === 'fulfilled' ? [each.value.info.versionId] : [],
+  );
+  expect(ids.length).toBeGreaterThan(0);
+  expect(new Set(ids).size).toBe(1);
+  for (const each of outcomes)
+    if (each.status === 'rejected')
+      expect(['upload-completing', 'upload-missing']).toContain((each.reason as Failure).code);
+  expect((await versions()).map(idOf)).toEqual([ids[0]]);
+  await put('m', 'on top');
+  expect(await read('m', ids[0])).toBe('part');
+  await stranger.close();
+});
+
 /** What S3 says versions are, as plainly as it can be said. */
 class Model {
   versions: { id: string; text: string | undefined }[] = [];
