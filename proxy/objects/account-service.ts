@@ -45,6 +45,8 @@ export type ContainerListEntry =
 
 export interface AccountService {
   get(account: string): Promise<Account>;
+  /** The same from a short-lived cache: changes by this process are seen at once, those of others within `containerCacheMs`. */
+  peek(account: string): Account | Promise<Account>;
   /** Exact, summed over all containers. */
   usage(account: string): Promise<AccountUsage>;
   update(

@@ -20,9 +20,14 @@ export function createAccounts(
   context: ObjectContext,
   containers: ContainerService,
 ): AccountService {
+  const recent = new RecentAccounts(context);
+  const get = async (account: string) =>
+    decodeAccount(account, await context.tables.get(accountRef(account)));
   return {
-    get: async (account) => decodeAccount(account, await context.tables.get(accountRef(account))),
+    get,
+    peek: (account) => recent.find(account) ?? recent.keep(account, get(account)),
     update: async (account, change) => {
+      recent.forget(account);
       let next: Account | undefined;
       await context.tables.update(accountRef(account), (present): RowValue => {
         const old = decodeAccount(account, present);
@@ -34,10 +39,12 @@ export function createAccounts(
           body: noBytes,
         };
       });
+      recent.forget(account);
       return next ?? decodeAccount(account, undefined);
     },
     remove: async (account) => {
       await context.tables.delete(accountRef(account));
+      recent.forget(account);
     },
     usage: (account) => accountUsage(context, containers, account),
     listContainers: async (account, request) => {
@@ -58,6 +65,46 @@ export function createAccounts(
       return { entries, more: page.more };
     },
   };
+}
+
+/** Accounts looked at lately: what every write has to know of one (quotas, whether it may be written to) changes seldom. */
+class RecentAccounts {
+  private readonly context: ObjectContext;
+  private readonly held = new Map<string, { readonly account: Account; readonly atMs: number }>();
+  /** What was read before a change must not be held after it. */
+  private changes = 0;
+
+  constructor(context: ObjectContext) {
+    this.context = context;
+  }
+
+  find(name: string): Account | undefined {
+    const entry = this.held.get(name);
+    const { clock, settings } = this.context;
+    if (entry === undefined || clock.monotonicMs() - entry.atMs > settings.containerCacheMs)
+      return undefined;
+    return entry.account;
+  }
+
+  async keep(name: string, reading: Promise<Account>): Promise<Account> {
+    const { clock, settings } = this.context;
+    const { changes } = this;
+    const atMs = clock.monotonicMs();
+    const account = await reading;
+    if (changes !== this.changes || settings.containerCacheMs === 0) return account;
+    this.held.delete(name);
+    if (this.held.size >= settings.containerCacheMax) {
+      const [oldest] = this.held.keys();
+      if (oldest !== undefined) this.held.delete(oldest);
+    }
+    this.held.set(name, { account, atMs });
+    return account;
+  }
+
+  forget(name: string): void {
+    this.changes += 1;
+    this.held.delete(name);
+  }
 }
 
 const noBytes = Buffer.alloc(0);

@@ -1,7 +1,7 @@
 /** The Swift dialect: what is addressed and the method lead to an operation; its failures become Swift's answers. */
 import type { Logger, Random } from '#common';
 import type { Exchange, Handler, Reply } from '../exchange.ts';
-import { accessRules, type Caller } from './access.ts';
+import { accessRules, type Caller, isOwner } from './access.ts';
 import { learnRight } from './account-acl.ts';
 import { startAccountReaper } from './account-reaper.ts';
 import { deleteAccount, getAccount, postAccount, putAccount } from './accounts.ts';
@@ -127,7 +127,8 @@ function createServe(services: SwiftServices): Handler {
     const { path } = parsed;
     exchange.account = path.account;
     const caller = await identify(exchange, services);
-    if (caller.identity !== undefined) await learnRight(caller, path.account, services);
+    if (caller.identity !== undefined && !isOwner(caller, path.account))
+      await learnRight(caller, path.account, services);
     return await handle({ exchange, path, query, caller });
   };
   return byHostName === undefined ? serve : (exchange) => byHostName(exchange, serve);

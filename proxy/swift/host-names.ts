@@ -39,10 +39,17 @@ export function createHostNames(
     if (!remaps) return await next(exchange);
     const path = remap(name, domains, services);
     if (path === 'bad') return textReply(400, 'Bad domain in host header', plain);
-    return await next(
-      path === undefined ? exchange : { ...exchange, url: `${path}${exchange.url}` },
-    );
+    if (path === undefined) return await next(exchange);
+    const reply = await next({ ...exchange, url: `${path}${exchange.url}` });
+    return asAsked(reply, path);
   };
+}
+
+/** Where an answer leads on, it leads to the name that was asked for. */
+function asAsked(reply: Reply, path: string): Reply {
+  const { Location: location } = reply.headers;
+  if (typeof location !== 'string' || !location.includes(path)) return reply;
+  return { ...reply, headers: { ...reply.headers, Location: location.replace(path, '') } };
 }
 
 function isBelow(name: string, domains: readonly string[]): boolean {

@@ -11,10 +11,9 @@ import {
 } from '../swift-request.ts';
 
 export function createAccountQuotas(services: SwiftServices): SwiftStage {
-  return async (request, next) => {
+  const checked: SwiftStage = async (request, next) => {
     const { exchange, path, caller } = request;
     const { method } = exchange;
-    if (method !== 'POST' && method !== 'PUT') return await next(request);
     if (path.container === undefined) {
       const given = quotaHeaders(exchange);
       if (given.length > 0 && !isReseller(caller)) return page(403);
@@ -23,12 +22,16 @@ export function createAccountQuotas(services: SwiftServices): SwiftStage {
       await checkQuotas(request, services);
     return await next(request);
   };
+  return (request, next) => {
+    const { method } = request.exchange;
+    return method === 'PUT' || method === 'POST' ? checked(request, next) : next(request);
+  };
 }
 
 async function checkQuotas(request: ObjectRequest, services: SwiftServices): Promise<void> {
   const { exchange, path } = request;
   const { accounts } = services.objects;
-  const quotas = quotasOf(await accounts.get(path.account));
+  const quotas = quotasOf(await accounts.peek(path.account));
   if (quotas.length === 0) return;
   const { policy } = await openContainer(request, services, path.account, path.container);
   const usage = await accounts.usage(path.account);

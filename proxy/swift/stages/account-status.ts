@@ -8,7 +8,7 @@ export function createAccountStatus(services: SwiftServices): SwiftStage | undef
   return async (request, next) => {
     const { account, container } = request.path;
     if (container === undefined) return await next(request);
-    const { system } = await services.objects.accounts.get(account);
+    const { system } = await services.objects.accounts.peek(account);
     return system[deletedField] === undefined ? await next(request) : page(404);
   };
 }

@@ -18,13 +18,17 @@ const digits = /^\d+$/;
 const html = { 'Content-Type': htmlType };
 
 export function createContainerQuotas(services: SwiftServices): SwiftStage {
-  return async (request, next) => {
+  const checked: SwiftStage = async (request, next) => {
     const { method } = request.exchange;
     if (isObjectRequest(request)) {
       if (method === 'PUT') await checkQuota(request, services);
     } else if (isContainerRequest(request) && (method === 'PUT' || method === 'POST'))
       checkHeaders(request);
     return await next(request);
+  };
+  return (request, next) => {
+    const { method } = request.exchange;
+    return method === 'PUT' || method === 'POST' ? checked(request, next) : next(request);
   };
 }
 

@@ -15,7 +15,7 @@ export function createReadOnly(services: SwiftServices): SwiftStage {
   const { readOnly, readOnlyDeletes } = services.swift;
   const writes = new Set(['COPY', 'POST', 'PUT', ...(readOnlyDeletes ? [] : ['DELETE'])]);
   const isReadOnly = async (account: string) => {
-    const { system } = await services.objects.accounts.get(account);
+    const { system } = await services.objects.accounts.peek(account);
     const own = system[readOnlyField];
     return own === undefined || own === '' ? readOnly : isTrue(own);
   };
@@ -24,9 +24,10 @@ export function createReadOnly(services: SwiftServices): SwiftStage {
       exchange.method === 'COPY' ? headerOf(exchange, 'destination-account') : undefined;
     return given === undefined ? path.account : (decodePercent(given) ?? path.account);
   };
-  return async (request, next) => {
-    if (!writes.has(request.exchange.method)) return await next(request);
-    if (!(await isReadOnly(accountOf(request)))) return await next(request);
-    return textReply(405, 'Writes are disabled for this account.');
-  };
+  const checked: SwiftStage = async (request, next) =>
+    (await isReadOnly(accountOf(request)))
+      ? textReply(405, 'Writes are disabled for this account.')
+      : await next(request);
+  return (request, next) =>
+    writes.has(request.exchange.method) ? checked(request, next) : next(request);
 }

@@ -25,10 +25,8 @@ import { versionsLocation } from '../versions-location.ts';
 const listed = 1_000;
 
 export function createVersionedWrites(services: SwiftServices): SwiftStage {
-  return async (request, next) => {
+  const kept = async (request: ObjectRequest, next: SwiftHandler): Promise<Reply> => {
     const { method } = request.exchange;
-    if ((method !== 'PUT' && method !== 'DELETE') || !isObjectRequest(request))
-      return await next(request);
     const { account, container: name } = request.path;
     const container = await openContainer(request, services, account, name);
     const location = versionsLocation(container);
@@ -43,6 +41,11 @@ export function createVersionedWrites(services: SwiftServices): SwiftStage {
     await keeper.archive();
     await keeper.mark();
     return await next(request);
+  };
+  return (request, next) => {
+    const { method } = request.exchange;
+    const isWrite = method === 'PUT' || method === 'DELETE';
+    return isWrite && isObjectRequest(request) ? kept(request, next) : next(request);
   };
 }
 
