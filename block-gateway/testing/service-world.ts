@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 import {
   createMetrics,
   defaultsOf,
-  MemoryDisk,
   silentLogger,
   systemClock,
+  systemDisk,
   systemNet,
   systemRandom,
 } from '#common';
@@ -39,20 +39,20 @@ const testKeys: KeyStore = {
 
 export async function startServiceWorld(changed: Partial<BlockGatewaySettings> = {}) {
   const settings = { ...defaultsOf(blockGatewaySettings), ...changed };
+  const folder = await mkdtemp(join(tmpdir(), 'pileus-nbd-'));
   const store = new MemoryStore();
   const shared = { clock: systemClock, log: silentLogger, settings, random: systemRandom };
   const volumes = await createVolumes({
     ...shared,
     tables: store.tables,
     blobs: store.blobs,
-    disk: new MemoryDisk(),
-    folder: '/log',
+    disk: systemDisk,
+    folder: join(folder, 'log'),
     metrics: createMetrics(),
     gateway: 'gateway-1',
     secret: Buffer.alloc(32, 5),
     keys: testKeys,
   });
-  const folder = await mkdtemp(join(tmpdir(), 'pileus-nbd-'));
   const authority = await createAuthority({ cluster: 'test', ...shared });
   const issued = (name: string) =>
     issueCertificate({ authority, name, hosts: ['127.0.0.1', 'localhost'], ...shared });

@@ -9,6 +9,7 @@ export class HeadKeeper {
   private readonly pins: PinSet;
   private readonly epoch: number;
   private head: VolumeHead;
+  private queue: Promise<unknown> = Promise.resolve();
 
   constructor(tables: Tables, pins: PinSet, head: VolumeHead) {
     this.tables = tables;
@@ -22,8 +23,14 @@ export class HeadKeeper {
     return this.head;
   }
 
-  /** `denied` when someone opened the volume since. */
-  async change(change: (head: VolumeHead) => VolumeHead): Promise<VolumeHead> {
+  /** `denied` when someone opened the volume since. One after another: what is remembered must be what was written last. */
+  change(change: (head: VolumeHead) => VolumeHead): Promise<VolumeHead> {
+    const run = this.queue.then(() => this.changeNow(change));
+    this.queue = run.catch(() => undefined);
+    return run;
+  }
+
+  private async changeNow(change: (head: VolumeHead) => VolumeHead): Promise<VolumeHead> {
     this.head = await changeOwnHead(this.tables, this.head.id, this.epoch, change);
     this.pins.notePast(this.head);
     return this.head;

@@ -57,6 +57,11 @@ export class Pinning {
     });
   }
 
+  /** Resolves when no pin is being made or let go. */
+  idle(): Promise<void> {
+    return this.options.pins.exclusive(() => Promise.resolve());
+  }
+
   /** Lets a pin go, and what only it needed. */
   release(id: string): Promise<void> {
     const { pins, context, keeper, checkpointer } = this.options;
@@ -95,6 +100,11 @@ export class Pinning {
     const { durable, keeper } = this.options;
     await durable(border - 1);
     await keeper.change((head) => {
+      if (head.state !== 'ready') {
+        throw new Failure('conflict', 'volume-not-ready', 'The volume is being deleted', {
+          facts: { volumeId: head.id },
+        });
+      }
       const last = head.tail.at(-1);
       if (last === undefined || last.first >= border) return head;
       return { ...head, tail: [...closeRuns(head.tail, border), ...runsFrom([last], border)] };

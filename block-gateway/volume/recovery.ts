@@ -13,7 +13,7 @@ import { Ciphers } from './ciphers.ts';
 import { type EngineContext, uploadWindow } from './context.ts';
 import type { EntryList } from './entries.ts';
 import type { Manifest, Run, VolumeHead } from './head.ts';
-import { changeHead, changeOwnHead, sealedVolume } from './head-row.ts';
+import { changeHead, changeOwnHead, missingVolume, sealedVolume } from './head-row.ts';
 import type { LogFile } from './log-files.ts';
 import { decodeLog, type LoggedSegment } from './log-format.ts';
 import { dropState, ManifestLoader, sequence } from './manifest-loader.ts';
@@ -69,6 +69,7 @@ export async function openVolume(context: EngineContext, volumeId: string): Prom
 async function raiseEpoch(context: EngineContext, volumeId: string): Promise<VolumeHead> {
   let before: VolumeHead | undefined;
   await changeHead(context.tables, volumeId, (head) => {
+    if (head.state === 'deleting' || head.state === 'gone') throw missingVolume(volumeId);
     if (head.sealed === true && head.state !== 'creating') throw sealedVolume(volumeId);
     before = head;
     return { ...head, epoch: head.epoch + 1, gateway: context.gateway };

@@ -311,6 +311,8 @@ export class Volume {
 
   private async closeOnce(): Promise<void> {
     await this.worker.stop();
+    // A pin that is being written is waited for: whoever closes may want to delete.
+    await this.pinning.idle();
     const closed = new Failure('closed', 'volume-closed', 'The volume is closed');
     try {
       if (this.failure === undefined) await this.withinDeadline(() => this.finish());

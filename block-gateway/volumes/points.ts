@@ -30,6 +30,7 @@ export interface PointsOptions {
 
 export class Points {
   private readonly options: PointsOptions;
+  private readonly purging = new Map<string, { again: boolean; done: Promise<void> }>();
 
   constructor(options: PointsOptions) {
     this.options = options;
@@ -124,7 +125,13 @@ export class Points {
     const head = await findHead(context.tables, pin.volume);
     if (head !== undefined && head.state !== 'gone' && head.sealed !== true) {
       this.checkOurs(head);
-      await open.within(pin.volume, (volume) => volume.releasePin(pin.id));
+      try {
+        await open.within(pin.volume, (volume) => volume.releasePin(pin.id));
+      } catch (error) {
+        // Whoever deletes the volume meanwhile finds the ending pin and goes on with it.
+        const now = await findHead(context.tables, pin.volume);
+        if (now !== undefined && now.state === 'ready') throw error;
+      }
       return;
     }
     if (head !== undefined) {
@@ -132,15 +139,44 @@ export class Points {
       await releaseCheckpoint(context, head, new PinSet(others), pin);
     }
     await deletePinRow(context.tables, pin.volume, pin.id);
-    if (head?.state === 'gone') await this.purge(pin.volume);
+    if (head?.state !== 'gone') return;
+    // Whoever is at it already, perhaps our own caller, looks again.
+    const running = this.purging.get(pin.volume);
+    if (running === undefined) await this.purge(pin.volume);
+    else running.again = true;
   }
 
-  /** Deletes what a volume wrote, or marks it as gone while clones share it. */
+  /** Deletes what a volume wrote, or marks it as gone while clones share it. One at a time; who comes meanwhile waits for that one. */
   async purge(id: string): Promise<void> {
+    const running = this.purging.get(id);
+    if (running !== undefined) {
+      running.again = true;
+      return await running.done;
+    }
+    const mine = { again: true, done: Promise.resolve() };
+    this.purging.set(id, mine);
+    mine.done = this.purgeUntilDone(id, mine).finally(() => this.purging.delete(id));
+    return await mine.done;
+  }
+
+  private async purgeUntilDone(id: string, mine: { again: boolean }): Promise<void> {
+    while (mine.again) {
+      mine.again = false;
+      await this.purgeOnce(id);
+    }
+  }
+
+  private async purgeOnce(id: string): Promise<void> {
     const { context } = this.options;
     const { tables } = context;
+    if ((await findHead(tables, id)) === undefined) return;
     if (!(await deleteVolumeBlobs(context, id))) {
       await changeHead(tables, id, (head) => ({ ...head, state: 'gone' }));
+      // A snapshot that was taken, or being deleted, while the volume was, goes with it.
+      for (const pin of await listPins(tables, id)) {
+        if (pin.state === 'live') await this.hide(id, pin.id);
+        else await this.endIfUnused(id, pin.id);
+      }
       // The last clone may have gone while this was decided.
       if ((await listPins(tables, id)).length > 0) return;
       await deleteVolumeBlobs(context, id);

@@ -169,6 +169,10 @@ export class VolumesOfGateway implements Volumes {
         facts: { volumeId: id, snapshot: snapshot.id },
       });
     }
+    // From here on nothing more can be pinned.
+    const deleting = (present: VolumeHead): VolumeHead => ({ ...present, state: 'deleting' });
+    if (this.held.has(id) && head.state === 'ready') await this.alter(id, deleting);
+    else await changeHead(tables, id, deleting);
     await this.cut(id);
     await this.held.end(id);
     await this.points.purge(id);
@@ -343,7 +347,15 @@ export class VolumesOfGateway implements Volumes {
     const head = await this.head(request.volume);
     checkReady(head);
     const mode = head.sealed === true ? 'ro' : (request.mode ?? 'rw');
-    return await this.attachments.attach({ ...request, mode });
+    const made = await this.attachments.attach({ ...request, mode });
+    try {
+      // A volume that was deleted meanwhile has taken its attachments with it, but not this one.
+      checkReady(await this.head(request.volume));
+    } catch (error) {
+      await this.attachments.forget(request.volume, made.id);
+      throw error;
+    }
+    return made;
   }
 
   credentials(volume: string, attachment: string): Promise<AttachmentCredentials> {
