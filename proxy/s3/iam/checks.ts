@@ -9,27 +9,34 @@ import { IamFailure } from './iam-failure.ts';
 import { managedPolicy } from './managed-policies.ts';
 import type { Query } from './query-api.ts';
 
-/** Users and roles are managed by whoever owns the project's account, or whose policies allow it. */
-export function checkMayManage({ caller }: Query, action: string): void {
+/** Whether the caller's own policies let it; who has none may what an owner of the account may. */
+function may({ caller }: Query, action: string, resource: string): boolean {
   const { identity, account } = caller;
-  const question = {
-    principal: principalOf(caller),
-    action: `iam:${action}`,
-    resource: `arn:aws:iam::${identity.projectId}:*`,
-    context: () => undefined,
-  };
-  const allows = (text: string) => evaluatePolicy(parsePolicy(text, {}), question);
-  const within = identity.sessionPolicy === undefined || allows(identity.sessionPolicy) === 'allow';
-  const verdicts = identity.policies?.map(allows);
-  const may =
-    verdicts === undefined
-      ? isOwner({ identity, referer: undefined }, account)
-      : verdicts.includes('allow') && !verdicts.includes('deny');
-  if (may && within) return;
+  const principal = principalOf(caller);
+  const question = { principal, action, resource, context: () => undefined };
+  const verdictOf = (text: string) => evaluatePolicy(parsePolicy(text, {}), question);
+  const { policies, sessionPolicy } = identity;
+  if (sessionPolicy !== undefined && verdictOf(sessionPolicy) !== 'allow') return false;
+  if (policies === undefined) return isOwner({ identity, referer: undefined }, account);
+  const verdicts = policies.map(verdictOf);
+  return verdicts.includes('allow') && !verdicts.includes('deny');
+}
+
+/** Users and roles are managed by whoever owns the project's account, or whose policies allow it. */
+export function checkMayManage(query: Query, action: string): void {
+  const { caller } = query;
+  if (may(query, `iam:${action}`, `arn:aws:iam::${caller.identity.projectId}:*`)) return;
   throw new IamFailure(
     'AccessDenied',
-    `${question.principal.arns[0]} is not authorized to perform: iam:${action}`,
+    `${principalOf(caller).arns[0]} is not authorized to perform: iam:${action}`,
   );
+}
+
+/** A user whose policies say what it may needs one that lets it take on the role, whatever the role's own says. */
+export function mayAssume(query: Query, roleArn: string): boolean {
+  const { policies, sessionPolicy } = query.caller.identity;
+  if (policies === undefined && sessionPolicy === undefined) return true;
+  return may(query, 'sts:AssumeRole', roleArn);
 }
 
 export function checkPolicy(text: string, bounds: { readonly trust?: boolean } = {}): void {

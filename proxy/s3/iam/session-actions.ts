@@ -6,7 +6,7 @@ import { ownerId } from '../owner-id.ts';
 import { S3Failure } from '../s3-failure.ts';
 import { element, wrap } from '../xml/write.ts';
 import type { SessionKeys } from './accounts.ts';
-import { checkPolicy } from './checks.ts';
+import { checkPolicy, mayAssume } from './checks.ts';
 import { IamFailure } from './iam-failure.ts';
 import type { Action, Query } from './query-api.ts';
 
@@ -60,7 +60,7 @@ async function assumeRole(query: Query): Promise<string> {
   const account = `AUTH_${project}`;
   const role = project === '' ? undefined : await accounts.store.findRole(account, name);
   // Whether a role of somebody else exists is not told.
-  if (role === undefined || !isTrusted(query, role.trust))
+  if (role === undefined || !isTrusted(query, role.trust) || !mayAssume(query, arn))
     throw new IamFailure(
       'AccessDenied',
       `User: ${principalOf(caller).arns[0]} is not authorized to perform: sts:AssumeRole on resource: ${arn}`,

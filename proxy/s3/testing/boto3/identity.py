@@ -129,6 +129,20 @@ def test_roles():
     fails('InvalidToken', session.get_object, Bucket=bucket, Key='o')
 
 
+def test_a_user_of_few_rights_gains_none_by_a_role():
+    name = 'role-%d' % next(harness_numbers)
+    trust = json.dumps({'Version': '2012-10-17', 'Statement': [
+        {'Effect': 'Allow', 'Principal': {'AWS': 'arn:aws:iam::%s:root' % main_id}, 'Action': 'sts:AssumeRole'}]})
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)['Role']
+    iam.put_role_policy(RoleName=name, PolicyName='p', PolicyDocument=full)
+    user, key = new_user()
+    assume = lambda: by(key, 'sts').assume_role(RoleArn=role['Arn'], RoleSessionName='me')
+    fails('AccessDenied', assume)
+    allowed = {'Effect': 'Allow', 'Action': 'sts:AssumeRole', 'Resource': role['Arn']}
+    iam.put_user_policy(UserName=user, PolicyName='p', PolicyDocument=json.dumps({'Version': '2012-10-17', 'Statement': [allowed]}))
+    by(assume()['Credentials']).list_buckets()
+
+
 def test_actions_that_are_not_there():
     fails('InvalidAction', iam.list_groups)
     fails('AccessDenied', client(service='sts', signature_version=UNSIGNED).get_caller_identity)
