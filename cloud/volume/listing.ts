@@ -57,18 +57,21 @@ export async function readPage<T extends TableName, R extends VolumeTables[T] & 
   const limit = Math.min(numberOf(query, 'limit') ?? rules.pageMax, rules.pageMax);
   const offset = numberOf(query, 'offset') ?? 0;
   const counted = flagOf(query.get('with_count'), 'with_count');
-  const select = () => {
+  const narrowed = (by: readonly RawBuilder<boolean>[]) => {
     const all = db.selectFrom(rules.table).selectAll() as unknown as SelectQueryBuilder<
       VolumeTables,
       T,
       R
     >;
-    return conditions.reduce((narrowed, condition) => narrowed.where(condition), all);
+    return by.reduce((query, condition) => query.where(condition), all);
   };
+  const select = () => narrowed(conditions);
+  const visible = () => narrowed(ownership(request, rules));
   let after: R | undefined;
   const marker = query.get('marker');
   if (marker !== null && marker !== '') {
-    after = await select()
+    // It need not match the filters: it only says where to go on.
+    after = await visible()
       .where(sql<boolean>`${sql.ref(`${rules.table}.id`)} = ${marker}`)
       .executeTakeFirst();
     if (after === undefined)
@@ -132,20 +135,28 @@ function ordered<O>(
 
 const zeroOf = (column: string) => (/_us$|_gib$|^made$|^bootable$/.test(column) ? 0 : '');
 
+/** Rows of the caller's project; of all, or of a named one, where an administrator asks for them. */
+function ownership<T extends TableName>(
+  request: Request,
+  rules: ListingRules<T>,
+): RawBuilder<boolean>[] {
+  if (!rules.owned) return [];
+  const { query } = request;
+  const caller = callerOf(request);
+  const column = sql.ref(`${rules.table}.project_id`);
+  const every = caller.isAdmin && flagOf(query.get('all_tenants'), 'all_tenants');
+  if (!every) return [sql<boolean>`${column} = ${caller.projectId ?? ''}`];
+  const project = query.get('project_id');
+  return project === null ? [] : [sql<boolean>`${column} = ${project}`];
+}
+
 function conditionsOf<T extends TableName>(
   request: Request,
   rules: ListingRules<T>,
 ): RawBuilder<boolean>[] {
   const { query } = request;
-  const found: RawBuilder<boolean>[] = [];
+  const found = ownership(request, rules);
   const ref = (column: string) => sql.ref(`${rules.table}.${column}`);
-  if (rules.owned) {
-    const caller = callerOf(request);
-    const every = caller.isAdmin && flagOf(query.get('all_tenants'), 'all_tenants');
-    const project = caller.isAdmin ? query.get('project_id') : null;
-    if (every && project !== null) found.push(sql<boolean>`${ref('project_id')} = ${project}`);
-    if (!every) found.push(sql<boolean>`${ref('project_id')} = ${caller.projectId ?? ''}`);
-  }
   for (const [parameter, value] of query) {
     const like = parameter.endsWith('~');
     const name = like ? parameter.slice(0, -1) : parameter;

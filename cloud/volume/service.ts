@@ -18,6 +18,7 @@ import { discoveryRoutes } from './resources/discovery.ts';
 import { groupSnapshotRoutes } from './resources/group-snapshots.ts';
 import { groupTypeRoutes } from './resources/group-types.ts';
 import { groupRoutes } from './resources/groups.ts';
+import { hostRoutes } from './resources/hosts.ts';
 import { metadataRoutes } from './resources/metadata.ts';
 import { qosRoutes } from './resources/qos-specs.ts';
 import { quotaRoutes } from './resources/quota-sets.ts';
@@ -57,6 +58,7 @@ export function volumeApiRoutes(core: VolumeCore): Route<VolumeCaller>[] {
     ...groupSnapshotRoutes(core),
     ...quotaRoutes(core),
     ...serviceRoutes(core),
+    ...hostRoutes(core),
     ...absentRoutes(core),
   ];
 }

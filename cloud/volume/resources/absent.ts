@@ -26,8 +26,7 @@ export const absent: readonly (readonly [
   ['Managing existing snapshots', '/manageable_snapshots/detail', ['GET']],
   ['Managing existing snapshots', '/os-snapshot-manage', ['GET', 'POST']],
   ['Managing existing snapshots', '/os-snapshot-manage/detail', ['GET']],
-  ['Hosts', '/os-hosts', ['GET']],
-  ['Hosts', '/os-hosts/:host', ['GET', 'PUT']],
+  ['Disabling a host (disable its services)', '/os-hosts/:host', ['PUT']],
   [
     'Cleaning up after workers (operations are resumed by themselves)',
     '/workers/cleanup',

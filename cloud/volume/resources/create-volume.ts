@@ -18,7 +18,7 @@ import { groupFor } from './groups.ts';
 import { refuseDisabled } from './services.ts';
 import { encryptionOf } from './type-encryption.ts';
 import { defaultType, findType, visibleType } from './types.ts';
-import { volumeDetail } from './volume-views.ts';
+import { volumeView } from './volume-views.ts';
 
 const volumeFields = {
   name: fields.optional(fields.text),
@@ -93,7 +93,7 @@ export function createVolumeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       const made = await visibleRow(core.db, request, 'volume', row.id);
       return {
         status: 202,
-        body: { volume: volumeDetail(core, request, await factsOf(core.db, made)) },
+        body: { volume: volumeView(request, await factsOf(core.db, made)) },
       };
     },
   });

@@ -52,7 +52,8 @@ export function serviceRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       policy: 'volume_extension:capabilities',
       handle: async (request) => {
         const host = parameter(request, 'host');
-        if (host !== core.host && host !== poolOf(core)) throw notFound('Host', host);
+        const known = [core.host, `${core.host}@pileus`, poolOf(core)];
+        if (!known.includes(host)) throw notFound('Host', host);
         return {
           body: {
             namespace: `OS::Storage::Capabilities::${core.host}`,
@@ -120,7 +121,13 @@ async function changeService(
   const what = parameter(request, 'action');
   const { host = '', disabled_reason: reason } = request.body;
   const binary = request.body.binary ?? request.body.service ?? '';
-  if (what === 'freeze' || what === 'thaw' || what === 'failover_host' || what === 'failover')
+  const replicates = ['freeze', 'thaw', 'failover_host', 'failover'].includes(what);
+  const hosts = [core.host, `${core.host}@pileus`];
+  if (replicates && !hosts.includes(host))
+    throw volumeFailure('invalid-input', {
+      why: `there is no volume service on host ${host.slice(0, 64)}`,
+    });
+  if (replicates)
     throw volumeFailure('not-implemented', { what: `${what}: replication to another back end` });
   if (!['enable', 'disable', 'disable-log-reason'].includes(what))
     throw notFound('Service action', what);

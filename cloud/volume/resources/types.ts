@@ -144,7 +144,8 @@ export function typeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
             volumeFailure('refused-conflict', { why: `Volume Type ${row.name} already exists.` }),
           () => db.insertInto('volume_type').values(row).execute(),
         );
-        return { body: { volume_type: typeView(request, row) } };
+        const { qos_specs_id: _none, ...view } = typeView(request, row);
+        return { body: { volume_type: view } };
       },
     }),
     ...scoped({
@@ -198,7 +199,8 @@ export function typeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
             volumeFailure('refused-conflict', { why: `Volume Type ${after.name} already exists.` }),
           () => db.updateTable('volume_type').set(after).where('id', '=', before.id).execute(),
         );
-        return { body: { volume_type: typeView(request, after) } };
+        const { qos_specs_id: _kept, ...view } = typeView(request, after);
+        return { body: { volume_type: view } };
       },
     }),
     ...scoped({

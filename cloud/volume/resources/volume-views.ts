@@ -11,12 +11,12 @@ export function volumeSummary(request: Request, { row }: VolumeFacts): View {
   return { id: row.id, name: row.name, links: linksOf(request, 'volumes', row.id) };
 }
 
-export function volumeDetail(core: VolumeCore, request: Request, facts: VolumeFacts): View {
+/** What creating and changing answer: `volumeDetail` adds what administrators and tenants see of a volume that is asked for. */
+export function volumeView(request: Request, facts: VolumeFacts): View {
   const { row, type } = facts;
   const used = facts.attachments.filter(
     ({ stage }) => stage === 'attached' || stage === 'detaching',
   );
-  const imageMetadata = fields.parseMap(row.image_metadata_json);
   const metadata = fields.parseMap(row.metadata_json);
   return {
     id: row.id,
@@ -41,9 +41,6 @@ export function volumeDetail(core: VolumeCore, request: Request, facts: VolumeFa
     consistencygroup_id: null,
     multiattach: row.multiattach === 1,
     migration_status: null,
-    'os-vol-tenant-attr:tenant_id': row.project_id,
-    ...(Object.keys(imageMetadata).length > 0 ? { volume_image_metadata: imageMetadata } : {}),
-    ...administratorView(core, request),
     ...(atLeast(request, 'groupVolume') ? { group_id: row.group_id } : {}),
     ...(atLeast(request, 'sharedTargets') ? { shared_targets: false, service_uuid: null } : {}),
     ...(atLeast(request, 'typeId') ? { volume_type_id: row.type_id } : {}),
@@ -51,6 +48,17 @@ export function volumeDetail(core: VolumeCore, request: Request, facts: VolumeFa
       ? { encryption_key_id: row.encryption_key_id }
       : {}),
     ...(atLeast(request, 'consumesQuota') ? { consumes_quota: true } : {}),
+  };
+}
+
+export function volumeDetail(core: VolumeCore, request: Request, facts: VolumeFacts): View {
+  const { row } = facts;
+  const imageMetadata = fields.parseMap(row.image_metadata_json);
+  return {
+    ...volumeView(request, facts),
+    'os-vol-tenant-attr:tenant_id': row.project_id,
+    ...(Object.keys(imageMetadata).length > 0 ? { volume_image_metadata: imageMetadata } : {}),
+    ...administratorView(core, request),
   };
 }
 

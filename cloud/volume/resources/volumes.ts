@@ -11,7 +11,7 @@ import type { VolumeRow } from '../tables.ts';
 import { pageReply } from '../views.ts';
 import { factsOf, type VolumeFacts } from '../volume-facts.ts';
 import { listVolumes } from './volume-list.ts';
-import { volumeDetail, volumeSummary } from './volume-views.ts';
+import { volumeDetail, volumeSummary, volumeView } from './volume-views.ts';
 
 const changeable = {
   name: fields.optional(fields.text),
@@ -87,7 +87,8 @@ export function volumeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
           updated_at_us: core.clock.nowUs(),
         };
         await db.updateTable('volume').set(after).where('id', '=', row.id).execute();
-        return detail(request, { ...row, ...after });
+        const facts = await factsOf(db, { ...row, ...after });
+        return { body: { volume: volumeView(request, facts) } };
       },
     }),
     ...scoped({
