@@ -101,7 +101,14 @@ export async function openFront(
   };
   const status = watchStatus({ ring, devices, cluster, endpoints });
   const blockStorage = await openBlockStorage(
-    { ...controller, objects, gateway, images: images.forVolumes, nbd: endpoints.nbd, status },
+    {
+      ...controller,
+      objects,
+      gateway,
+      images: { ...images.forVolumes, find: images.forVolumes.look },
+      nbd: endpoints.nbd,
+      status,
+    },
     context,
   );
 

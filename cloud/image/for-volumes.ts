@@ -22,14 +22,13 @@ import { reserve } from './images/quotas.ts';
 import { findImage, type ImageRecord } from './images/records.ts';
 import { imageRules } from './policies.ts';
 import type { Authenticate } from './service.ts';
+import type { ContentRow } from './tables.ts';
 import { wantVolume } from './tasks/volume-operation.ts';
 
 /** An image that a disk can be made of. */
-export interface BootableImage {
+export interface ImageWithDisk {
   readonly id: string;
   readonly name: string;
-  /** The sealed volume that holds its bytes as a guest sees them. */
-  readonly volumeId: string;
   readonly virtualBytes: number;
   readonly minDiskGib: number;
   readonly minRamMib: number;
@@ -38,6 +37,11 @@ export interface BootableImage {
   readonly containerFormat: string;
   readonly diskFormat: string;
   readonly properties: Readonly<Record<string, string>>;
+}
+
+export interface BootableImage extends ImageWithDisk {
+  /** The sealed volume that holds its bytes as a guest sees them. */
+  readonly volumeId: string;
 }
 
 export interface NewVolumeImage {
@@ -50,8 +54,12 @@ export interface NewVolumeImage {
 }
 
 export interface ImagesForVolumes {
-  /** Fails `missing` for who may not see it, `conflict` when it has no disk, `busy` while its volume is being made. */
+  /** Fails `missing` for who may not see it, `conflict` when it has no disk. */
+  look(imageId: string, token: string): Promise<ImageWithDisk>;
+  /** The same with the volume of its disk; `busy` while that is being made. */
   find(imageId: string, token: string): Promise<BootableImage>;
+  /** The sealed volume that holds its bytes as a guest sees them; undefined while it is being made. `conflict` when there will be none. */
+  volumeOf(imageId: string): Promise<string | undefined>;
   /** A queued image of the token's project, of format raw. Returns its id. */
   create(image: NewVolumeImage, token: string): Promise<string>;
   /** Gives a queued image the content of a snapshot, by reference; may be repeated. */
@@ -71,31 +79,48 @@ export function imagesForVolumes(core: ImageCore, authenticate: Authenticate): I
     if (caller === undefined) throw imageFailure('unauthorized');
     return caller;
   };
+  const visible = async (imageId: string, token: string): Promise<ImageRecord> => {
+    const caller = await callerOf(token, 'GET', `/v2/images/${imageId}`);
+    const { projectId } = caller;
+    const image = await findImage(core, imageId, { projectId });
+    const target = image && {
+      project_id: image.owner,
+      owner: image.owner,
+      visibility: image.visibility,
+      member_id: image.isMember ? projectId : undefined,
+    };
+    if (image === undefined || !policy.allows('get_image', caller.credentials, target ?? {}))
+      throw imageMissing(imageId);
+    return image;
+  };
   return {
+    look: async (imageId, token) => await withDisk(core, await visible(imageId, token)),
     find: async (imageId, token) => {
-      const caller = await callerOf(token, 'GET', `/v2/images/${imageId}`);
-      const { projectId } = caller;
-      const image = await findImage(core, imageId, { projectId });
-      const target = image && {
-        project_id: image.owner,
-        owner: image.owner,
-        visibility: image.visibility,
-        member_id: image.isMember ? projectId : undefined,
-      };
-      if (image === undefined || !policy.allows('get_image', caller.credentials, target ?? {}))
-        throw imageMissing(imageId);
-      return await bootable(core, image);
+      const image = await visible(imageId, token);
+      const { volume_id: volumeId } = await contentOf(core, image);
+      if (volumeId !== null) return { ...(await withDisk(core, image)), volumeId };
+      throw new Failure(
+        'busy',
+        'image-volume-being-made',
+        `The disk of image ${imageId} is being made`,
+      );
     },
     create: async (wanted, token) => {
       const { projectId } = await callerOf(token, 'POST', '/v2/images');
       return await createQueued(core, wanted, projectId);
+    },
+    volumeOf: async (imageId) => {
+      const image = await findImage(core, imageId, { projectId: undefined });
+      if (image === undefined) throw imageMissing(imageId);
+      return (await contentOf(core, image)).volume_id ?? undefined;
     },
     fill: (imageId, source) => fill(core, imageId, source),
     abandon: (imageId) => abandonImage(core, imageId),
   };
 }
 
-async function bootable(core: ImageCore, image: ImageRecord): Promise<BootableImage> {
+/** The content of an active image, whose volume is made or wanted from now on. */
+async function contentOf(core: ImageCore, image: ImageRecord): Promise<ContentRow> {
   if (image.status !== 'active' || image.content_id === null)
     throw refused('image-not-active', `Image ${image.id} is ${image.status}, not active`);
   const content = await core.db
@@ -108,18 +133,15 @@ async function bootable(core: ImageCore, image: ImageRecord): Promise<BootableIm
       'image-without-disk',
       `No disk could be made of image ${image.id}: ${content.volume_reason}`,
     );
-  if (content.volume_state !== 'made' || content.volume_id === null) {
-    await core.change((tx) => wantVolume(core, tx, content));
-    throw new Failure(
-      'busy',
-      'image-volume-being-made',
-      `The disk of image ${image.id} is being made`,
-    );
-  }
+  if (content.volume_state === 'none') await core.change((tx) => wantVolume(core, tx, content));
+  return content;
+}
+
+async function withDisk(core: ImageCore, image: ImageRecord): Promise<ImageWithDisk> {
+  const content = await contentOf(core, image);
   return {
     id: image.id,
     name: image.name ?? '',
-    volumeId: content.volume_id,
     virtualBytes: content.virtual_size ?? content.size ?? 0,
     minDiskGib: image.min_disk,
     minRamMib: image.min_ram,

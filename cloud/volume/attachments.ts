@@ -21,6 +21,8 @@ export interface Connector {
 export interface Reservation {
   readonly serverId: string | null;
   readonly mode: 'rw' | 'ro';
+  /** `attaching` for who goes step by step and connects next. */
+  readonly stage?: 'reserved' | 'attaching';
 }
 
 /** Inside a transaction: the volume is free, or may be shared, and nobody is taking it just now. */
@@ -52,7 +54,7 @@ export async function reserve(
     host: null,
     mountpoint: null,
     mode: volume.readonly === 1 ? 'ro' : wanted.mode,
-    stage: 'reserved',
+    stage: wanted.stage ?? 'reserved',
     connector_json: '{}',
     connected: 0,
     created_at_us: core.clock.nowUs(),

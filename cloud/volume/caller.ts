@@ -75,6 +75,8 @@ function withVersion(request: ApiRequest<VolumeCaller, unknown>): Request {
 export const unscoped = route;
 
 function checkProject(request: Request): void {
+  // `/volumes/` is a volume whose id was left out, never the list.
+  if (request.url.split('?', 1)[0]?.endsWith('/') === true) throw volumeFailure('route-missing');
   const named = request.params.project_id;
   if (named === undefined || named === callerOf(request).projectId) return;
   throw volumeFailure('url-malformed');

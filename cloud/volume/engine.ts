@@ -130,8 +130,6 @@ export interface VolumeEngine {
 export interface ImageSource {
   readonly id: string;
   readonly name: string;
-  /** The sealed volume that holds its bytes. */
-  readonly volumeId: string;
   readonly virtualBytes: number;
   readonly minDiskGib: number;
   readonly minRamMib: number;
@@ -155,6 +153,8 @@ export interface NewImage {
 export interface VolumeImages {
   /** Fails `missing` when the caller may not see it, `conflict` when it is not active. */
   find(imageId: string, token: string): Promise<ImageSource>;
+  /** The sealed volume that holds its bytes; undefined while it is being made. */
+  volumeOf(imageId: string): Promise<string | undefined>;
   /** Registers a queued image; its bytes come by `fill`. Returns its id. */
   create(image: NewImage, token: string): Promise<string>;
   /** The content of the image is that of the volume's snapshot, by reference. */

@@ -24,10 +24,11 @@ export const volumeFailures = {
     status: 404,
     say: () => 'The resource could not be found.',
   },
+  // Upstream's router knows no other methods of a path: to it such a request leads nowhere.
   'method-not-allowed': {
-    kind: 'invalid',
-    status: 405,
-    say: () => 'The method specified is not allowed for this resource.',
+    kind: 'missing',
+    status: 404,
+    say: () => 'The resource could not be found.',
   },
   'url-malformed': { kind: 'invalid', status: 400, say: () => 'Malformed request url' },
   'not-found': {

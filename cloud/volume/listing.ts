@@ -75,7 +75,7 @@ export async function readPage<T extends TableName, R extends VolumeTables[T] & 
       .where(sql<boolean>`${sql.ref(`${rules.table}.id`)} = ${marker}`)
       .executeTakeFirst();
     if (after === undefined)
-      throw volumeFailure('refused', { why: `marker [${marker.slice(0, 255)}] not found` });
+      throw volumeFailure('not-found', { what: 'Marker', id: marker.slice(0, 255) });
   }
   const rows: R[] = [];
   let skipped = 0;
@@ -96,7 +96,8 @@ export async function readPage<T extends TableName, R extends VolumeTables[T] & 
   const last = page.at(-1);
   return {
     rows: page,
-    next: rows.length > limit && last !== undefined ? nextOf(query, last.id) : undefined,
+    // As upstream: a full page has a next one, if only to find it empty.
+    next: last !== undefined && page.length === limit ? nextOf(query, last.id) : undefined,
     count: counted ? count : undefined,
   };
 }

@@ -38,3 +38,26 @@ export function engineQos(qos: QosRow | undefined): EngineQos {
   }
   return limits;
 }
+
+/** What the back end says of itself; extra specs without a scope, or of scope `capabilities`, are held against it. */
+export const capabilities: Readonly<Record<string, string>> = {
+  volume_backend_name: 'pileus',
+  vendor_name: 'Pileus',
+  storage_protocol: 'nbd',
+  thin_provisioning_support: 'True',
+  thick_provisioning_support: 'False',
+  multiattach: 'True',
+  online_extend_support: 'True',
+  QoS_support: 'True',
+};
+
+/** The first extra spec that the back end does not meet. */
+export function unfitSpec(specsJson: string): string | undefined {
+  for (const [name, wanted] of Object.entries(parseMap(specsJson))) {
+    const key = name.startsWith('capabilities:') ? name.slice('capabilities:'.length) : name;
+    if (key.includes(':') || !Object.hasOwn(capabilities, key)) continue;
+    const word = wanted.replace(/^(<is>|s==|==|=)\s*/i, '').trim();
+    if (word.toLowerCase() !== capabilities[key]?.toLowerCase()) return name;
+  }
+  return undefined;
+}

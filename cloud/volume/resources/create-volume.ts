@@ -186,7 +186,7 @@ async function fromImage(core: VolumeCore, request: Request, ref: string): Promi
   const id = ref.split('/').at(-1) ?? ref;
   const image = await findImage(core, request, id);
   return {
-    input: { kind: 'image', imageId: id, volumeId: image.volumeId },
+    input: { kind: 'image', imageId: id },
     kind: 'volume.download',
     gib: Math.max(Math.ceil(image.virtualBytes / 2 ** 30), image.minDiskGib),
     image,

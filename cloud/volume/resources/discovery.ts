@@ -73,6 +73,7 @@ const extensions: readonly (readonly [alias: string, name: string])[] = [
   ['encryption', 'VolumeTypeEncryption'],
   ['os-availability-zone', 'AvailabilityZones'],
   ['os-extended-snapshot-attributes', 'ExtendedSnapshotAttributes'],
+  ['os-hosts', 'Hosts'],
   ['os-quota-class-sets', 'QuotaClasses'],
   ['os-quota-sets', 'Quotas'],
   ['os-services', 'Services'],

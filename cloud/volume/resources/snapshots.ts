@@ -27,7 +27,7 @@ const described = {
 const createBody = Type.Object(
   {
     snapshot: Type.Object({
-      volume_id: fields.uuid,
+      volume_id: fields.nullable(fields.uuid),
       ...described,
       force: Type.Optional(fields.flagOrNull),
       metadata: fields.optional(fields.metadata),
@@ -46,9 +46,9 @@ export function snapshotRoutes(core: VolumeCore): Route<VolumeCaller>[] {
   const target = targetOf(db, 'volume_snapshot', 'snapshot_id');
   const theSnapshot = (request: Request, from: typeof db | Tx = db) =>
     visibleRow(from, request, 'volume_snapshot', parameter(request, 'snapshot_id'));
-  const detail = (request: Request, row: SnapshotRow, status = 200): ApiReply => ({
+  const reply = (request: Request, row: SnapshotRow, status = 200): ApiReply => ({
     status,
-    body: { snapshot: snapshotDetail(request, row) },
+    body: { snapshot: snapshotView(request, row) },
   });
   const list = (view: typeof snapshotDetail) => async (request: Request) =>
     pageReply(request, 'snapshots', await listSnapshots(core, request), (row) =>
@@ -75,7 +75,12 @@ export function snapshotRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       handle: async (request) => {
         const wanted = request.body.snapshot;
         const row = await core.change(async (transaction) => {
-          const volume = await visibleRow(transaction, request, 'volume', wanted.volume_id);
+          const volume = await visibleRow(
+            transaction,
+            request,
+            'volume',
+            wanted.volume_id ?? 'None',
+          );
           await refuseBusy(transaction, request, volume, wanted.force);
           return await beginSnapshot(core, transaction, request, volume, {
             ...namesOf(wanted),
@@ -83,7 +88,7 @@ export function snapshotRoutes(core: VolumeCore): Route<VolumeCaller>[] {
             group_snapshot_id: null,
           });
         });
-        return detail(request, row, 202);
+        return reply(request, row, 202);
       },
     }),
     ...scoped({
@@ -91,7 +96,9 @@ export function snapshotRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       path: '/snapshots/:snapshot_id',
       policy: 'volume:get_snapshot',
       target,
-      handle: async (request) => detail(request, await theSnapshot(request)),
+      handle: async (request) => ({
+        body: { snapshot: snapshotDetail(request, await theSnapshot(request)) },
+      }),
     }),
     ...scoped({
       method: 'PUT',
@@ -111,7 +118,7 @@ export function snapshotRoutes(core: VolumeCore): Route<VolumeCaller>[] {
           updated_at_us: core.clock.nowUs(),
         };
         await db.updateTable('volume_snapshot').set(after).where('id', '=', row.id).execute();
-        return detail(request, { ...row, ...after });
+        return reply(request, { ...row, ...after });
       },
     }),
     ...scoped({
@@ -267,9 +274,16 @@ function snapshotSummary(_request: Request, row: SnapshotRow): View {
 
 function snapshotDetail(request: Request, row: SnapshotRow): View {
   return {
-    ...snapshotSummary(request, row),
+    ...snapshotView(request, row),
     'os-extended-snapshot-attributes:progress': row.made === 1 ? '100%' : '0%',
     'os-extended-snapshot-attributes:project_id': row.project_id,
+  };
+}
+
+/** What creating and changing answer. */
+function snapshotView(request: Request, row: SnapshotRow): View {
+  return {
+    ...snapshotSummary(request, row),
     ...(request.version.minor >= 14 ? { group_snapshot_id: row.group_snapshot_id } : {}),
     ...(atLeast(request, 'snapshotUser') ? { user_id: row.user_id } : {}),
     ...(atLeast(request, 'consumesQuota') ? { consumes_quota: true } : {}),

@@ -199,7 +199,7 @@ export function typeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
             volumeFailure('refused-conflict', { why: `Volume Type ${after.name} already exists.` }),
           () => db.updateTable('volume_type').set(after).where('id', '=', before.id).execute(),
         );
-        const { qos_specs_id: _kept, ...view } = typeView(request, after);
+        const { qos_specs_id: _kept, [accessKey]: _also, ...view } = typeView(request, after);
         return { body: { volume_type: view } };
       },
     }),

@@ -49,6 +49,8 @@ export interface VolumeCloud {
   readonly engine: MemoryEngine;
   readonly operations: Operations;
   readonly images: Map<string, ImageSource>;
+  /** Image → the sealed volume of its disk. */
+  readonly imageVolumes: Map<string, string>;
   readonly filled: Map<string, { volume: string; snapshot: string }>;
   /** `token` as in `people`; the path is behind `/v3`. */
   call(
@@ -81,6 +83,7 @@ export async function startVolumeCloud(
   });
   const engine = memoryEngine();
   const images = new Map<string, ImageSource>();
+  const imageVolumes = new Map<string, string>();
   const filled = new Map<string, { volume: string; snapshot: string }>();
   const objects = new Map<string, Buffer>();
   const { service } = await createBlockStorage({
@@ -90,6 +93,7 @@ export async function startVolumeCloud(
     engine,
     images: {
       find: async (id) => found(images.get(id), id),
+      volumeOf: async (id) => found(imageVolumes.get(id), id),
       create: async (image) => newImage(image),
       fill: async (id, source) => {
         filled.set(id, source);
@@ -127,6 +131,7 @@ export async function startVolumeCloud(
     engine,
     operations,
     images,
+    imageVolumes,
     filled,
     call: async (token, method, path, body, version) => {
       const response = await fetch(`${server.url}/v3${path}`, {

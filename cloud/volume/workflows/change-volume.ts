@@ -194,7 +194,6 @@ function reimageWorkflow(core: VolumeCore): Workflow {
     name: 'volume.reimage',
     input: Type.Object({
       ...oneVolume,
-      imageVolumeId: Type.String(),
       imageId: Type.String(),
       imageMetadata: Type.Record(Type.String(), Type.String()),
     }),
@@ -213,14 +212,11 @@ function reimageWorkflow(core: VolumeCore): Workflow {
         name: 'fill',
         timeoutMs: minuteMs,
         retriesMax: 5,
-        run: async ({
-          input: { volumeId, imageId, imageVolumeId, imageMetadata },
-          signal,
-          progress,
-        }) => {
+        run: async ({ input: { volumeId, imageId, imageMetadata }, signal, progress }) => {
           const row = await theRow(core, volumeId);
-          const source = { kind: 'image', imageId, volumeId: imageVolumeId } as const;
-          await makeVolume(core, row, source, { signal, progress });
+          const source = { kind: 'image', imageId } as const;
+          const made = await makeVolume(core, row, source, { signal, progress });
+          if (!made) return { againAfterMs: 500 };
           return {
             commit: async (transaction) => {
               await roomOf<VolumeTables>(transaction)

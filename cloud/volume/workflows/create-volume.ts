@@ -7,7 +7,7 @@ import type { VolumeCore } from '../core.ts';
 import type { EngineQos } from '../engine.ts';
 import { finish } from '../operations.ts';
 import { findRow, setWorked } from '../rows.ts';
-import { engineQos } from '../specs.ts';
+import { engineQos, unfitSpec } from '../specs.ts';
 import type { VolumeRow, VolumeTables } from '../tables.ts';
 import { recordOf } from './backup-records.ts';
 import { missingIsDone } from './missing.ts';
@@ -20,7 +20,7 @@ const source = Type.Union([
     volumeId: Type.String(),
     snapshotId: Type.String(),
   }),
-  Type.Object({ kind: Type.Literal('image'), imageId: Type.String(), volumeId: Type.String() }),
+  Type.Object({ kind: Type.Literal('image'), imageId: Type.String() }),
   Type.Object({ kind: Type.Literal('backup'), backupId: Type.String() }),
 ]);
 const input = Type.Object({ volumeId: Type.String(), source });
@@ -28,6 +28,9 @@ export type CreateInput = Static<typeof input>;
 
 // A restore ships a whole disk; everything else takes constant time.
 export const shipTimeoutMs = 24 * 3_600_000;
+
+/** How often to look whether an image's disk is there. */
+const imageWaitMs = 500;
 
 type Report = (done: number, total: number, unit?: string) => void;
 
@@ -42,7 +45,9 @@ export function createVolumeWorkflow(core: VolumeCore): Workflow {
         retriesMax: 5,
         run: async ({ input: wanted, operation, progress, signal }) => {
           const row = await theRow(core, wanted.volumeId);
-          await makeVolume(core, row, wanted.source, { signal, progress });
+          await refuseUnfit(core, row.type_id);
+          const made = await makeVolume(core, row, wanted.source, { signal, progress });
+          if (!made) return { againAfterMs: imageWaitMs };
           return {
             commit: (transaction) =>
               setWorked(
@@ -65,13 +70,13 @@ export function createVolumeWorkflow(core: VolumeCore): Workflow {
   });
 }
 
-/** The engine's volume behind a row; made or adopted. */
+/** The engine's volume behind a row; made or adopted. False while the disk of its image is still being made. */
 export async function makeVolume(
   core: VolumeCore,
   row: VolumeRow,
   from: CreateInput['source'],
   step: { readonly signal: AbortSignal; readonly progress: Report },
-): Promise<void> {
+): Promise<boolean> {
   const qos = await qosOf(core, row.type_id);
   const common = {
     id: row.id,
@@ -80,8 +85,10 @@ export async function makeVolume(
     sizeBytes: row.size_gib * 2 ** 30,
   };
   if (from.kind !== 'backup') {
-    await core.engine.create({ ...common, ...engineSource(from), qos });
-    return;
+    const source = await engineSource(core, from);
+    if (source === undefined) return false;
+    await core.engine.create({ ...common, ...source, qos });
+    return true;
   }
   await core.engine.restore({
     ...common,
@@ -90,6 +97,7 @@ export async function makeVolume(
     onProgress: ({ doneBytes, totalBytes }) => step.progress(doneBytes, totalBytes, 'bytes'),
   });
   await core.engine.change(row.id, { qos });
+  return true;
 }
 
 export async function qosOf(core: VolumeCore, typeId: string): Promise<EngineQos> {
@@ -102,11 +110,30 @@ export async function qosOf(core: VolumeCore, typeId: string): Promise<EngineQos
   return engineQos(row);
 }
 
-function engineSource(from: CreateInput['source']) {
+async function engineSource(core: VolumeCore, from: CreateInput['source']) {
   if (from.kind === 'snapshot')
     return { from: { volume: from.volumeId, snapshot: from.snapshotId } };
-  if (from.kind === 'volume' || from.kind === 'image') return { from: { volume: from.volumeId } };
-  return {};
+  if (from.kind === 'volume') return { from: { volume: from.volumeId } };
+  if (from.kind !== 'image') return {};
+  const volume = await core.images.volumeOf(from.imageId);
+  return volume === undefined ? undefined : { from: { volume } };
+}
+
+/** The one back end there is must have what the type asks for (upstream's capabilities filter). */
+async function refuseUnfit(core: VolumeCore, typeId: string): Promise<void> {
+  const type = await core.db
+    .selectFrom('volume_type')
+    .select('specs_json')
+    .where('id', '=', typeId)
+    .executeTakeFirstOrThrow();
+  const unfit = unfitSpec(type.specs_json);
+  if (unfit === undefined) return;
+  throw new Failure(
+    'conflict',
+    'no-valid-backend',
+    'schedule allocate volume:Could not find any available weighted backend.',
+    { facts: { spec: unfit } },
+  );
 }
 
 export async function theRow(core: VolumeCore, volumeId: string): Promise<VolumeRow> {

@@ -22,7 +22,7 @@ export function attachActions(core: VolumeCore): readonly Action[] {
       .execute();
   const take = (volume: VolumeRow) =>
     core.change((transaction) =>
-      reserve(core, transaction, volume, { serverId: null, mode: 'rw' }),
+      reserve(core, transaction, volume, { serverId: null, mode: 'rw', stage: 'attaching' }),
     );
   const move = async (volume: VolumeRow, from: readonly string[], to: string) => {
     const rows = (await own(volume)).filter((row) => from.includes(row.stage));

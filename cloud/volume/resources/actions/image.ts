@@ -203,7 +203,6 @@ async function beginReimage(
       input: {
         volumeId,
         imageId,
-        imageVolumeId: image.volumeId,
         imageMetadata: imageMetadata(image),
       },
       projectId: volume.project_id,
