@@ -20,6 +20,7 @@ export type {
   BackupStore,
   RestoreRequest,
 } from './volumes/backup-types.ts';
+export { deleteBackup } from './volumes/delete-backup.ts';
 export { type ImageFile, type ImageFormat, inspectImage } from './volumes/image-file.ts';
 export type { ImageMap } from './volumes/image-map.ts';
 export type { IndexEntry, IndexPage } from './volumes/index-rows.ts';

@@ -1,4 +1,5 @@
 /** The volume service over the block gateway; backups are objects of the project they belong to. */
+import { deleteBackup } from '#block-gateway';
 import type { RequestLine } from '#cloud/api';
 import { credentialsOf, type Identity } from '#cloud/identity';
 import {
@@ -9,7 +10,7 @@ import {
   type VolumeEngine,
   type VolumeImages,
 } from '#cloud/volume';
-import { Failure, isFailure, systemClock } from '#common';
+import { isFailure, systemClock } from '#common';
 import { accountOf, type Container, type ObjectService } from '#proxy';
 import type { CloudStatus } from '../cloud-types.ts';
 import type { RoleContext } from './context.ts';
@@ -36,6 +37,7 @@ export async function openBlockStorage(
     ...{ state, operations, quotas },
     engine: engineOf(gateway.volumes),
     images: parts.images,
+    keys: gateway.keys,
     backups: backupStores(parts.objects),
     projects: { exists: (id) => identity.hasProject(id) },
     settings: context.settings.volume,
@@ -49,21 +51,9 @@ export async function openBlockStorage(
   });
 }
 
-/** What the gateway's volumes cannot do yet is refused as such. */
+/** The gateway's volumes, and the removal of what they have shipped. */
 function engineOf(volumes: Gateway['volumes']): VolumeEngine {
-  const absent = { backup: notYet, restore: notYet, deleteBackup: notYet };
-  return new Proxy(volumes, {
-    get: (target, name) => Reflect.get(absent, name) ?? bound(target, Reflect.get(target, name)),
-  }) as Gateway['volumes'] & typeof absent;
-}
-
-const bound = (target: object, member: unknown): unknown =>
-  typeof member === 'function' ? member.bind(target) : member;
-
-async function notYet(): Promise<never> {
-  throw new Failure('invalid', 'not-implemented', 'Not implemented', {
-    facts: { what: 'This use of volumes' },
-  });
+  return Object.assign(Object.create(volumes) as Gateway['volumes'], { deleteBackup });
 }
 
 async function callerOf(identity: Identity, token: string, line: RequestLine) {

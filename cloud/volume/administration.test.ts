@@ -126,6 +126,35 @@ describe('types', () => {
   });
 });
 
+describe('encryption', () => {
+  it('gives each volume of the type a key, and their copies keys of their own', async () => {
+    const { volume_type: type } = await ok(200, 'admin', 'POST', '/types', {
+      volume_type: { name: 'secret' },
+    });
+    const wanted = { provider: 'luks', cipher: 'aes-xts-plain64', key_size: 256 };
+    const { encryption } = await ok(200, 'admin', 'POST', `/types/${type.id}/encryption`, {
+      encryption: wanted,
+    });
+    expect(encryption).toMatchObject({
+      ...wanted,
+      volume_type_id: type.id,
+      control_location: 'front-end',
+    });
+    const volume = await makeVolume({ volume_type: 'secret' });
+    expect(await showVolume(volume.id)).toMatchObject({
+      encrypted: true,
+      encryption_key_id: volume.id,
+    });
+    const copy = await makeVolume({ source_volid: volume.id });
+    expect([...cloud.keys].sort()).toEqual([volume.id, copy.id].sort());
+    await ok(400, 'admin', 'DELETE', `/types/${type.id}/encryption/${encryption.encryption_id}`);
+    for (const { id } of [copy, volume]) await ok(202, 'member', 'DELETE', `/volumes/${id}`);
+    await cloud.settled();
+    await ok(202, 'admin', 'DELETE', `/types/${type.id}/encryption/${encryption.encryption_id}`);
+    expect(await ok(200, 'admin', 'GET', `/types/${type.id}/encryption`)).toEqual({});
+  });
+});
+
 describe('quotas', () => {
   it('are exact, whoever asks at once', async () => {
     await ok(200, 'admin', 'PUT', `/os-quota-sets/${projects.two}`, {

@@ -4,7 +4,7 @@ import type { Operations } from '#cloud/operations';
 import { type Quotas, unlimited } from '#cloud/quotas';
 import { roomOf, type State } from '#cloud/state';
 import { type Clock, type Logger, type Random, randomUuid } from '#common';
-import type { BackupStores, Projects, VolumeEngine, VolumeImages } from './engine.ts';
+import type { BackupStores, Projects, VolumeEngine, VolumeImages, VolumeKeys } from './engine.ts';
 import { quotaDeclarations, resourceOf } from './quotas.ts';
 import type { VolumeSettings } from './settings.ts';
 import type { VolumeTables } from './tables.ts';
@@ -18,6 +18,7 @@ export interface VolumeCoreOptions {
   readonly quotas: Quotas;
   readonly engine: VolumeEngine;
   readonly images: VolumeImages;
+  readonly keys: VolumeKeys;
   readonly backups: BackupStores;
   readonly projects: Projects;
   readonly settings: VolumeSettings;
@@ -38,6 +39,7 @@ export class VolumeCore {
   readonly quotas: Quotas;
   readonly engine: VolumeEngine;
   readonly images: VolumeImages;
+  readonly keys: VolumeKeys;
   readonly backups: BackupStores;
   readonly projects: Projects;
   readonly settings: VolumeSettings;
@@ -59,6 +61,7 @@ export class VolumeCore {
     this.quotas.add(quotaDeclarations(options.settings));
     for (const { resource } of this.quotas.declared()) this.declared.add(resource);
     this.images = options.images;
+    this.keys = options.keys;
     this.backups = options.backups;
     this.projects = options.projects;
     this.settings = options.settings;

@@ -166,6 +166,12 @@ export interface VolumeImages {
   abandon(imageId: string): Promise<void>;
 }
 
+/** The key store of encrypted volumes. */
+export interface VolumeKeys {
+  /** Makes a key of this name when there is none. */
+  ensure(keyId: string): void;
+}
+
 /** Where backups of a project go: a container of the object store, as that project. */
 export interface BackupStores {
   open(project: string, container: string): EngineBackupStore;

@@ -27,6 +27,7 @@ export type VolumeRow = Worked & {
   readonly zone: string;
   readonly bootable: number;
   readonly multiattach: number;
+  /** 1: read-only; 2: somebody said that it is not; 0: nobody said anything. */
   readonly readonly: number;
   readonly metadata_json: string;
   readonly image_metadata_json: string;

@@ -9,6 +9,7 @@ let token: string | undefined;
 interface Answer {
   readonly volumes: readonly { readonly status: string }[];
   readonly images: readonly { readonly status: string }[];
+  readonly backups: readonly { readonly status: string }[];
 }
 beforeAll(async () => {
   cloud = await TestCloud.start('openstack-volume');
@@ -161,6 +162,43 @@ describe('openstack volume', () => {
       'image list --private -f value -c Name',
     ]);
     expect(left).toBe('');
+  });
+
+  it('encrypted volumes and backups', async () => {
+    const flags = '--encryption-provider luks --encryption-control-location front-end';
+    await values([
+      `volume type create ${flags} --encryption-cipher aes-xts-plain64 secret`,
+      'volume create --size 1 --type secret sealed',
+    ]);
+    await until(
+      '/volume/v3/volumes/detail?name=sealed',
+      ({ volumes }) => volumes[0]?.status === 'available',
+    );
+    expect((await values(['volume show sealed -f value -c encrypted']))[0]).toBe('True');
+    await values(['volume backup create --name full sealed']);
+    await until(
+      '/volume/v3/backups/detail?name=full',
+      ({ backups }) => backups[0]?.status === 'available',
+    );
+    await values(['volume backup create --incremental --name more sealed']);
+    await until(
+      '/volume/v3/backups/detail?name=more',
+      ({ backups }) => backups[0]?.status === 'available',
+    );
+    await values(['volume backup restore more back']);
+    await until(
+      '/volume/v3/volumes/detail?name=back',
+      ({ volumes }) => volumes[0]?.status === 'available',
+    );
+    const [incremental] = await values([
+      'volume backup show more -f value -c is_incremental',
+      'volume backup delete more',
+      'volume delete sealed back',
+    ]);
+    expect(incremental).toBe('True');
+    await until('/volume/v3/backups?name=more', ({ backups }) => backups.length === 0);
+    await values(['volume backup delete full']);
+    await until('/volume/v3/backups', ({ backups }) => backups.length === 0);
   });
 
   it('an attachment gives an NBD client the volume, and takes it away again', async () => {

@@ -99,9 +99,11 @@ async function beginCopy(
   copy: Copy,
 ): Promise<void> {
   const now = core.clock.nowUs();
+  const id = core.newId();
   const row: VolumeRow = {
     ...copy.volume,
-    id: core.newId(),
+    id,
+    encryption_key_id: copy.volume.encryption_key_id === null ? null : id,
     project_id: group.project_id,
     user_id: callerOf(request).userId,
     snapshot_id: null,

@@ -267,11 +267,11 @@ function rowOf(
   const zone = wanted.availability_zone ?? core.settings.zone;
   if (zone !== core.settings.zone && zone !== '')
     throw volumeFailure('invalid-input', { why: `Availability zone '${zone}' is invalid.` });
-  if (encryptionOf(type) !== undefined && source.row.encryption_key_id === undefined)
-    throw volumeFailure('not-implemented', { what: 'Encryption of volumes' });
+  const encrypted = encryptionOf(type) !== undefined || Boolean(source.row.encryption_key_id);
+  const id = core.newId();
   const now = core.clock.nowUs();
   return {
-    id: core.newId(),
+    id,
     project_id: projectOf(request),
     user_id: callerOf(request).userId,
     name: fields.trimmed(wanted.name ?? wanted.display_name),
@@ -287,7 +287,6 @@ function rowOf(
     snapshot_id: null,
     source_volid: null,
     group_id: null,
-    encryption_key_id: null,
     created_at_us: now,
     updated_at_us: now,
     made: 0,
@@ -295,6 +294,7 @@ function rowOf(
     operation_kind: null,
     failure: null,
     ...source.row,
+    encryption_key_id: encrypted ? id : null,
   };
 }
 

@@ -238,6 +238,7 @@ async function listSnapshots(core: VolumeCore, request: Request): Promise<Page<S
       sortKeys: {
         id: 'id',
         name: 'name',
+        display_name: 'name',
         created_at: 'created_at_us',
         size: 'size_gib',
         volume_size: 'size_gib',

@@ -33,9 +33,9 @@ const updateBody = Type.Object(
 );
 type Encryption = Static<typeof updateBody>['encryption'] & { encryption_id?: string };
 
-/** The one cipher and key size that volumes are encrypted with; asking for another would be a promise nobody keeps. */
+/** The one cipher of encrypted volumes, with two keys of 256 bits: who asks for shorter ones gets no less. */
 const cipher = 'aes-xts-plain64';
-const keySize = 256;
+const sizesOfKeys = [128, 256, 512];
 
 export function typeEncryptionRoutes(core: VolumeCore): Route<VolumeCaller>[] {
   const { db } = core;
@@ -80,8 +80,13 @@ export function typeEncryptionRoutes(core: VolumeCore): Route<VolumeCaller>[] {
             why: `Volume type encryption for type ${row.id} already exists.`,
           });
         const wanted = checked(request.body.encryption);
-        await save(row, { control_location: 'front-end', ...wanted, encryption_id: core.newId() });
-        return { body: { encryption: wanted } };
+        const encryption = {
+          control_location: 'front-end' as const,
+          ...wanted,
+          encryption_id: core.newId(),
+        };
+        await save(row, encryption);
+        return { body: { encryption: { ...encryption, volume_type_id: row.id } } };
       },
     }),
     ...scoped({
@@ -142,9 +147,9 @@ function checked(encryption: Encryption): Encryption {
       : Number(encryption.key_size);
   if (typeof encryption.cipher === 'string' && encryption.cipher !== cipher)
     throw volumeFailure('invalid-input', { why: `the cipher of encrypted volumes is ${cipher}` });
-  if (size !== undefined && size !== keySize)
+  if (size !== undefined && !sizesOfKeys.includes(size))
     throw volumeFailure('invalid-input', {
-      why: `the key size of encrypted volumes is ${keySize}`,
+      why: `the key size is one of ${sizesOfKeys.join(', ')}`,
     });
   return { ...encryption, ...(size === undefined ? {} : { key_size: size }) };
 }

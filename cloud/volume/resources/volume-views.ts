@@ -31,8 +31,11 @@ export function volumeView(request: Request, facts: VolumeFacts): View {
     volume_type: type?.name ?? null,
     snapshot_id: row.snapshot_id,
     source_volid: row.source_volid,
-    // A volume that was made read-only says so where clients look for it.
-    metadata: row.readonly === 1 ? { ...metadata, readonly: 'True' } : metadata,
+    // What was said of writing stands where clients look for it.
+    metadata:
+      row.readonly === 0
+        ? metadata
+        : { ...metadata, readonly: row.readonly === 1 ? 'True' : 'False' },
     links: linksOf(request, 'volumes', row.id),
     user_id: row.user_id,
     bootable: String(row.bootable === 1),

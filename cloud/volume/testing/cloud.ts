@@ -51,6 +51,8 @@ export interface VolumeCloud {
   readonly images: Map<string, ImageSource>;
   /** Image → the sealed volume of its disk. */
   readonly imageVolumes: Map<string, string>;
+  /** Names of keys that volumes were encrypted with. */
+  readonly keys: Set<string>;
   readonly filled: Map<string, { volume: string; snapshot: string }>;
   /** `token` as in `people`; the path is behind `/v3`. */
   call(
@@ -84,6 +86,7 @@ export async function startVolumeCloud(
   const engine = memoryEngine();
   const images = new Map<string, ImageSource>();
   const imageVolumes = new Map<string, string>();
+  const keys = new Set<string>();
   const filled = new Map<string, { volume: string; snapshot: string }>();
   const objects = new Map<string, Buffer>();
   const { service } = await createBlockStorage({
@@ -100,6 +103,7 @@ export async function startVolumeCloud(
       },
       abandon: async () => {},
     },
+    keys: { ensure: (keyId) => void keys.add(keyId) },
     backups: {
       open: (project, container) => ({
         put: async (name, chunks) => {
@@ -133,6 +137,7 @@ export async function startVolumeCloud(
     images,
     imageVolumes,
     filled,
+    keys,
     call: async (token, method, path, body, version) => {
       const response = await fetch(`${server.url}/v3${path}`, {
         method,

@@ -83,6 +83,7 @@ export async function makeVolume(
     name: row.name ?? row.id,
     project: row.project_id,
     sizeBytes: row.size_gib * 2 ** 30,
+    ...encryptionOf(core, row),
   };
   if (from.kind !== 'backup') {
     const source = await engineSource(core, from);
@@ -98,6 +99,14 @@ export async function makeVolume(
   });
   await core.engine.change(row.id, { qos });
   return true;
+}
+
+/** A key of its own for each encrypted volume, whatever it is made of. */
+function encryptionOf(core: VolumeCore, row: VolumeRow) {
+  const { encryption_key_id: keyId } = row;
+  if (keyId === null) return {};
+  core.keys.ensure(keyId);
+  return { encryption: { keyId, cipher: 'aes-256-xts' } as const };
 }
 
 export async function qosOf(core: VolumeCore, typeId: string): Promise<EngineQos> {

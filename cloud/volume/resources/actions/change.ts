@@ -67,7 +67,7 @@ export function changeActions(core: VolumeCore): readonly Action[] {
           throw volumeFailure('invalid-volume', {
             why: `Volume ${volume.id} status must be available to update readonly flag, but current status is: ${status}.`,
           });
-        await set(volume, { readonly: flagOf(readonly, 'readonly') ? 1 : 0 });
+        await set(volume, { readonly: flagOf(readonly, 'readonly') ? 1 : 2 });
         return accepted;
       },
     }),
