@@ -6,7 +6,7 @@ import type { AccessKey, Authenticator, Identity } from '../../authenticator.ts'
 import type { Records } from '../../objects/index.ts';
 import { ownerId } from '../owner-id.ts';
 import { S3Failure } from '../s3-failure.ts';
-import type { AccountKeys } from '../sigv4/authenticate.ts';
+import type { AccountKeys } from '../sigv4/find-key.ts';
 import { managedPolicy } from './managed-policies.ts';
 import { Sealer } from './sealing.ts';
 import { IamStore, type Role, type User } from './store.ts';

@@ -3,8 +3,9 @@ import { createHmac } from 'node:crypto';
 import { equalSignatures } from '../body/chunk-signature.ts';
 import type { Caller, SignatureFacts } from '../context.ts';
 import { S3Failure } from '../s3-failure.ts';
-import { type AuthenticateOptions, findKey } from './authenticate.ts';
+import type { AuthenticateOptions } from './authenticate.ts';
 import { parseCredential } from './credential.ts';
+import { findKey } from './find-key.ts';
 import { parseAmzDate } from './request-time.ts';
 import { sign } from './signing-key.ts';
 

@@ -8,23 +8,22 @@
  */
 import { hash } from 'node:crypto';
 import type { Clock } from '#common';
-import { type AccessKey, type Authenticator, accountOf } from '../../authenticator.ts';
-import { virtualBucket } from '../address.ts';
 import { equalSignatures } from '../body/chunk-signature.ts';
 import { type PayloadPlan, planPayload } from '../body/payload.ts';
 import type { Caller, SignatureFacts } from '../context.ts';
 import { withHoistedHeaders } from '../hoisted-headers.ts';
 import type { RequestHead } from '../request-head.ts';
 import { S3Failure } from '../s3-failure.ts';
-import { parseV2Claim, signV2, stringToSignV2 } from '../sigv2/signature-v2.ts';
+import { authenticateV2, authenticateV2Header } from '../sigv2/authenticate-v2.ts';
 import { canonicalRequest } from './canonical-request.ts';
+import { anonymousPayload, checkSkew, factsOf } from './claims.ts';
 import type { PresignedClaim, SignatureClaim } from './credential.ts';
 import { type CredentialScope, parseAuthorization, parsePresigned } from './credential.ts';
+import { findKey, type KeySources } from './find-key.ts';
 import { amzDateOf, isoTime, parseAmzDate, parseHttpDate } from './request-time.ts';
 import { type SigningKeys, sign } from './signing-key.ts';
 
-export interface AuthenticateOptions {
-  readonly authenticator: Pick<Authenticator, 's3Secret'>;
+export interface AuthenticateOptions extends KeySources {
   readonly clock: Clock;
   readonly keys: SigningKeys;
   readonly clockSkewMaxS: number;
@@ -32,15 +31,6 @@ export interface AuthenticateOptions {
   readonly region: string;
   /** See `addressOf`. */
   readonly baseDomains: readonly string[];
-  /** Keys and sessions of this API's own users, which the authenticator does not know. */
-  readonly accounts?: AccountKeys;
-}
-
-/** What IAM and STS gave out. */
-export interface AccountKeys {
-  findUserKey(accessKey: string): Promise<AccessKey | undefined>;
-  /** Fails `InvalidToken` or `ExpiredToken`. */
-  openSession(accessKey: string, token: string): Promise<AccessKey>;
 }
 
 export interface Authenticated {
@@ -76,10 +66,6 @@ export async function authenticate(
   return { caller: undefined, payload: anonymousPayload(head), head, signature: undefined };
 }
 
-function anonymousPayload(head: RequestHead): PayloadPlan {
-  return planPayload(head.headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD', undefined);
-}
-
 async function authenticateHeader(
   head: RequestHead,
   authorization: string,
@@ -107,14 +93,6 @@ async function authenticateHeader(
     head,
     signature: factsOf('AWS4-HMAC-SHA256', 'REST-HEADER', options.clock.nowUs() / 1000 - ms),
   };
-}
-
-function factsOf(
-  version: SignatureFacts['version'],
-  kind: SignatureFacts['kind'],
-  ageMs: number,
-): SignatureFacts {
-  return { version, kind, ageMs: Math.max(0, Math.floor(ageMs)) };
 }
 
 async function authenticatePresigned(
@@ -149,104 +127,6 @@ async function authenticatePresigned(
   };
 }
 
-/** A presigned request of version 2: nothing tells the region, and the body is unsigned. */
-async function authenticateV2(
-  head: RequestHead,
-  query: ReadonlyMap<string, string>,
-  options: AuthenticateOptions,
-): Promise<Authenticated> {
-  const claim = parseV2Claim(query);
-  if (claim === undefined) throw new S3Failure('AccessDenied');
-  const nowMs = options.clock.nowUs() / 1000;
-  if (nowMs > claim.expiresS * 1000)
-    throw new S3Failure('AccessDenied', {
-      message: 'Request has expired',
-      details: { Expires: isoTime(claim.expiresS * 1000), ServerTime: isoTime(nowMs) },
-    });
-  const hoisted = withHoistedHeaders(head, query);
-  const token = query.get('x-amz-security-token');
-  const headers = new Map(hoisted.headers);
-  if (token !== undefined) headers.set('x-amz-security-token', token);
-  const signed = { ...hoisted, headers };
-  const caller = await proveV2(signed, claim, { date: String(claim.expiresS), options });
-  const ageMs = Math.max(0, nowMs - claim.expiresS * 1000);
-  return {
-    caller,
-    payload: anonymousPayload(head),
-    head: signed,
-    signature: factsOf('AWS', 'REST-QUERY-STRING', ageMs),
-  };
-}
-
-/** `Authorization: AWS KEY:SIGNATURE`, of the tools that never learnt better. */
-async function authenticateV2Header(
-  head: RequestHead,
-  authorization: string,
-  options: AuthenticateOptions,
-): Promise<Authenticated> {
-  const [, accessKey = '', signature = ''] =
-    /^AWS ([^:]{1,128}):(\S{28})$/.exec(authorization) ?? [];
-  if (accessKey === '')
-    throw new S3Failure('InvalidArgument', {
-      message: 'AWS authorization header is invalid.  Expected AwsAccessKeyId:signature',
-      details: { ArgumentName: 'Authorization', ArgumentValue: authorization.slice(0, 200) },
-    });
-  const amzDate = head.headers.get('x-amz-date');
-  const date = head.headers.get('date') ?? '';
-  const text = amzDate ?? date;
-  const ms = parseHttpDate(text) ?? parseAmzDate(text);
-  if (ms === undefined)
-    throw new S3Failure('AccessDenied', {
-      message: 'AWS authentication requires a valid Date or x-amz-date header',
-    });
-  checkSkew(ms, options);
-  const line = amzDate === undefined ? date : '';
-  const caller = await proveV2(head, { accessKey, signature }, { date: line, options });
-  return {
-    caller,
-    payload: anonymousPayload(head),
-    head,
-    signature: factsOf('AWS', 'REST-HEADER', options.clock.nowUs() / 1000 - ms),
-  };
-}
-
-async function proveV2(
-  head: RequestHead,
-  { accessKey, signature }: { readonly accessKey: string; readonly signature: string },
-  { date, options }: { readonly date: string; readonly options: AuthenticateOptions },
-): Promise<Caller> {
-  const known = await findKey(accessKey, head.headers.get('x-amz-security-token'), options);
-  const bucket = virtualBucket(head.headers.get('host') ?? '', options.baseDomains);
-  const stringToSign = stringToSignV2(head, date, { virtualBucket: bucket });
-  if (!equalSignatures(signV2(known.secret, stringToSign), signature))
-    throw new S3Failure('SignatureDoesNotMatch', {
-      details: { AWSAccessKeyId: accessKey, StringToSign: stringToSign },
-    });
-  return known.caller;
-}
-
-/** The secret of an access key, and whose it is. */
-export async function findKey(
-  accessKey: string,
-  token: string | undefined,
-  options: AuthenticateOptions,
-): Promise<{ readonly secret: string; readonly caller: Caller }> {
-  const { accounts, authenticator } = options;
-  if (token !== undefined) {
-    if (accounts === undefined) throw new S3Failure('InvalidToken');
-    const session = await accounts.openSession(accessKey, token);
-    return { secret: session.secret, caller: callerOf(accessKey, session.identity) };
-  }
-  const known =
-    (await authenticator.s3Secret(accessKey)) ?? (await accounts?.findUserKey(accessKey));
-  if (known === undefined) throw unknownKey(accessKey);
-  return { secret: known.secret, caller: callerOf(accessKey, known.identity) };
-}
-
-function unknownKey(accessKey: string): S3Failure {
-  return new S3Failure('InvalidAccessKeyId', { details: { AWSAccessKeyId: accessKey } });
-}
-
 /** `x-amz-date`, or else `date`. */
 function headerTime(head: RequestHead): { readonly ms: number; readonly amzDate: string } {
   const amzDate = head.headers.get('x-amz-date');
@@ -260,18 +140,6 @@ function headerTime(head: RequestHead): { readonly ms: number; readonly amzDate:
   }
   throw new S3Failure('AccessDenied', {
     message: 'AWS authentication requires a valid Date or x-amz-date header',
-  });
-}
-
-function checkSkew(requestMs: number, options: AuthenticateOptions): void {
-  const nowMs = options.clock.nowUs() / 1000;
-  if (Math.abs(nowMs - requestMs) <= options.clockSkewMaxS * 1000) return;
-  throw new S3Failure('RequestTimeTooSkewed', {
-    details: {
-      RequestTime: isoTime(requestMs),
-      ServerTime: isoTime(nowMs),
-      MaxAllowedSkewMilliseconds: String(options.clockSkewMaxS * 1000),
-    },
   });
 }
 
@@ -359,10 +227,4 @@ async function prove(head: RequestHead, about: ToProve, options: AuthenticateOpt
       },
     });
   return { caller: known.caller, key, scope };
-}
-
-function callerOf(accessKey: string, identity: Caller['identity']): Caller {
-  if (identity.projectId === undefined)
-    throw new S3Failure('AccessDenied', { message: 'The access key belongs to no project.' });
-  return { accessKey, identity, account: accountOf(identity.projectId) };
 }

@@ -26,13 +26,6 @@ type Outcome = { readonly done: DeleteOutcome } | { readonly thrown: unknown };
 
 export const deleteObjects: Operation = async (request, services) => {
   const container = await findBucket(request.bucket, request, services);
-  const { headers } = request.head;
-  if (
-    !['content-md5', 'x-amz-trailer', 'x-amz-sdk-checksum-algorithm'].some((name) =>
-      headers.has(name),
-    )
-  )
-    for (const name of headers.keys()) if (name.startsWith('x-amz-checksum-')) break;
   const document = await readDocument(request, services.settings.documentBytesMax);
   if (document.length === 0) throw new S3Failure('MissingRequestBodyError');
   const root = parseXml(document, { roots: ['Delete'], tagsMax });
@@ -40,7 +33,7 @@ export const deleteObjects: Operation = async (request, services) => {
   const nodes = root.children('Object');
   if (nodes.length === 0 || nodes.length > keysMax) throw new S3Failure('MalformedXML');
   const victims = nodes.map(parseVictim);
-  // Nothing may be deleted, nothing is looked at: one answer for the whole request, as for a bucket of somebody else.
+  // Whom nothing is allowed is told so once, rather than for each key.
   const mayAny = victims.some((victim) => mayDelete(request, container, victim));
   if (!mayAny && request.caller === undefined) throw new S3Failure('AccessDenied');
   const outcomes = await deleteAll(request, services, { container, victims });
