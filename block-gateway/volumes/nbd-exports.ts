@@ -48,14 +48,15 @@ export function volumeExports(
 class VolumeExports implements NbdExports {
   private readonly volumes: VolumesOfGateway;
   private readonly options: VolumeExportsOptions;
-  /** The connections of each attachment. */
-  private readonly cuts = new Map<string, Set<() => void>>();
+  /** The connections of each volume, and by which attachment they came. */
+  private readonly cuts = new Map<string, Map<() => void, string | undefined>>();
 
   constructor(volumes: VolumesOfGateway, options: VolumeExportsOptions) {
     this.volumes = volumes;
     this.options = options;
     volumes.onDetach((volume, attachment) => {
-      for (const cut of this.cuts.get(`${volume}/${attachment}`) ?? []) cut();
+      for (const [cut, by] of this.cuts.get(volume) ?? [])
+        if (attachment === undefined || attachment === by) cut();
     });
   }
 
@@ -170,13 +171,12 @@ class VolumeExports implements NbdExports {
   }
 
   private remember(granted: Granted, cut: () => void): () => void {
-    if (granted.attachment === undefined) return () => undefined;
-    const key = `${granted.volume}/${granted.attachment}`;
-    const known = this.cuts.get(key) ?? new Set();
-    this.cuts.set(key, known.add(cut));
+    const { volume, attachment } = granted;
+    const known = this.cuts.get(volume) ?? new Map();
+    this.cuts.set(volume, known.set(cut, attachment));
     return () => {
       known.delete(cut);
-      if (known.size === 0 && this.cuts.get(key) === known) this.cuts.delete(key);
+      if (known.size === 0 && this.cuts.get(volume) === known) this.cuts.delete(volume);
     };
   }
 }

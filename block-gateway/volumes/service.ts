@@ -182,8 +182,13 @@ export interface VolumeService {
    * stand in the way: what they share stays until the last of them is gone.
    */
   delete(id: string, options?: DeleteVolume): Promise<void>;
-  /** May be done while it is attached: clients hear of it (QEMU: `block_resize`). `invalid` shrink when smaller than it is. */
+  /** May be done while it is attached, and is in force at once. `invalid` shrink when smaller than it is. */
   extend(id: string, sizeBytes: number): Promise<VolumeInfo>;
+  /**
+   * Cuts the connections of those who have the volume attached, who may come back at once: NBD tells a size when a client connects. QEMU does so by itself with
+   * `reconnect-delay`, losing no request, and takes the new size by `block_resize`.
+   */
+  reconnect(id: string): void;
   /** Changes name, project (a transfer), QoS, retention, durability; in force at once, attached or not. */
   change(
     id: string,

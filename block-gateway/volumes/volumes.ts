@@ -86,7 +86,7 @@ export class VolumesOfGateway implements Volumes {
   private readonly reader: PointReader;
   private readonly maker: VolumeMaker;
   /** Called when an attachment ends: its connections are cut. */
-  private readonly detached = new Set<(volume: string, attachment: string) => void>();
+  private readonly detached = new Set<(volume: string, attachment: string | undefined) => void>();
 
   constructor(options: VolumesOptions, engine: Engine) {
     this.options = options;
@@ -376,8 +376,12 @@ export class VolumesOfGateway implements Volumes {
     if (options.force === true) await this.fence(volume);
   }
 
-  /** Hears of attachments that end; returns how to stop that. */
-  onDetach(tell: (volume: string, attachment: string) => void): () => void {
+  reconnect(id: string): void {
+    for (const tell of this.detached) tell(id, undefined);
+  }
+
+  /** Hears of attachments that end (undefined: all of a volume are to connect again); returns how to stop that. */
+  onDetach(tell: (volume: string, attachment: string | undefined) => void): () => void {
     this.detached.add(tell);
     return () => this.detached.delete(tell);
   }

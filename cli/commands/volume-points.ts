@@ -175,8 +175,10 @@ function revertCommand(): Command {
 function extendCommand(): Command {
   return shown('extend', 'make a volume larger, in use or not')
     .argument('<size>', 'the new size, such as 2GiB', sizeArgument)
-    .action(async (volume: string, size: number, { data, json }: Shown) => {
-      const line = await call(folderOf({ data }), 'volume-extend', { volume, size });
+    .option('--reconnect', 'cut its NBD clients off, so that those who come back see the new size')
+    .action(async (volume: string, size: number, options: Shown & { reconnect?: boolean }) => {
+      const { data, json, ...rest } = options;
+      const line = await call(folderOf({ data }), 'volume-extend', { volume, size, ...rest });
       printVolume(line as VolumeLine, json);
     });
 }

@@ -35,7 +35,11 @@ const Clone = Type.Object({
   size: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 const Revert = Type.Object({ volume, snapshot: Type.Optional(name), atMs: Type.Optional(atMs) });
-const Extend = Type.Object({ volume, size: Type.Integer({ minimum: 1 }) });
+const Extend = Type.Object({
+  volume,
+  size: Type.Integer({ minimum: 1 }),
+  reconnect: Type.Optional(Type.Boolean()),
+});
 const Change = Type.Object({
   volume,
   name: Type.Optional(name),
@@ -114,9 +118,11 @@ export function volumePointCalls(parts: VolumeCallParts): Readonly<Record<string
         );
       return lineOf(parts, await volumes.revert(id, { atMs: wanted.atMs ?? 0 }));
     }),
-    'volume-extend': on(Extend, async ({ id }, { size }) =>
-      lineOf(parts, await volumes.extend(id, size)),
-    ),
+    'volume-extend': on(Extend, async ({ id }, { size, reconnect }) => {
+      const larger = await volumes.extend(id, size);
+      if (reconnect === true) volumes.reconnect(id);
+      return await lineOf(parts, larger);
+    }),
     'volume-set': on(Change, async ({ id, qos }, wanted) => {
       const { volume: _named, iops, bytesPerS, burstS, unlimited, ...change } = wanted;
       const limits = {
