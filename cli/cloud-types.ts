@@ -36,8 +36,29 @@ export interface DeviceLine {
   readonly rows: number;
   readonly blobs: number;
   readonly quarantined: number;
+  /** It was put in place empty: ring partitions compared and refilled so far, of all. */
+  readonly refilled?: { readonly done: number; readonly partitions: number };
   /** Why it could not be asked. */
   readonly error?: string;
+}
+
+/** How whole the copies are. */
+export interface CopiesLine {
+  /** Since the last comparison began that found everybody at home; undefined before the first. */
+  readonly comparedSecondsAgo: number | undefined;
+  readonly copiedRows: number;
+  readonly copiedBlobs: number;
+  readonly copiedBytes: number;
+  readonly handedBack: number;
+  readonly healed: number;
+  readonly scrubbedBytes: number;
+  /** Without any good copy. */
+  readonly irreparable: readonly {
+    readonly what: string;
+    readonly name: string;
+    readonly device: string;
+    readonly reason: string;
+  }[];
 }
 
 export interface CloudStatus {
@@ -47,5 +68,6 @@ export interface CloudStatus {
   readonly pid: number;
   readonly version: string;
   readonly devices: readonly DeviceLine[];
+  readonly copies: CopiesLine;
   readonly endpoints: Endpoints;
 }

@@ -14,6 +14,7 @@ import { clusterSettings } from '#cluster';
 import { declareSettings, Failure, messageOf, parseSettings } from '#common';
 import { computeSettings } from '#compute-hooks';
 import { proxySettings, s3Settings, swiftSettings } from '#proxy';
+import { replicatorSettings } from '#replicator';
 import { storageNodeSettings } from '#storage-node';
 import { wireSettings } from '#wire';
 import type { DataFolder } from './data-folder.ts';
@@ -53,6 +54,7 @@ export const settingsRooms = {
   storage: storageNodeSettings,
   cluster: clusterSettings,
   wire: wireSettings,
+  replicator: replicatorSettings,
   proxy: proxySettings,
   s3: s3Settings,
   swift: swiftSettings,

@@ -4,16 +4,20 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Cluster } from '#cluster';
 import { messageOf } from '#common';
+import type { Replicator } from '#replicator';
 import type { Ring } from '#ring';
 import type { DeviceService } from '#wire';
-import type { CloudStatus, DeviceLine, Endpoints } from './cloud-types.ts';
+import type { CloudStatus, CopiesLine, DeviceLine, Endpoints } from './cloud-types.ts';
 
 export interface StatusParts {
   readonly ring: Ring;
   readonly devices: ReadonlyMap<number, DeviceService>;
   readonly cluster: Cluster;
   readonly endpoints: Endpoints;
+  readonly replicator: Replicator;
 }
+
+const irreparableShown = 20;
 
 const version = (
   JSON.parse(fs.readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
@@ -30,7 +34,10 @@ export function watchStatus(parts: StatusParts): () => Promise<CloudStatus> {
         device === undefined ? [] : [lineOf(parts, device.id, device.device, device.zone)],
       ),
     );
+    const copies = copiesOf(parts);
     const problems = devices.flatMap(problemsOf);
+    const hopeless = parts.replicator.status().irreparable.length;
+    if (hopeless > 0) problems.push(`${hopeless} records have no good copy left`);
     for (const { device, state } of parts.cluster.health().devices) {
       if (state === 'aside')
         problems.push(
@@ -44,6 +51,7 @@ export function watchStatus(parts: StatusParts): () => Promise<CloudStatus> {
       pid: process.pid,
       version,
       devices,
+      copies,
       endpoints: parts.endpoints,
     };
   };
@@ -59,7 +67,9 @@ async function lineOf(
     const status = await parts.devices.get(id)?.status();
     if (status === undefined) throw new Error('no way to this device');
     const { state, usedBytes, freeBytes, rows, blobs, quarantined } = status;
-    return { name, zone, state, usedBytes, freeBytes, rows, blobs, quarantined };
+    const { done, partitions } = parts.replicator.status();
+    const refilled = status.refilling === true ? { refilled: { done, partitions } } : {};
+    return { name, zone, state, usedBytes, freeBytes, rows, blobs, quarantined, ...refilled };
   } catch (error) {
     return {
       name,
@@ -75,12 +85,32 @@ async function lineOf(
   }
 }
 
+function copiesOf({ replicator, ring }: StatusParts): CopiesLine {
+  const now = replicator.status();
+  const { copiedRows, copiedBlobs, copiedBytes, handedBack, healed, scrubbedBytes } = now;
+  return {
+    comparedSecondsAgo: now.lagMs === undefined ? undefined : Math.round(now.lagMs / 1000),
+    ...{ copiedRows, copiedBlobs, copiedBytes, handedBack, healed, scrubbedBytes },
+    irreparable: now.irreparable
+      .slice(0, irreparableShown)
+      .map(({ what, name, device, reason }) => ({
+        ...{ what, name, reason },
+        device: ring.devices[device]?.device ?? String(device),
+      })),
+  };
+}
+
 function problemsOf(device: DeviceLine): string[] {
   const problems: string[] = [];
   if (device.state !== 'ok')
     problems.push(
       `device ${device.name} is ${device.state}${device.error === undefined ? '' : `: ${device.error}`}`,
     );
+  if (device.refilled !== undefined) {
+    const { done, partitions } = device.refilled;
+    const share = Math.floor((100 * done) / partitions);
+    problems.push(`device ${device.name} was put in place empty and is being refilled: ${share} %`);
+  }
   if (device.quarantined > 0)
     problems.push(
       `device ${device.name} holds ${device.quarantined} corrupt records that wait for repair`,

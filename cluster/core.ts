@@ -111,6 +111,7 @@ function absentDevice(device: number): DeviceService {
     listBlobs: refuse,
     raiseFence: refuse,
     status: refuse,
+    survey: refuse,
   };
 }
 

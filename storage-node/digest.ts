@@ -29,10 +29,34 @@ export function count(sums: Sums, sort: string, row: Counted, sign: 1 | -1): voi
     sums.rows += sign;
     sums.bytes += sign * row.bytes;
   }
-  const low = laneOf(sort, row.version, 0x9747b28c, murmur1, murmur2);
-  const high = laneOf(sort, row.version, 0x5bd1e995, 0x239b961b, 0xab0e9789);
+  const { low, high } = lanesOfRow(sort, row.version);
   sums.low = (sums.low + sign * low) >>> 0;
   sums.high = (sums.high + sign * high) >>> 0;
+}
+
+export interface Lanes {
+  readonly low: number;
+  readonly high: number;
+}
+
+export function lanesOfRow(sort: string, version: Version): Lanes {
+  return {
+    low: laneOf(sort, version, 0x9747b28c, murmur1, murmur2),
+    high: laneOf(sort, version, 0x5bd1e995, 0x239b961b, 0xab0e9789),
+  };
+}
+
+const blobVersion: Version = { timeUs: 0, coordinator: 0 };
+
+/** A blob's content never changes, so its id says all. */
+export function lanesOfBlob(id: string): Lanes {
+  return lanesOfRow(id, blobVersion);
+}
+
+/** Adds to a sum that lies in bytes: low lane, then high, little-endian. */
+export function addLanes(to: Buffer, at: number, { low, high }: Lanes): void {
+  to.writeUInt32LE((to.readUInt32LE(at) + low) >>> 0, at);
+  to.writeUInt32LE((to.readUInt32LE(at + 4) + high) >>> 0, at + 4);
 }
 
 /** MurmurHash3's 32-bit body and finalizer over the UTF-16 units of the sort key, then the version. */

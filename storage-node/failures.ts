@@ -36,6 +36,11 @@ export function fenced(fence: Fence, epochInForce: number): Failure {
   });
 }
 
+/** A device that was put in place empty does not vouch for what it lacks. */
+export function refilling(): Failure {
+  return new Failure('busy', 'device-refilling', 'The device is being refilled after a loss');
+}
+
 /** What a device in this state answers to a write. */
 export function refusalOf(state: Exclude<DeviceState, 'ok'>): Failure {
   switch (state) {

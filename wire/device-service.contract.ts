@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Failure, type FailureKind } from '#common';
 import type { BlobKey, DeviceService, RowKey, RowWrite } from './device-service.ts';
 import { blobReadBytesMax, rowBodyBytesMax } from './device-service.ts';
+import type { SurveyRequest } from './survey.ts';
 import type { Version } from './versions.ts';
 
 /** A device to examine, and how to be rid of it. */
@@ -68,6 +69,7 @@ export function deviceServiceContract(
     describe('scans', () => scanContract(use));
     describe('blobs', () => blobContract(use));
     describe('fences', () => fenceContract(use));
+    describe('surveys', () => surveyContract(use));
     describe('bad input', () => boundsContract(use));
   });
 }
@@ -436,6 +438,105 @@ function fenceContract(use: () => DeviceService): void {
       await writer.abort();
       expect(await use().statBlob(key)).toBeUndefined();
     }
+  });
+}
+
+function surveyContract(use: () => DeviceService): void {
+  const halves = { power: 1, first: 0, count: 2 } as const;
+  const digests = async () => (await use().survey({ what: 'digests', ...halves })).digests;
+  const named = (sort: string, hash: number): RowKey => ({ ...keyOf(sort, `p${hash}`), hash });
+
+  test('digests tell of rows and blobs in each share of the hashes, whatever the order they came in', async () => {
+    const empty = await digests();
+    expect(empty).toEqual(Buffer.alloc(32));
+    await use().acceptRow({ ...writeOf('a', at(1)), key: named('a', 1) });
+    const one = await digests();
+    expect(one.subarray(0, 8).equals(empty.subarray(0, 8))).toBe(false);
+    expect(one.subarray(8).equals(empty.subarray(8))).toBe(true);
+    await use().acceptRow({ ...writeOf('b', at(2)), key: named('b', 0x90000000) });
+    await use().putBlob(blobOf('7', 0x90000000), [patterned(10, 1)], {});
+    const all = await digests();
+    expect(all.subarray(0, 16).equals(one.subarray(0, 16))).toBe(true);
+    expect(all.subarray(16, 24).equals(empty.subarray(16, 24))).toBe(false);
+    expect(all.subarray(24).equals(empty.subarray(24))).toBe(false);
+    await use().deleteBlob(blobOf('7', 0x90000000));
+    expect((await digests()).subarray(24).equals(empty.subarray(24))).toBe(true);
+  });
+
+  test('lists partition keys by hash with their aggregates, in pages', async () => {
+    for (const hash of [9, 3, 0xffffffff, 5])
+      await use().acceptRow({
+        ...writeOf('a', at(1)),
+        key: { table: 't', partition: `p${hash}`, sort: 'a', hash },
+      });
+    const ask = { what: 'partitions', from: 3, until: 2 ** 32 } as const;
+    const first = await use().survey({ ...ask, limit: 2 });
+    expect(first.partitions.map(({ hash }) => hash)).toEqual([3, 5]);
+    expect(first.partitions[0]?.aggregate).toEqual(await use().aggregate('t', 'p3', 3));
+    expect(first.next).toBeDefined();
+    const after = { table: 't', partition: 'p5', hash: 5 };
+    const second = await use().survey({ ...ask, after, limit: 9 });
+    expect(second.partitions.map(({ hash }) => hash)).toEqual([9, 0xffffffff]);
+    expect(second.next).toBeUndefined();
+    const none = await use().survey({ what: 'partitions', from: 6, until: 9, limit: 9 });
+    expect(none.partitions).toEqual([]);
+  });
+
+  test('lists versions, tombstones included, and only those of the buckets asked for', async () => {
+    const sorts = ['a', 'b', 'c', 'ö', '\u{1f600}'];
+    for (const [index, sort] of sorts.entries())
+      await use().acceptRow(writeOf(sort, at(index + 1)));
+    const { table, partition, hash } = keyOf('a');
+    const of = { table, partition, hash };
+    const whole = await use().survey({ what: 'versions', of, limit: 9 });
+    expect(whole.versions).toEqual(sorts.map((sort, index) => ({ sort, version: at(index + 1) })));
+    const page = await use().survey({ what: 'versions', of, after: 'b', limit: 2 });
+    expect(page.versions.map(({ sort }) => sort)).toEqual(['c', 'ö']);
+    expect(page.next).toBe('ö');
+    const power = 3;
+    const within = await use().survey({
+      ...{ what: 'digests', power, first: 0, count: 8, within: of },
+    });
+    expect(within.digests.length).toBe(64);
+    const found: string[] = [];
+    for (let bucket = 0; bucket < 8; bucket++) {
+      const ask = { what: 'versions', of, power, buckets: [bucket], limit: 9 } as const;
+      const { versions } = await use().survey(ask);
+      const sum = within.digests.subarray(bucket * 8, bucket * 8 + 8);
+      expect(versions.length > 0).toBe(!sum.equals(Buffer.alloc(8)));
+      found.push(...versions.map(({ sort }) => sort));
+    }
+    expect(found.sort()).toEqual([...sorts].sort());
+  });
+
+  test('lists fences, and finds nothing bad in what is good', async () => {
+    await use().raiseFence({ scope: 'v2', epoch: 4 });
+    await use().raiseFence({ scope: 'v1', epoch: 3 });
+    expect((await use().survey({ what: 'fences', limit: 9 })).fences).toEqual([
+      { scope: 'v1', epoch: 3 },
+      { scope: 'v2', epoch: 4 },
+    ]);
+    const after = (await use().survey({ what: 'fences', after: 'v1', limit: 9 })).fences;
+    expect(after).toEqual([{ scope: 'v2', epoch: 4 }]);
+    await use().acceptRow(writeOf('a', at(1)));
+    await use().putBlob(blobOf('1'), [patterned(2_000_000, 1)], {});
+    let next: string | undefined;
+    do {
+      const where = next === undefined ? {} : { after: next };
+      const reply = await use().survey({ what: 'scrub', bytesMax: 100_000, ...where });
+      expect(reply.bad).toBe(0);
+      next = reply.next;
+    } while (next !== undefined);
+    expect((await use().survey({ what: 'quarantined', limit: 9 })).quarantined).toEqual([]);
+  });
+
+  test('refuses what no survey may ask', async () => {
+    const bad = (request: SurveyRequest) =>
+      refuses(use().survey(request), 'invalid', 'bad-request');
+    await bad({ what: 'digests', power: 2, first: 3, count: 2 });
+    await bad({ what: 'digests', power: 25, first: 0, count: 1 });
+    await bad({ what: 'partitions', from: 0, until: 1, limit: 10_001 });
+    await bad({ what: 'scrub', bytesMax: 2 ** 40 });
   });
 }
 

@@ -3,10 +3,11 @@
  * all are a `DeviceService`, and pass the same contract (`device-service.contract.ts`).
  *
  * Common to all methods: they throw `Failure`s of these kinds and codes:
- *   `busy` device-full, device-read-only, too-many-waiting · `corrupt` row-corrupt, blob-corrupt ·
+ *   `busy` device-full, device-read-only, device-refilling, too-many-waiting · `corrupt` row-corrupt, blob-corrupt ·
  *   `closed` device-closed · `unreachable` disk-error, deadline-passed and whatever the connection says ·
  *   `denied` fenced · `missing` blob-missing · `conflict` blob-exists (other content) · `invalid` bad-request.
  */
+import type { SurveyReply, SurveyRequest } from './survey.ts';
 import type { Version } from './versions.ts';
 
 export interface RowKey {
@@ -152,6 +153,11 @@ export interface DeviceStatus {
   readonly blobs: number;
   /** Records that failed their checksum and wait for repair. */
   readonly quarantined: number;
+  /**
+   * It was put in place empty and does not yet hold what it should: it takes writes, but answers no reader and promises nothing
+   * (`busy` device-refilling), since what it does not have it may have forgotten.
+   */
+  readonly refilling?: boolean;
 }
 
 export interface DeviceService {
@@ -179,4 +185,6 @@ export interface DeviceService {
   /** Durably refuses writes of the scope below `epoch`; returns the epoch in force, which may be higher. */
   raiseFence(fence: Fence): Promise<number>;
   status(): Promise<DeviceStatus>;
+  /** For the replicator; a device that is being refilled answers it too. */
+  survey(request: SurveyRequest): Promise<SurveyReply>;
 }

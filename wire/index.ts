@@ -9,5 +9,6 @@ export {
 export * from './device-service.ts';
 export { type DeviceServer, type ServeParts, serveDevices } from './server/serve-devices.ts';
 export * from './settings.ts';
+export * from './survey.ts';
 export { nodeServerName, type SharedSecret, type Tls, type TlsIdentity } from './tls.ts';
 export * from './versions.ts';

@@ -1,6 +1,6 @@
 /** `pileus status`: is it well, and if not, what is wrong. */
 import { Command } from 'commander';
-import type { CloudStatus } from '../cloud-types.ts';
+import type { CloudStatus, CopiesLine } from '../cloud-types.ts';
 import { call } from '../control/client.ts';
 import { renderBytes } from '../progress.ts';
 import { type DataOptions, dataOption, folderOf, jsonOption, print } from './options.ts';
@@ -36,8 +36,19 @@ export function renderStatus(status: CloudStatus): string {
     ];
     lines.push(cells.join(' '));
   }
-  lines.push('');
+  lines.push('', renderCopies(status.copies), '');
   for (const [name, url] of Object.entries(status.endpoints))
     lines.push(`${name.padEnd(14)} ${url}`);
+  return lines.join('\n');
+}
+
+function renderCopies(copies: CopiesLine): string {
+  const { comparedSecondsAgo: ago, copiedRows, copiedBlobs, copiedBytes, healed } = copies;
+  const compared = ago === undefined ? 'not yet compared' : `compared ${ago} s ago`;
+  const lines = [
+    `copies  ${compared}; since the start ${copiedRows} rows and ${copiedBlobs} blobs copied (${renderBytes(copiedBytes)}), ${healed} bad ones replaced, ${copies.handedBack} handed back`,
+  ];
+  for (const { what, name, device, reason } of copies.irreparable)
+    lines.push(`  ! ${what} ${name} on ${device}: ${reason}`);
   return lines.join('\n');
 }

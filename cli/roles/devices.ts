@@ -65,19 +65,46 @@ export async function openDevices(
   context: DeviceContext,
 ): Promise<Map<number, DeviceStore>> {
   const opened = new Map<number, DeviceStore>();
+  const filled = readFilled(folder);
   const outcomes = await Promise.allSettled(
-    ids.map(async (id) => opened.set(id, await openOne(folder, id, context))),
+    ids.map(async (id) =>
+      opened.set(id, await openOne(folder, id, context, filled.has(deviceName(id)))),
+    ),
   );
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed === undefined) return opened;
+  if (failed === undefined) {
+    await writeFilled(folder, new Set([...filled, ...ids.map(deviceName)]), filled.size);
+    return opened;
+  }
   await closeDevices(opened);
   throw failed.reason;
 }
+
+/** Names of devices that have been in use: one of these found empty has been replaced, and must be refilled. */
+function readFilled(folder: DataFolder): ReadonlySet<string> {
+  const path = folder.path('ring', filledFile);
+  if (!fs.existsSync(path)) return new Set();
+  return new Set(fs.readFileSync(path, 'utf8').split('\n').filter(Boolean));
+}
+
+async function writeFilled(
+  folder: DataFolder,
+  names: ReadonlySet<string>,
+  before: number,
+): Promise<void> {
+  if (names.size === before) return;
+  await systemDisk.makeDirectory(folder.path('ring'));
+  const text = [...names].map((name) => `${name}\n`).join('');
+  await replaceWhole(systemDisk, folder.path('ring', filledFile), Buffer.from(text));
+}
+
+const filledFile = 'devices-in-use';
 
 async function openOne(
   folder: DataFolder,
   id: number,
   context: DeviceContext,
+  wasFilled: boolean,
 ): Promise<DeviceStore> {
   const path = folder.path('devices', deviceName(id));
   await systemDisk.makeDirectory(path);
@@ -85,6 +112,8 @@ async function openOne(
     folder: path,
     deviceId: identityOf(context.clusterId, id),
     clusterId: context.clusterId,
+    // With one copy of everything there is nobody to refill it from.
+    replaced: wasFilled && context.settings.cloud.replicas > 1,
     settings: context.settings.storage,
     disk: systemDisk,
     clock: systemClock,

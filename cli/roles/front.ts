@@ -32,6 +32,7 @@ import { keyCalls } from './key-calls.ts';
 import { openNetworks } from './network.ts';
 import { operationCalls } from './operation-calls.ts';
 import { type PublicTls, publicTls, writeAuthority } from './public-tls.ts';
+import { openReplicator } from './replicator.ts';
 import { userCalls } from './user-calls.ts';
 import { volumeCalls } from './volume-calls.ts';
 
@@ -74,6 +75,7 @@ export async function openFront(
     ...common,
   });
   opened.add(() => cluster.close());
+  const replicator = await openReplicator({ folder, ring, devices }, context, opened);
   const tls = settings.api.tls
     ? (parts.tls ?? (await publicTls(folder, place, context)))
     : undefined;
@@ -99,7 +101,7 @@ export async function openFront(
     pid: process.pid,
     ...(tls === undefined ? {} : { ca: writeAuthority(folder, tls) }),
   };
-  const status = watchStatus({ ring, devices, cluster, endpoints });
+  const status = watchStatus({ ring, devices, cluster, endpoints, replicator });
   const blockStorage = await openBlockStorage(
     {
       ...controller,

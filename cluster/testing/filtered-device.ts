@@ -15,6 +15,8 @@ import type {
   RowWrite,
   ScanPage,
   ScanRequest,
+  SurveyReply,
+  SurveyRequest,
   Version,
 } from '#wire';
 
@@ -79,5 +81,8 @@ export class FilteredDevice implements DeviceService {
   }
   status(): Promise<DeviceStatus> {
     return this.through('status', () => this.inner.status());
+  }
+  survey(request: SurveyRequest): Promise<SurveyReply> {
+    return this.through(`survey-${request.what}`, () => this.inner.survey(request));
   }
 }

@@ -1,5 +1,5 @@
 /** The names of everything in the index; `docs/formats/device-index.md` lists them. */
-import type { BlobKey, RowKey } from '#wire';
+import type { BlobKey, PartitionName, RowKey } from '#wire';
 
 function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, '0');
@@ -23,6 +23,34 @@ export function rowKeyText(key: RowKey): string {
 
 export function aggregateKey(prefix: string): string {
   return `a${prefix}`;
+}
+
+/** The least text of a hash of at least so much; `hash` may be 2^32. */
+export function hashFloor(hash: number): string {
+  return hash >= 2 ** 32 ? 'g' : hex(hash, 8);
+}
+
+/** The partition key behind `r` of a row's key or `ar` of an aggregate's, and where its sort key begins. */
+function nameAt(text: string, start: number): PartitionName & { readonly end: number } {
+  const tableEnd = text.indexOf('\u0000', start);
+  const partitionAt = tableEnd + 5;
+  const end = partitionAt + Number.parseInt(text.slice(tableEnd + 1, partitionAt), 16);
+  return {
+    hash: Number.parseInt(text.slice(start, start + 8), 16),
+    table: text.slice(start + 8, tableEnd),
+    partition: text.slice(partitionAt, end),
+    end,
+  };
+}
+
+export function nameOfAggregate(text: string): PartitionName {
+  const { table, partition, hash } = nameAt(text, 2);
+  return { table, partition, hash };
+}
+
+export function rowKeyOf(text: string): RowKey {
+  const { table, partition, hash, end } = nameAt(text, 1);
+  return { table, partition, hash, sort: text.slice(end) };
 }
 
 export function promiseKey(rowKey: string): string {

@@ -1,10 +1,12 @@
 /** Blobs and fences in memory. */
+import { compareUtf8 } from '#common';
 import {
   type BlobInfo,
   type BlobKey,
   type BlobWriteOptions,
   type BlobWriter,
   blobBytesMax,
+  type Fence,
 } from '#wire';
 import { badRequest, blobCorrupt, blobExists, blobMissing, fenced } from '../failures.ts';
 
@@ -65,6 +67,22 @@ export class MemoryBlobs {
   delete(key: BlobKey): void {
     this.bytes -= this.blobs.get(key.id)?.content.length ?? 0;
     this.blobs.delete(key.id);
+  }
+
+  good(): BlobKey[] {
+    return [...this.blobs.values()].filter(({ corrupt }) => !corrupt).map(({ key }) => key);
+  }
+
+  bad(): BlobKey[] {
+    return [...this.blobs.values()].filter(({ corrupt }) => corrupt).map(({ key }) => key);
+  }
+
+  listFences(after: string | undefined, limit: number): Fence[] {
+    return [...this.fences]
+      .map(([scope, epoch]) => ({ scope, epoch }))
+      .filter(({ scope }) => after === undefined || compareUtf8(scope, after) > 0)
+      .sort((a, b) => compareUtf8(a.scope, b.scope))
+      .slice(0, limit);
   }
 
   damage(key: BlobKey): void {

@@ -16,6 +16,8 @@ import type {
   RowWrite,
   ScanPage,
   ScanRequest,
+  SurveyReply,
+  SurveyRequest,
   Version,
 } from '#wire';
 import {
@@ -32,10 +34,12 @@ import {
   checkVersion,
   totalLength,
 } from '../checks.ts';
-import { refusalOf, rowCorrupt } from '../failures.ts';
+import { blobMissing, refilling, refusalOf, rowCorrupt } from '../failures.ts';
 import { decideAccept, decidePrepare } from '../register.ts';
+import { checkSurvey } from '../survey.ts';
 import { MemoryBlobs, MemoryBlobWriter } from './memory-blobs.ts';
 import { MemoryRows, withoutBody } from './memory-rows.ts';
+import { surveyOf } from './memory-survey.ts';
 
 export interface MemoryDevice extends DeviceService {
   /** Makes the device behave as full, read-only, failed, closed, or whole again. */
@@ -45,14 +49,20 @@ export interface MemoryDevice extends DeviceService {
   damageBlob(key: BlobKey): void;
 }
 
-export function createMemoryDevice(): MemoryDevice {
-  return new Device();
+/** `refilling`: it stands in the place of one that was lost. */
+export function createMemoryDevice(options: { readonly refilling?: boolean } = {}): MemoryDevice {
+  return new Device(options.refilling === true);
 }
 
 class Device implements MemoryDevice {
   private readonly rows = new MemoryRows();
   private readonly blobs = new MemoryBlobs();
   private state: DeviceState = 'ok';
+  private refilling: boolean;
+
+  constructor(isRefilling: boolean) {
+    this.refilling = isRefilling;
+  }
 
   setState(state: DeviceState): void {
     this.state = state;
@@ -73,6 +83,11 @@ class Device implements MemoryDevice {
     if (this.state === 'failed' || this.state === 'closed') throw refusalOf(this.state);
   }
 
+  /** What it does not have it may have forgotten. */
+  private checkWhole(): void {
+    if (this.refilling) throw refilling();
+  }
+
   private checkWritable(): void {
     if (this.state !== 'ok') throw refusalOf(this.state);
   }
@@ -80,6 +95,7 @@ class Device implements MemoryDevice {
   async readRow(key: RowKey, want: { readonly body: boolean }): Promise<Row | undefined> {
     checkRowKey(key);
     this.checkReadable();
+    this.checkWhole();
     const register = this.rows.find(key);
     if (register?.row === undefined) return undefined;
     if (register.corrupt) throw rowCorrupt(key, 'damaged');
@@ -110,6 +126,7 @@ class Device implements MemoryDevice {
     checkRowKey(key);
     checkVersion(ballot);
     if (this.state !== 'full') this.checkWritable();
+    this.checkWhole();
     const register = this.rows.ensure(key);
     if (register.corrupt) throw rowCorrupt(key, 'damaged');
     const by = decidePrepare(
@@ -124,12 +141,14 @@ class Device implements MemoryDevice {
   async scanRows(request: ScanRequest): Promise<ScanPage> {
     checkScan(request);
     this.checkReadable();
+    this.checkWhole();
     return this.rows.scan(request);
   }
 
   async aggregate(table: string, partition: string, hash: number): Promise<Aggregate> {
     checkPartition(table, partition, hash);
     this.checkReadable();
+    this.checkWhole();
     return this.rows.aggregate(table, partition);
   }
 
@@ -137,12 +156,14 @@ class Device implements MemoryDevice {
     checkBlobWrite(key, options);
     checkBlobLength(totalLength(chunks));
     this.checkWritable();
+    if (options.fence !== undefined) this.checkWhole();
     this.blobs.put(key, Buffer.concat(chunks), options);
   }
 
   async openBlob(key: BlobKey, options: BlobWriteOptions): Promise<BlobWriter> {
     checkBlobWrite(key, options);
     this.checkWritable();
+    if (options.fence !== undefined) this.checkWhole();
     this.blobs.checkFence(options);
     return new MemoryBlobWriter((content) => {
       this.checkWritable();
@@ -153,13 +174,19 @@ class Device implements MemoryDevice {
   async readBlob(key: BlobKey, offset: number, length: number): Promise<Buffer> {
     checkBlobRead(key, offset, length);
     this.checkReadable();
+    if (this.blobs.stat(key) === undefined) {
+      this.checkWhole();
+      throw blobMissing(key);
+    }
     return this.blobs.get(key).subarray(offset, offset + length);
   }
 
   async statBlob(key: BlobKey): Promise<BlobInfo | undefined> {
     checkBlobKey(key);
     this.checkReadable();
-    return this.blobs.stat(key);
+    const info = this.blobs.stat(key);
+    if (info === undefined) this.checkWhole();
+    return info;
   }
 
   async deleteBlob(key: BlobKey): Promise<void> {
@@ -194,6 +221,14 @@ class Device implements MemoryDevice {
       rows: this.rows.rows,
       blobs: this.blobs.count,
       quarantined: this.rows.quarantined + this.blobs.quarantined,
+      ...(this.refilling ? { refilling: true } : {}),
     };
+  }
+
+  async survey(request: SurveyRequest): Promise<SurveyReply> {
+    checkSurvey(request);
+    this.checkReadable();
+    if (request.what === 'refilled') this.refilling = false;
+    return surveyOf(this.rows, this.blobs, request);
   }
 }

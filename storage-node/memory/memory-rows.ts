@@ -1,6 +1,16 @@
 /** Rows in memory: per partition key a sorted array of sort keys and a map of registers. */
 import { compareUtf8 } from '#common';
-import type { Aggregate, Row, RowKey, RowWrite, ScanPage, ScanRequest, Version } from '#wire';
+import type {
+  Aggregate,
+  PartitionName,
+  Row,
+  RowKey,
+  RowWrite,
+  ScanPage,
+  ScanRequest,
+  SurveyedVersion,
+  Version,
+} from '#wire';
 import { scanBytesMax } from '../checks.ts';
 import { aggregateOf, count, emptySums, type Sums } from '../digest.ts';
 
@@ -11,6 +21,7 @@ export interface Register {
 }
 
 interface Partition {
+  readonly name: PartitionName;
   /** Sort keys of accepted rows, in UTF-8 order. */
   readonly sorts: string[];
   readonly registers: Map<string, Register>;
@@ -22,11 +33,16 @@ export class MemoryRows {
   rows = 0;
   quarantined = 0;
 
-  private partitionOf(table: string, partition: string): Partition {
+  private partitionOf({ table, partition, hash }: PartitionName): Partition {
     const name = `${table}/${partition}`;
     let found = this.partitions.get(name);
     if (found === undefined) {
-      found = { sorts: [], registers: new Map(), sums: emptySums() };
+      found = {
+        name: { table, partition, hash },
+        sorts: [],
+        registers: new Map(),
+        sums: emptySums(),
+      };
       this.partitions.set(name, found);
     }
     return found;
@@ -37,7 +53,7 @@ export class MemoryRows {
   }
 
   ensure(key: RowKey): Register {
-    const { registers } = this.partitionOf(key.table, key.partition);
+    const { registers } = this.partitionOf(key);
     let found = registers.get(key.sort);
     if (found === undefined) {
       found = { row: undefined, promised: undefined, corrupt: false };
@@ -47,7 +63,7 @@ export class MemoryRows {
   }
 
   replace(key: RowKey, register: Register, write: RowWrite): void {
-    const { sorts, sums } = this.partitionOf(key.table, key.partition);
+    const { sorts, sums } = this.partitionOf(key);
     if (register.row === undefined) sorts.splice(firstAtOrAfter(sorts, key.sort), 0, key.sort);
     else count(sums, key.sort, register.row, -1);
     this.rows += Number(!write.deleted) - Number(register.row?.deleted === false);
@@ -75,8 +91,30 @@ export class MemoryRows {
     return aggregateOf(this.partitions.get(`${table}/${partition}`)?.sums ?? emptySums());
   }
 
+  /** Partition keys that hold anything. */
+  names(): (PartitionName & { readonly sums: Sums })[] {
+    return [...this.partitions.values()]
+      .filter(({ sorts }) => sorts.length > 0)
+      .map(({ name, sums }) => ({ ...name, sums }));
+  }
+
+  versions(table: string, partition: string): SurveyedVersion[] {
+    const found = this.partitions.get(`${table}/${partition}`);
+    if (found === undefined) return [];
+    return found.sorts.flatMap((sort) => {
+      const version = found.registers.get(sort)?.row?.version;
+      return version === undefined ? [] : [{ sort, version }];
+    });
+  }
+
+  bad(): RowKey[] {
+    return [...this.partitions.values()].flatMap(({ name, registers }) =>
+      [...registers].flatMap(([sort, { corrupt }]) => (corrupt ? [{ ...name, sort }] : [])),
+    );
+  }
+
   scan(request: ScanRequest): ScanPage {
-    const { sorts, registers, sums } = this.partitionOf(request.table, request.partition);
+    const { sorts, registers, sums } = this.partitionOf(request);
     const [first, end] = rangeOf(sorts, request);
     const rows: Row[] = [];
     let bytes = 0;

@@ -62,6 +62,11 @@ export function lengthOf(text: string): number {
   return numberAt(text, crcUnits, 4);
 }
 
+/** Whether the copy waits for repair, for digests. */
+export function isLostText(text: string): boolean {
+  return numberAt(text, crcUnits + 4, 1) !== 0;
+}
+
 /** The meta of a blob's record: block size, length, slot, and the table. */
 export function encodeDescriptor(length: number, slot: number, table: Buffer): Buffer {
   const bytes = Buffer.allocUnsafe(16 + table.length);

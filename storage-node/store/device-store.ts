@@ -23,6 +23,8 @@ import type {
   RowWrite,
   ScanPage,
   ScanRequest,
+  SurveyReply,
+  SurveyRequest,
   Version,
 } from '#wire';
 import type { Slots } from '../blobs/slots.ts';
@@ -45,6 +47,7 @@ import type { IndexStore } from '../index/index-store.ts';
 import { cleanKey } from '../index/keys.ts';
 import type { Log } from '../log/log.ts';
 import type { StorageNodeSettings } from '../settings.ts';
+import { checkSurvey } from '../survey.ts';
 import type { Blobs } from './blobs.ts';
 import type { Committer } from './committer.ts';
 import type { Compaction } from './compaction.ts';
@@ -54,8 +57,10 @@ import type { DeviceIdentity } from './identity.ts';
 import type { Ledger } from './ledger.ts';
 import { checkpoint } from './open-index.ts';
 import { writeClean } from './open-slots.ts';
+import type { RefillMark } from './refill-mark.ts';
 import type { Rows } from './rows.ts';
 import { asDeviceFailure, type Space } from './space.ts';
+import type { Surveys } from './survey.ts';
 
 /** A device that was opened, and must be closed. */
 export interface DeviceStore extends DeviceService {
@@ -79,6 +84,8 @@ export interface DeviceParts {
   readonly blobs: Blobs;
   readonly fences: Fences;
   readonly compaction: Compaction;
+  readonly surveys: Surveys;
+  readonly refill: RefillMark;
   readonly identity: DeviceIdentity;
 }
 
@@ -141,6 +148,7 @@ export class DiskDevice implements DeviceStore {
   async readRow(key: RowKey, want: { readonly body: boolean }): Promise<Row | undefined> {
     checkRowKey(key);
     this.checkReadable();
+    this.parts.refill.check();
     return this.parts.rows.read(key, want.body);
   }
 
@@ -161,6 +169,8 @@ export class DiskDevice implements DeviceStore {
   async prepareRow(key: RowKey, ballot: Version): Promise<PrepareOutcome> {
     checkRowKey(key);
     checkVersion(ballot);
+    // A promise that was forgotten with an older disk cannot be kept.
+    this.parts.refill.check();
     // A promise may use the reserve: a conditional delete begins with one.
     if (!this.parts.space.isOpen(0)) await this.admit(0, true);
     this.parts.committer.checkRoom();
@@ -174,12 +184,14 @@ export class DiskDevice implements DeviceStore {
   async scanRows(request: ScanRequest): Promise<ScanPage> {
     checkScan(request);
     this.checkReadable();
+    this.parts.refill.check();
     return this.parts.scans.within(() => this.parts.rows.scan(request));
   }
 
   async aggregate(table: string, partition: string, hash: number): Promise<Aggregate> {
     checkPartition(table, partition, hash);
     this.checkReadable();
+    this.parts.refill.check();
     return this.parts.rows.aggregate(table, partition, hash);
   }
 
@@ -187,6 +199,7 @@ export class DiskDevice implements DeviceStore {
     checkBlobWrite(key, options);
     const bytes = totalLength(chunks);
     checkBlobLength(bytes);
+    if (options.fence !== undefined) this.parts.refill.check();
     if (!this.parts.space.isOpen(bytes)) await this.admit(bytes, false);
     this.parts.committer.checkRoom();
     try {
@@ -198,6 +211,7 @@ export class DiskDevice implements DeviceStore {
 
   async openBlob(key: BlobKey, options: BlobWriteOptions): Promise<BlobWriter> {
     checkBlobWrite(key, options);
+    if (options.fence !== undefined) this.parts.refill.check();
     const bytes = options.lengthHint ?? 0;
     if (!this.parts.space.isOpen(bytes)) await this.admit(bytes, false);
     const writer = this.parts.blobs.open(key, options);
@@ -225,13 +239,17 @@ export class DiskDevice implements DeviceStore {
   async readBlob(key: BlobKey, offset: number, length: number): Promise<Buffer> {
     checkBlobRead(key, offset, length);
     this.checkReadable();
-    return this.parts.blobs.read(key, offset, length);
+    const { blobs, refill } = this.parts;
+    if (refill.active && blobs.stat(key) === undefined) refill.check();
+    return blobs.read(key, offset, length);
   }
 
   async statBlob(key: BlobKey): Promise<BlobInfo | undefined> {
     checkBlobKey(key);
     this.checkReadable();
-    return this.parts.blobs.stat(key);
+    const info = this.parts.blobs.stat(key);
+    if (info === undefined) this.parts.refill.check();
+    return info;
   }
 
   async deleteBlob(key: BlobKey): Promise<void> {
@@ -284,7 +302,14 @@ export class DiskDevice implements DeviceStore {
       usedBytes: logBytes + blobBytes,
       deadBytes: Math.max(0, logBytes - ledger.liveBytes) + slots.freeBytes,
       ...{ rows, blobs, quarantined },
+      ...(this.parts.refill.active ? { refilling: true } : {}),
     };
+  }
+
+  async survey(request: SurveyRequest): Promise<SurveyReply> {
+    checkSurvey(request);
+    this.checkReadable();
+    return this.parts.surveys.answer(request);
   }
 
   async listQuarantined(limit: number): Promise<readonly { name: string; what: string }[]> {

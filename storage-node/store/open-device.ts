@@ -29,10 +29,13 @@ import { type DeviceIdentity, ensureIdentity } from './identity.ts';
 import { type OpenedIndex, openIndex } from './open-index.ts';
 import { openSlots } from './open-slots.ts';
 import { recover } from './recovery.ts';
+import { RefillMark } from './refill-mark.ts';
 import { Registers } from './registers.ts';
 import { RowCache } from './row-cache.ts';
 import { Rows } from './rows.ts';
+import { Scrub } from './scrub.ts';
 import { Space } from './space.ts';
+import { Surveys } from './survey.ts';
 
 export interface OpenDeviceOptions {
   readonly folder: string;
@@ -45,6 +48,8 @@ export interface OpenDeviceOptions {
   /** Refuse the folder when it belongs to another device or cluster; an empty folder takes these. */
   readonly deviceId?: string;
   readonly clusterId?: string;
+  /** An empty folder stands in the place of one that was filled: it answers no reader until it is refilled. */
+  readonly replaced?: boolean;
   /** Where the index is kept; LevelDB in the folder unless told otherwise. */
   readonly index?: IndexPlace;
 }
@@ -56,6 +61,7 @@ export async function openDevice(options: OpenDeviceOptions): Promise<DeviceStor
     ...(options.deviceId === undefined ? {} : { device: options.deviceId }),
     ...(options.clusterId === undefined ? {} : { cluster: options.clusterId }),
   };
+  const refill = await RefillMark.open(disk, folder, options.replaced === true);
   const identity = await ensureIdentity(disk, folder, { expected, random });
   const place =
     options.index ??
@@ -72,7 +78,7 @@ export async function openDevice(options: OpenDeviceOptions): Promise<DeviceStor
       fileBytes: settings.logFileBytes,
       aheadBytes: settings.logAheadBytes,
     });
-    return await assemble(options, { identity, opened, log });
+    return await assemble(options, { identity, opened, log, refill });
   } catch (error) {
     await opened.index.close();
     throw error;
@@ -83,6 +89,7 @@ interface Opened {
   readonly identity: DeviceIdentity;
   readonly opened: OpenedIndex;
   readonly log: Log;
+  readonly refill: RefillMark;
 }
 
 /** What the head checksums of this device's records begin with. */
@@ -92,7 +99,7 @@ export function seedOf(identity: DeviceIdentity): number {
 
 async function assemble(options: OpenDeviceOptions, from: Opened): Promise<DeviceStore> {
   const { settings, disk, clock, folder } = options;
-  const { opened, log, identity } = from;
+  const { opened, log, identity, refill } = from;
   const { index, ledger } = opened;
   const space = new Space({ disk, clock, folder, reserveBytes: settings.reserveBytes });
   await space.refresh();
@@ -173,8 +180,20 @@ async function assemble(options: OpenDeviceOptions, from: Opened): Promise<Devic
     // On a full device a little gain is worth the work.
     liveFractionMax: () => (space.state === 'ok' ? settings.compactBelowFraction : 0.9),
   });
+  const scrub = new Scrub({ index, rows, blobs, onIndexDamage });
+  const refilled = () => refill.end();
+  const surveys = new Surveys({ index, scans, scrub, onIndexDamage, refilled });
   const stores = { index, log, ledger, committer, slots, space, scans };
-  const parts: DeviceParts = { ...stores, rows, blobs, fences, compaction, identity };
+  const parts: DeviceParts = {
+    ...stores,
+    rows,
+    blobs,
+    fences,
+    compaction,
+    identity,
+    surveys,
+    refill,
+  };
   return new DiskDevice(parts, { settings, clock, logger: options.log, metrics: options.metrics });
 }
 

@@ -63,6 +63,7 @@ function through(host: Host): DeviceService {
     listBlobs: async (request) => host.service.listBlobs(request),
     raiseFence: async (fence) => host.service.raiseFence(fence),
     status: async () => host.service.status(),
+    survey: async (request) => host.service.survey(request),
   };
 }
 

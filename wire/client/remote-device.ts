@@ -17,6 +17,7 @@ import {
   writeVersionField,
 } from '../codec/messages.ts';
 import { acceptOutcome, prepareOutcome, readRowReply } from '../codec/replies.ts';
+import { readSurveyReply, writeSurvey } from '../codec/survey-messages.ts';
 import type {
   AcceptOutcome,
   Aggregate,
@@ -36,6 +37,7 @@ import type {
 } from '../device-service.ts';
 import { scanRowsMax } from '../device-service.ts';
 import type { WireSettings } from '../settings.ts';
+import type { SurveyReply, SurveyRequest } from '../survey.ts';
 import type { Version } from '../versions.ts';
 import type { Exchange, TakeReply } from './exchange.ts';
 import { PartReader } from './part-reader.ts';
@@ -182,6 +184,12 @@ export class RemoteDevice implements DeviceService {
 
   status(): Promise<DeviceStatus> {
     return this.ask(frameKind.status, readStatus, (to) => writeEmpty(to, frameKind.statusRequest));
+  }
+
+  survey(request: SurveyRequest): Promise<SurveyReply> {
+    return this.ask(frameKind.surveyed, readSurveyReply, (to) =>
+      writeSurvey(to, frameKind.survey, request),
+    );
   }
 
   /** Opened, filled and committed without waiting in between: what fails first fails the whole. */

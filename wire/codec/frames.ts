@@ -34,6 +34,8 @@ export const frameKind = {
   fenceRaised: 31,
   statusRequest: 32,
   status: 33,
+  survey: 34,
+  surveyed: 35,
 } as const;
 
 export const protocolVersion = 1;

@@ -316,6 +316,7 @@ export function writeStatus(to: Encoder, field: number, status: DeviceStatus): v
   statusNumbers.forEach((name, index) => {
     to.uint(index + 2, status[name]);
   });
+  to.bool(9, status.refilling === true);
   to.end(start);
 }
 
@@ -332,15 +333,18 @@ const statusNumbers = [
 export function readStatus(from: Decoder): DeviceStatus {
   let state: DeviceState | undefined;
   const numbers = [0, 0, 0, 0, 0, 0, 0];
+  let refilling = false;
   for (let field = from.field(); field !== 0; field = from.field()) {
     if (field === 1) {
       const word = from.string();
       state = states.find((known) => known === word);
-    } else if (field - 2 < numbers.length) numbers[field - 2] = from.uint();
+    } else if (field === 9) refilling = from.bool();
+    else if (field - 2 < numbers.length) numbers[field - 2] = from.uint();
     else from.skip();
   }
   if (state === undefined) throw badMessage('device state');
   const [totalBytes = 0, freeBytes = 0, usedBytes = 0, deadBytes = 0, rows = 0] = numbers;
   const [, , , , , blobs = 0, quarantined = 0] = numbers;
-  return { state, totalBytes, freeBytes, usedBytes, deadBytes, rows, blobs, quarantined };
+  const status = { state, totalBytes, freeBytes, usedBytes, deadBytes, rows, blobs, quarantined };
+  return refilling ? { ...status, refilling } : status;
 }

@@ -16,6 +16,7 @@ import {
   writeStatus,
 } from '../codec/messages.ts';
 import { readPrepare, readReadRow, writeRowReply } from '../codec/replies.ts';
+import { readSurvey, writeSurveyReply } from '../codec/survey-messages.ts';
 import type { BlobInfo, BlobKey, DeviceService, ScanPage } from '../device-service.ts';
 import { lentView } from '../lent-view.ts';
 import type { OpenWriters } from './open-writers.ts';
@@ -121,6 +122,10 @@ const handlers: Readonly<Record<number, Handler>> = {
     }),
   [frameKind.statusRequest]: ({ device }) =>
     device.status().then((status) => (to) => writeStatus(to, frameKind.status, status)),
+  [frameKind.survey]: ({ device, content }) =>
+    device
+      .survey(readSurvey(content))
+      .then((reply) => (to) => writeSurveyReply(to, frameKind.surveyed, reply)),
 };
 
 /** A failure of finding the writer is the request's, not the stream's. */

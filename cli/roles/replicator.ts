@@ -1,0 +1,44 @@
+/** Keeps copies whole, beside the devices: its cursors lie in the data folder. */
+import * as fs from 'node:fs';
+import { replaceWhole, systemClock, systemDisk, type Undo } from '#common';
+import { type CursorStore, createReplicator, type Replicator } from '#replicator';
+import type { Ring } from '#ring';
+import type { DeviceService } from '#wire';
+import type { DataFolder } from '../data-folder.ts';
+import type { RoleContext } from './context.ts';
+
+export interface ReplicatorPlace {
+  readonly folder: DataFolder;
+  readonly ring: Ring;
+  readonly devices: ReadonlyMap<number, DeviceService>;
+}
+
+export async function openReplicator(
+  { folder, ring, devices }: ReplicatorPlace,
+  context: RoleContext,
+  opened: Undo,
+): Promise<Replicator> {
+  const { settings, log, metrics } = context;
+  await systemDisk.makeDirectory(folder.path('replicator'));
+  const replicator = createReplicator({
+    ...{ ring, devices, log, metrics },
+    clock: systemClock,
+    settings: settings.replicator,
+    cursors: cursorsIn(folder),
+  });
+  opened.add(() => replicator.close());
+  return replicator;
+}
+
+/** A small file for each. One that cannot be read only means that its duty begins anew. */
+function cursorsIn(folder: DataFolder): CursorStore {
+  const pathOf = (name: string) => folder.path('replicator', name);
+  return {
+    load: async (name) =>
+      fs.existsSync(pathOf(name)) ? fs.readFileSync(pathOf(name), 'utf8') : undefined,
+    save: async (name, cursor) => {
+      if (cursor === undefined) await systemDisk.remove(pathOf(name));
+      else await replaceWhole(systemDisk, pathOf(name), Buffer.from(String(cursor)));
+    },
+  };
+}

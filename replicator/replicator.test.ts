@@ -1,0 +1,287 @@
+import { describe, expect, test } from 'vitest';
+import type { RowKey, Version } from '#wire';
+import { World } from './testing/world.ts';
+
+const nothing = Buffer.alloc(0);
+
+function rowWrite(key: RowKey, timeUs: number, text = `v${timeUs}`) {
+  const version: Version = { timeUs, coordinator: 1 };
+  return { key, version, deleted: false, meta: Buffer.from(text), bytes: 1, body: nothing };
+}
+
+function keyIn(world: World, partition: string, sort: string): RowKey {
+  return { table: 't', partition, sort, hash: world.hasher.ofPartition('t', partition) };
+}
+
+describe('repair', () => {
+  test('a device that was away gets what it missed: rows, tombstones and blobs', async () => {
+    const world = new World();
+    const cluster = world.cluster();
+    const value = (text: string) => ({
+      meta: Buffer.from(text),
+      bytes: 1,
+      body: Buffer.from(text),
+    });
+    const refOf = (at: number) => ({ table: 't', partition: `p${at % 7}`, sort: `s${at}` });
+    for (let at = 0; at < 60; at++) await cluster.tables.put(refOf(at), value(`old${at}`));
+    world.away.add(1);
+    for (let at = 0; at < 40; at++) await cluster.tables.put(refOf(at), value(`new${at}`));
+    for (let at = 40; at < 50; at++) await cluster.tables.delete(refOf(at));
+    const blobs = [];
+    for (let at = 0; at < 20; at++) blobs.push(await cluster.blobs.put([Buffer.alloc(5000, at)]));
+    world.away.clear();
+    expect((await world.differing()).length).toBeGreaterThan(0);
+    const replicator = world.replicator();
+    await replicator.runOnce();
+    expect(await world.differing()).toEqual([]);
+    expect(replicator.status()).toMatchObject({ irreparable: [], away: [] });
+    // Whoever alone is left answers the newest.
+    for (let at = 0; at < 60; at++) {
+      const key = keyIn(world, `p${at % 7}`, `s${at}`);
+      for (const device of world.primariesOf(key.hash)) {
+        const row = await world.memory(device).readRow(key, { body: true });
+        if (at >= 40 && at < 50) expect(row?.deleted).toBe(true);
+        else expect(row?.body?.toString()).toBe(at < 40 ? `new${at}` : `old${at}`);
+      }
+    }
+    for (const { id, length } of blobs)
+      for (const device of world.primariesOf(world.blobKey(id).hash))
+        expect((await world.memory(device).readBlob(world.blobKey(id), 0, 9999)).length).toBe(
+          length,
+        );
+  });
+
+  test('an older version never replaces a newer one', async () => {
+    const world = new World({ devices: 3 });
+    const key = keyIn(world, 'p', 's');
+    await world.memory(0).acceptRow(rowWrite(key, 5));
+    await world.memory(1).acceptRow(rowWrite(key, 9));
+    await world.memory(2).acceptRow(rowWrite(key, 7));
+    await world.replicator().runOnce();
+    for (const device of [0, 1, 2])
+      expect((await world.memory(device).readRow(key, { body: false }))?.meta.toString()).toBe(
+        'v9',
+      );
+  });
+
+  test('comparing replicas that agree costs a message each, whatever they hold', async () => {
+    const world = new World({ devices: 3 });
+    for (let at = 0; at < 1500; at++)
+      for (const device of [0, 1, 2])
+        await world
+          .memory(device)
+          .acceptRow(rowWrite(keyIn(world, `p${at % 50}`, `s${at}`), at + 1));
+    await world.replicator().runOnce();
+    expect(world.calls.get('survey-digests')).toBe(3);
+    expect(world.calls.get('survey-partitions')).toBeUndefined();
+    expect(world.calls.get('survey-versions')).toBeUndefined();
+  });
+
+  test('rows that differ cost in proportion to them, not to the rows around them', async () => {
+    const world = new World({ devices: 3, power: 0 });
+    const rows = 6000;
+    const sortOf = (at: number) => String(at).padStart(6, '0');
+    for (let at = 0; at < rows; at++)
+      for (const device of [0, 1, 2]) {
+        if (device === 2 && at % (rows / 20) === 0) continue;
+        await world.memory(device).acceptRow(rowWrite(keyIn(world, 'p', sortOf(at)), at + 1));
+      }
+    await world.replicator().runOnce();
+    expect(await world.differing()).toEqual([]);
+    // Twice around the ring, the partition keys, the buckets; then what is listed, and the 20 rows.
+    expect(world.calls.get('survey-digests')).toBe(9);
+    expect(world.calls.get('survey-versions')).toBe(3);
+    expect(world.calls.get('readRow')).toBe(20);
+    expect(world.calls.get('acceptRow')).toBe(20);
+  });
+});
+
+describe('hand-back', () => {
+  test('a blob on a stand-in goes to its owner, and only then from the stand-in', async () => {
+    const world = new World();
+    const cluster = world.cluster();
+    world.away.add(2);
+    const kept = [];
+    for (let at = 0; at < 30; at++)
+      kept.push((await cluster.blobs.put([Buffer.alloc(999, at)])).id);
+    const replicator = world.replicator();
+    await replicator.runOnce();
+    // Its owner is away: the stand-in's copy stays.
+    expect(replicator.status().handedBack).toBe(0);
+    world.away.clear();
+    await replicator.runOnce();
+    expect(replicator.status().handedBack).toBeGreaterThan(0);
+    for (const id of kept) {
+      const key = world.blobKey(id);
+      const owners = world.primariesOf(key.hash);
+      for (const device of [0, 1, 2, 3])
+        expect((await world.memory(device).statBlob(key)) !== undefined).toBe(
+          owners.includes(device),
+        );
+    }
+  });
+
+  test('a stand-in keeps its blob while an owner has only a bad copy', async () => {
+    const world = new World({ devices: 4, power: 0 });
+    const key = world.blobKey('ab'.repeat(16));
+    const [one, two, three] = world.primariesOf(key.hash);
+    const stranger = [0, 1, 2, 3].find((device) => ![one, two, three].includes(device)) ?? 3;
+    const content = [Buffer.from('content')];
+    for (const device of [one ?? 0, two ?? 0, three ?? 0]) {
+      await world.memory(device).putBlob(key, content, {});
+      world.memory(device).damageBlob(key);
+    }
+    await world.memory(stranger).putBlob(key, content, {});
+    await world.replicator().runOnce();
+    for (const device of [one ?? 0, two ?? 0, three ?? 0])
+      expect((await world.memory(device).readBlob(key, 0, 100)).toString()).toBe('content');
+  });
+});
+
+describe('a replaced device', () => {
+  test('is refilled, and answers readers only then', async () => {
+    const world = new World();
+    const cluster = world.cluster();
+    const refOf = (at: number) => ({ table: 't', partition: `p${at % 9}`, sort: `s${at}` });
+    for (let at = 0; at < 90; at++)
+      await cluster.tables.put(refOf(at), { meta: Buffer.from(`m${at}`), bytes: 1, body: nothing });
+    const { id } = await cluster.blobs.put([Buffer.alloc(100_000, 1)]);
+    world.replace(0);
+    const key = [0, 1, 2, 3, 4, 5, 6, 7, 8]
+      .map((at) => keyIn(world, `p${at}`, `s${at}`))
+      .find(({ hash }) => world.primariesOf(hash).includes(0));
+    if (key === undefined) throw new Error('no key lives there');
+    await expect(world.memory(0).readRow(key, { body: false })).rejects.toMatchObject({
+      code: 'device-refilling',
+    });
+    for (let at = 0; at < 90; at++)
+      expect((await cluster.tables.get(refOf(at)))?.meta.toString()).toBe(`m${at}`);
+    const replicator = world.replicator();
+    await replicator.runOnce();
+    expect(replicator.status().refilling).toEqual([]);
+    expect((await world.memory(0).status()).refilling).toBeUndefined();
+    expect(await world.differing()).toEqual([]);
+    expect((await world.memory(0).readRow(key, { body: false }))?.deleted).toBe(false);
+    expect((await cluster.blobs.read(id, 0, 10)).length).toBe(10);
+  });
+
+  test('is not whole while too few of the others can be asked', async () => {
+    const world = new World({ devices: 3 });
+    const key = keyIn(world, 'p', 's');
+    await world.memory(1).acceptRow(rowWrite(key, 1));
+    world.replace(0);
+    // The one that holds it is away: what it acknowledged with the lost disk can't be known of.
+    world.away.add(1);
+    const replicator = world.replicator();
+    await replicator.runOnce();
+    expect((await world.memory(0).status()).refilling).toBe(true);
+    expect(replicator.status().refilling).toEqual([0]);
+    world.away.clear();
+    await replicator.runOnce();
+    expect((await world.memory(0).status()).refilling).toBeUndefined();
+    expect(await world.memory(0).readRow(key, { body: false })).toBeDefined();
+  });
+
+  test('knows every fence again', async () => {
+    const world = new World({ devices: 3 });
+    const fence = { scope: 'volume', epoch: 7 };
+    await world.memory(0).raiseFence(fence);
+    await world.memory(1).raiseFence(fence);
+    world.replace(0);
+    await world.replicator().runOnce();
+    const old = { fence: { scope: 'volume', epoch: 6 } };
+    await expect(
+      world.memory(0).putBlob(world.blobKey('cd'.repeat(16)), [nothing], old),
+    ).rejects.toMatchObject({ code: 'fenced' });
+  });
+});
+
+describe('bad copies', () => {
+  test('are replaced by good ones', async () => {
+    const world = new World({ devices: 3 });
+    const key = keyIn(world, 'p', 's');
+    const blob = world.blobKey('ef'.repeat(16));
+    for (const device of [0, 1, 2]) {
+      await world.memory(device).acceptRow(rowWrite(key, 3));
+      await world.memory(device).putBlob(blob, [Buffer.from('b')], {});
+    }
+    world.memory(1).damageRow(key);
+    world.memory(2).damageBlob(blob);
+    const replicator = world.replicator();
+    await replicator.runOnce();
+    expect((await world.memory(1).readRow(key, { body: false }))?.meta.toString()).toBe('v3');
+    expect((await world.memory(2).readBlob(blob, 0, 9)).toString()).toBe('b');
+    expect(replicator.status().irreparable).toEqual([]);
+  });
+
+  test('without any good one are named, and do not hold up the rest', async () => {
+    const world = new World({ devices: 3 });
+    const lost = keyIn(world, 'p', 'lost');
+    const fine = keyIn(world, 'p', 'fine');
+    for (const device of [0, 1, 2]) await world.memory(device).acceptRow(rowWrite(lost, 3));
+    for (const device of [0, 1, 2]) world.memory(device).damageRow(lost);
+    await world.memory(0).acceptRow(rowWrite(fine, 4));
+    const replicator = world.replicator();
+    await replicator.runOnce();
+    expect(replicator.status().irreparable.map(({ name, device }) => [name, device])).toEqual([
+      ['t/p/lost', 0],
+      ['t/p/lost', 1],
+      ['t/p/lost', 2],
+    ]);
+    expect(await world.memory(2).readRow(fine, { body: false })).toBeDefined();
+  });
+});
+
+describe('random histories', () => {
+  test.each([1, 2, 3, 4, 5, 6])('converge, seed %i', async (seed) => {
+    const world = new World({ seed, devices: 3 + (seed % 3), replicas: 3 });
+    const cluster = world.cluster();
+    const acknowledged = new Map<string, string | undefined>();
+    const uncertain = new Set<string>();
+    const blobs = new Map<string, number>();
+    world.loss = 0.15;
+    for (let step = 0; step < 150; step++) {
+      if (step % 20 === 0) world.away.clear();
+      if (step % 20 === 10) world.away.add(world.random.below(world.memories.length));
+      const at = world.random.below(25);
+      const sort = `s${at}`;
+      const ref = { table: 't', partition: `p${at % 5}`, sort };
+      try {
+        if (world.random.unit() < 0.2) {
+          const { id, length } = await cluster.blobs.put([
+            Buffer.alloc(1 + world.random.below(3000)),
+          ]);
+          blobs.set(id, length);
+        } else if (world.random.unit() < 0.3) {
+          await cluster.tables.delete(ref);
+          acknowledged.set(sort, undefined);
+          uncertain.delete(sort);
+        } else {
+          const text = `${sort} at ${step}`;
+          await cluster.tables.put(ref, { meta: Buffer.from(text), bytes: 1, body: nothing });
+          acknowledged.set(sort, text);
+          uncertain.delete(sort);
+        }
+      } catch {
+        uncertain.add(sort);
+      }
+    }
+    world.loss = 0;
+    world.away.clear();
+    const replicator = world.replicator();
+    await replicator.runOnce();
+    await replicator.runOnce();
+    expect(await world.differing()).toEqual([]);
+    for (const [sort, text] of acknowledged) {
+      if (uncertain.has(sort)) continue;
+      const key = keyIn(world, `p${Number(sort.slice(1)) % 5}`, sort);
+      for (const device of world.primariesOf(key.hash)) {
+        const row = await world.memory(device).readRow(key, { body: false });
+        expect(row?.deleted === true ? undefined : row?.meta.toString()).toBe(text);
+      }
+    }
+    for (const [id, length] of blobs)
+      for (const device of world.primariesOf(world.blobKey(id).hash))
+        expect(await world.memory(device).statBlob(world.blobKey(id))).toMatchObject({ length });
+  });
+});

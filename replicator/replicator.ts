@@ -1,0 +1,142 @@
+/** Joins the duties, each a worker of its own, and tells how far they are. */
+import {
+  type Clock,
+  Gauge,
+  type Logger,
+  type Metrics,
+  type RunningWorker,
+  startWorker,
+} from '#common';
+import type { DeviceService } from '#wire';
+import { Mender } from './copy/mender.ts';
+import { Pace } from './copy/pace.ts';
+import type { CursorStore } from './cursor.ts';
+import { type Irreparable, IrreparableList } from './irreparable.ts';
+import { Layout, type ReplicatorRing } from './layout.ts';
+import type { ReplicatorSettings } from './settings.ts';
+import { Tally } from './tally.ts';
+import { Heal } from './workers/heal.ts';
+import { Repair, type RepairProgress } from './workers/repair.ts';
+import { ScrubDevice } from './workers/scrub.ts';
+
+export interface ReplicatorParts {
+  readonly ring: ReplicatorRing;
+  /** By the ring's device numbers. */
+  readonly devices: ReadonlyMap<number, DeviceService>;
+  readonly cursors: CursorStore;
+  readonly clock: Clock;
+  readonly settings: ReplicatorSettings;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface ReplicatorStatus extends RepairProgress {
+  readonly copiedRows: number;
+  readonly copiedBlobs: number;
+  readonly copiedBytes: number;
+  readonly handedBack: number;
+  readonly healed: number;
+  readonly scrubbedBytes: number;
+  readonly foundBad: number;
+  readonly irreparable: readonly Irreparable[];
+}
+
+export interface Replicator {
+  status(): ReplicatorStatus;
+  /** Everything once, now; for tests and operators who will not wait. */
+  runOnce(signal?: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+const idleMs = 1000;
+
+export function createReplicator(parts: ReplicatorParts): Replicator {
+  const { clock, settings, cursors } = parts;
+  const log = parts.log.child({ room: 'replicator' });
+  const layout = new Layout({ ...parts, timeoutMs: settings.callTimeoutMs });
+  const tally = new Tally();
+  const irreparable = new IrreparableList(settings.irreparableMax);
+  const pace = new Pace(clock, settings.copyBytesPerSecond);
+  const nowUs = () => clock.nowUs();
+  const common = { layout, pace, tally, irreparable, nowUs, clock, cursors, settings };
+  const { copiesInFlightMax } = settings;
+  const repair = new Repair({
+    ...common,
+    mender: new Mender({ ...common, log, copiesInFlightMax }),
+  });
+  const heal = new Heal(common);
+  const closing = new AbortController();
+  const healNow = () => {
+    heal.step(closing.signal).catch((err: unknown) => log.info({ err }, 'healing was put off'));
+  };
+  const scrubs = layout.peers.map((peer) => new ScrubDevice({ ...common, peer, onBad: healNow }));
+  const status = (): ReplicatorStatus => ({
+    ...repair.progress(),
+    ...{ copiedRows: tally.rows, copiedBlobs: tally.blobs, copiedBytes: tally.bytes },
+    ...{ handedBack: tally.handedBack, healed: tally.healed },
+    ...{ scrubbedBytes: tally.scrubbedBytes, foundBad: tally.foundBad },
+    irreparable: irreparable.list(),
+  });
+  declareMetrics(parts.metrics, status);
+  const start = (
+    name: string,
+    step: (signal: AbortSignal) => Promise<'busy' | 'idle' | 'throttled'>,
+    restRatio: number,
+  ) => startWorker({ name, step }, { clock, log, restRatio, idleMs });
+  const workers: RunningWorker[] = settings.enabled
+    ? [
+        // It rests within its steps, less while something is being refilled.
+        start('repair', (signal) => repair.step(signal), 0),
+        start('heal', (signal) => heal.step(signal), settings.restRatio),
+        ...scrubs.map((scrub) =>
+          start(`scrub-${scrub.device}`, (signal) => scrub.step(signal), settings.scrubRestRatio),
+        ),
+      ]
+    : [];
+  return {
+    status,
+    runOnce: async (signal = new AbortController().signal) => {
+      const { passes } = repair;
+      repair.hurry();
+      while (repair.passes === passes) await repair.step(signal);
+      for (const scrub of scrubs) while ((await scrub.step(signal)) === 'busy');
+      await heal.step(signal);
+    },
+    close: async () => {
+      closing.abort();
+      await Promise.all(workers.map((worker) => worker.stop()));
+    },
+  };
+}
+
+function declareMetrics(metrics: Metrics, status: () => ReplicatorStatus): void {
+  const gauge = (name: string, help: string, of: (now: ReplicatorStatus) => number) =>
+    new Gauge({
+      name: `pileus_replicator_${name}`,
+      help,
+      registers: [metrics],
+      collect() {
+        this.set(of(status()));
+      },
+    });
+  gauge(
+    'lag_seconds',
+    'Since the last pass began that compared all copies; -1 before the first',
+    (now) => (now.lagMs === undefined ? -1 : now.lagMs / 1000),
+  );
+  gauge('partitions_compared', 'Ring partitions compared in this pass', ({ done }) => done);
+  gauge('partitions', 'Ring partitions', ({ partitions }) => partitions);
+  gauge(
+    'refilling_devices',
+    'Devices that were put in place empty',
+    ({ refilling }) => refilling.length,
+  );
+  gauge('irreparable', 'Records without any good copy', (now) => now.irreparable.length);
+  gauge('copied_rows', 'Rows brought to devices that lacked them', (now) => now.copiedRows);
+  gauge('copied_blobs', 'Blobs brought to devices that lacked them', (now) => now.copiedBlobs);
+  gauge('copied_bytes', 'Bytes copied from device to device', (now) => now.copiedBytes);
+  gauge('handed_back', 'Blobs that stand-ins kept and gave back', (now) => now.handedBack);
+  gauge('healed', 'Bad copies replaced by good ones', (now) => now.healed);
+  gauge('scrubbed_bytes', 'Stored bytes read and checked', (now) => now.scrubbedBytes);
+  gauge('found_bad', 'Records that the scrub found bad', (now) => now.foundBad);
+}

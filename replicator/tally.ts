@@ -1,0 +1,18 @@
+/** What was done since the start, for metrics and status. */
+export class Tally {
+  rows = 0;
+  blobs = 0;
+  bytes = 0;
+  handedBack = 0;
+  /** Bad copies that a good one replaced. */
+  healed = 0;
+  scrubbedBytes = 0;
+  scrubbedRecords = 0;
+  foundBad = 0;
+
+  copied(what: 'row' | 'blob', bytes: number): void {
+    if (what === 'row') this.rows += 1;
+    else this.blobs += 1;
+    this.bytes += bytes;
+  }
+}

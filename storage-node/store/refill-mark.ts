@@ -1,0 +1,43 @@
+/**
+ * The mark of a device that was put in place empty: a file beside `device.json`, written before it, gone once the device holds
+ * again what it should.
+ */
+import { type Disk, joinPath, replaceWhole } from '#common';
+import { refilling } from '../failures.ts';
+
+const fileName = 'refilling';
+
+export class RefillMark {
+  private readonly disk: Disk;
+  private readonly path: string;
+  active: boolean;
+
+  private constructor(disk: Disk, path: string, active: boolean) {
+    this.disk = disk;
+    this.path = path;
+    this.active = active;
+  }
+
+  /** `replaced`: an empty folder stands in the place of one that was filled. */
+  static async open(disk: Disk, folder: string, replaced: boolean): Promise<RefillMark> {
+    const path = joinPath(folder, fileName);
+    const isNew = !(await disk.exists(joinPath(folder, 'device.json')));
+    if (isNew && replaced) {
+      const text =
+        'This device was put in place empty. It answers no reader until it is refilled.\n';
+      await replaceWhole(disk, path, Buffer.from(text));
+    }
+    return new RefillMark(disk, path, await disk.exists(path));
+  }
+
+  /** For questions whose answer may have been forgotten. */
+  check(): void {
+    if (this.active) throw refilling();
+  }
+
+  async end(): Promise<void> {
+    if (!this.active) return;
+    await this.disk.remove(this.path);
+    this.active = false;
+  }
+}
