@@ -11,7 +11,6 @@ import {
 } from '#common';
 import { createMemoryDevice, type MemoryDevice } from '#storage-node';
 import type { BlobKey, DeviceService } from '#wire';
-import { FilteredDevice } from '../../cluster/testing/filtered-device.ts';
 import {
   createReplicator,
   memoryCursors,
@@ -62,17 +61,19 @@ export class World {
   }
 
   private filtered(device: number): DeviceService {
-    const through = <T>(method: string, run: () => Promise<T>): Promise<T> => {
-      this.calls.set(method, (this.calls.get(method) ?? 0) + 1);
-      if (this.away.has(device) || this.random.unit() < this.loss)
-        return Promise.reject(new Failure('unreachable', 'connection-lost', 'The call was lost'));
-      return run();
-    };
-    // The memory behind it may be replaced, so it is looked up with each call.
-    const current = new Proxy({} as DeviceService, {
-      get: (_, name) => Reflect.get(this.memory(device), name).bind(this.memory(device)),
+    return new Proxy({} as DeviceService, {
+      get:
+        (_, method: string) =>
+        async (...given: [{ readonly what?: string }, ...unknown[]]) => {
+          const name = method === 'survey' ? `survey-${given[0].what}` : method;
+          this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
+          if (this.away.has(device) || this.random.unit() < this.loss)
+            throw new Failure('unreachable', 'connection-lost', 'The call was lost');
+          // The memory may have been replaced, so it is looked up with each call.
+          const memory = this.memory(device);
+          return Reflect.apply(Reflect.get(memory, method), memory, given);
+        },
     });
-    return new FilteredDevice(current, through);
   }
 
   memory(device: number): MemoryDevice {
