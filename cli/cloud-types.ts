@@ -71,3 +71,17 @@ export interface CloudStatus {
   readonly copies: CopiesLine;
   readonly endpoints: Endpoints;
 }
+
+export interface NetworkStatus {
+  readonly state: 'ready' | 'starting' | 'off' | 'missing';
+  readonly reason?: string;
+  /** What to do about it. */
+  readonly advice?: string;
+  readonly drift?: {
+    readonly in_sync: boolean;
+    readonly mended: number;
+    readonly last_mended_at: string | null;
+    readonly restarts: number;
+    readonly last_error: string | null;
+  };
+}

@@ -7,6 +7,7 @@ import { downCommand } from './commands/down.ts';
 import { imageCommand } from './commands/image.ts';
 import { auditCommand, eventsCommand } from './commands/journal.ts';
 import { keyCommand } from './commands/key.ts';
+import { networkCommand } from './commands/network.ts';
 import { operationCommand } from './commands/operation.ts';
 import { ringCommand } from './commands/ring.ts';
 import { prepareCommand, runCommand } from './commands/run.ts';
@@ -51,6 +52,7 @@ function program(): Command {
     keyCommand(),
     volumeCommand(),
     imageCommand(),
+    networkCommand(),
     operationCommand(),
     eventsCommand(),
     auditCommand(),

@@ -14,6 +14,10 @@ const root = join(import.meta.dirname, '../..');
 const testPackages = [
   ...packagesFor.guest,
   ...packagesFor.images,
+  ...packagesFor.networks,
+  'busybox',
+  'tcpdump',
+  'iputils-ping',
   'python3-swiftclient',
   'python3-openstackclient',
   'python3-keystoneclient',

@@ -30,6 +30,7 @@ import { openImages } from './image.ts';
 import { imageCalls } from './image-calls.ts';
 import { keyCalls } from './key-calls.ts';
 import { openNetworks } from './network.ts';
+import { networkCalls } from './network-calls.ts';
 import { operationCalls } from './operation-calls.ts';
 import { type PublicTls, publicTls, writeAuthority } from './public-tls.ts';
 import { openReplicator } from './replicator.ts';
@@ -162,6 +163,7 @@ export async function openFront(
           ...keyCalls(objects),
           ...imageCalls(images.local, controller),
           ...operationCalls(controller),
+          ...networkCalls(networks),
           ...volumeCalls({
             gateway,
             images: images.local,

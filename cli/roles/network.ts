@@ -6,6 +6,7 @@ import { systemClock, systemNet, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
+import { meterNetworks } from './network-calls.ts';
 import { prepareNetworkHost } from './network-host.ts';
 
 export interface NetworkParts
@@ -29,6 +30,7 @@ export async function openNetworks(
     emit: (transaction, event) => events.emit(transaction, event),
   });
   opened.add(() => networks.close());
+  meterNetworks(networks, context.metrics);
   const admin = await parts.identity.projectId('admin');
   if (settings.externalNetwork && admin !== undefined)
     await networks.ensurePublic(

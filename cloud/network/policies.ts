@@ -57,7 +57,7 @@ export const networkRules: PolicyRules = {
   ...named(
     [
       ...['get_floatingip', 'get_rbac_policy', 'get_router', 'get_trunk', 'get_subports'],
-      ...['get_network:router:external', 'get_auto_allocated_topology', 'get_floatingip_pool'],
+      ...['get_auto_allocated_topology', 'get_floatingip_pool'],
       ...['get_flavor', 'get_network_ip_availability_own', 'get_quota_own'],
     ],
     adminOrReader,
@@ -128,6 +128,8 @@ export const networkRules: PolicyRules = {
   get_floatingip_port_forwarding: `${adminOrReader} or ${ofParent}`,
   ...named(changes('subnet'), `${adminOrMember} or rule:network_owner`),
   get_network: `${adminOrReader} or rule:shared or rule:external or rule:context_is_advsvc`,
+  // Whoever may see a network may see whether it leads out; clients look for one by it.
+  'get_network:router:external': '',
   get_subnet: `${adminOrReader} or rule:shared`,
   get_subnetpool: `${adminOrReader} or rule:shared`,
   get_address_scope: `${adminOrReader} or rule:shared`,

@@ -1,8 +1,10 @@
 /** docs/api-coverage.md, rendered from the route tables; `node test/coverage/write.ts` writes it, the tidy test compares. */
 import { imageApiRoutes } from '../../cloud/image/service.ts';
+import { networkRoutes } from '../../cloud/network/service.ts';
 import { volumeApiRoutes } from '../../cloud/volume/service.ts';
 import { identityOperations } from './identity.ts';
 import { imageRows } from './image.ts';
+import { networkRows } from './network.ts';
 import { s3Rows, s3Sections } from './s3.ts';
 import { swiftEntries } from './swift.ts';
 import { servicesMissing } from './upstream.ts';
@@ -69,6 +71,9 @@ export function renderCoverage(): string {
     '## Volume (Cinder v3, microversions 3.0 to 3.70)',
     'Each under `/v3/{project_id}` and, since 3.67, under `/v3`.',
     table(['Operation', 'State', 'Rule or note'], volumeRows(volumeApiRoutes(hollow()))),
+    '## Network (Neutron 2.0)',
+    'Each under `/v2.0`; `GET /v2.0/extensions` lists what of Neutron’s extensions is there.',
+    table(['Operation', 'State', 'Note'], networkRows(networkRoutes(hollow()))),
     '## Other services',
     `Not there yet: ${servicesMissing.join(' · ')}.`,
     '',

@@ -6,7 +6,6 @@ export type State = 'works' | 'partly' | 'refused' | 'missing';
 /** Services of the plan that are not there at all. */
 export const servicesMissing: readonly string[] = [
   'Compute (Nova, Placement)',
-  'Network (Neutron)',
   'Orchestration (Heat)',
   'Metering and billing',
   'Dashboard',

@@ -67,18 +67,36 @@ export class Daemon {
     return 'started';
   }
 
-  async stop(): Promise<void> {
+  /** Ends it, by a signal unless `end` knows a better way, and waits until it is gone. */
+  async stop(end?: () => Promise<unknown>): Promise<void> {
     const { pid } = this;
     if (pid === undefined) return;
-    process.kill(pid, 'SIGTERM');
-    const until = this.clock.monotonicMs() + endMs;
-    while (this.pid === pid && this.clock.monotonicMs() < until) await this.clock.sleep(stepMs);
-    if (this.pid !== pid) return;
+    if (end === undefined || (await end()) === false) process.kill(pid, 'SIGTERM');
+    // Its pid file goes first, the process and its devices later.
+    if (await this.gone(pid, endMs)) return;
     process.kill(pid, 'SIGKILL');
-    await this.clock.sleep(stepMs);
-    if (this.pid === pid)
+    if (!(await this.gone(pid, endMs)))
       throw new Failure('busy', 'daemon-stays', `${this.plan.program} does not end`, {
         facts: { pid },
       });
+  }
+
+  private async gone(pid: number, withinMs: number): Promise<boolean> {
+    const until = this.clock.monotonicMs() + withinMs;
+    while (isAlive(pid)) {
+      if (this.clock.monotonicMs() > until) return false;
+      await this.clock.sleep(stepMs);
+    }
+    return true;
+  }
+}
+
+/** A process that has ended and that nobody has asked after yet has no command line. */
+function isAlive(pid: number): boolean {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  } catch {
+    // There is no such process any more.
+    return false;
   }
 }

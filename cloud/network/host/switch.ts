@@ -102,7 +102,8 @@ export class HostSwitch {
     const { options, names } = this;
     const kind = datapath();
     const address = options.uplink?.address ?? '127.0.0.1';
-    this.mappings.set('public', names.external);
+    // Only a host with a leg in it reaches it, and is a gateway to it.
+    if (options.external !== undefined) this.mappings.set('public', names.external);
     await this.configure(
       [
         'set',
@@ -217,12 +218,9 @@ export class HostSwitch {
   async stop(): Promise<void> {
     const [switchDatabase, vswitchd, controller] = this.daemons;
     await controller?.stop();
-    if (vswitchd?.pid !== undefined) {
-      const control = join(this.options.folder, 'vswitchd.ctl');
-      // Leaves no device behind.
-      await succeeds('ovs-appctl', ['-t', control, 'exit', '--cleanup']);
-    }
-    await vswitchd?.stop();
+    const control = join(this.options.folder, 'vswitchd.ctl');
+    // Leaves no device behind.
+    await vswitchd?.stop(() => succeeds('ovs-appctl', ['-t', control, 'exit', '--cleanup']));
     await switchDatabase?.stop();
   }
 }

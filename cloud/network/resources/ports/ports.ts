@@ -246,6 +246,11 @@ export async function deletePort(core: NetworkCore, tx: Tx, port: Port): Promise
       'server-port-in-use',
       `Port ${id} cannot be deleted directly via the port API: ${reason}.`,
     );
+  if (owner === 'network:distributed')
+    throw fail(
+      'server-port-in-use',
+      `Port ${id} cannot be deleted directly via the port API: it serves metadata to its network.`,
+    );
   const trunks = await core.list(tx, 'trunk', { by: { port_id: id } });
   if (trunks[0] !== undefined)
     throw fail(

@@ -1,0 +1,389 @@
+/** The whole way on real OVN: two hosts, guests as namespaces; what must pass passes, what must not does not. */
+import { execFileSync, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemNet } from '#common';
+import type { ServerPort } from './index.ts';
+import { ask, attempt, type Guest, Lab, sh } from './testing/lab.ts';
+import { admin, alice, bob, type Json, openWorld, type World } from './testing/world.ts';
+
+const lab = new Lab(`t${process.pid.toString(36)}`);
+let world: World;
+let hosts: [string, string];
+const made: Record<string, Json> = {};
+
+const id = (name: string) => String(made[name]?.id);
+
+async function eventually(
+  what: string,
+  holds: () => Promise<boolean>,
+  withinMs = 15_000,
+): Promise<void> {
+  const until = performance.now() + withinMs;
+  while (!(await holds())) {
+    if (performance.now() > until) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** A server's port on a host, and the guest at it. */
+async function server(
+  token: string,
+  name: string,
+  network: string,
+  host: string,
+): Promise<{ port: ServerPort; guest: Guest }> {
+  const projectId = token.split('/')[0] ?? '';
+  const { networks } = world;
+  const created = await networks.servers.create({
+    projectId,
+    networkId: id(network),
+    deviceId: `server-${name}`,
+  });
+  const port = await networks.servers.bind(created.id, host);
+  const guest = lab.guest(name, host, port);
+  await networks.hosts.get(host)?.plug({ ...port, deviceId: `server-${name}` });
+  await networks.servers.waitUp([port.id], AbortSignal.timeout(15_000));
+  return { port, guest };
+}
+
+const addressOf = (port: ServerPort) => port.fixedIps[0]?.address ?? '';
+
+async function tenantNet(token: string, name: string, cidr: string): Promise<void> {
+  made[name] = await world.make(token, 'networks', 'network', { name });
+  made[`${name} subnet`] = await world.make(token, 'subnets', 'subnet', {
+    network_id: id(name),
+    ip_version: 4,
+    cidr,
+  });
+}
+
+const guests: Record<string, { port: ServerPort; guest: Guest }> = {};
+const guest = (name: string) => {
+  const found = guests[name];
+  if (found === undefined) throw new Error(`no guest ${name}`);
+  return found;
+};
+
+beforeAll(async () => {
+  world = await openWorld('sqlite', { reconcileMs: 1_000 });
+  hosts = lab.twoHosts();
+  const plan = (at: 0 | 1, address: string) => ({
+    folder: join(lab.folder, `h${at}`),
+    hostname: hosts[at],
+    namespace: hosts[at],
+    tag: `${lab.tag}${at}`,
+    uplink: { device: `up${at + 1}`, address, prefixLength: 24 },
+    ...(at === 0 ? { external: '172.24.4.1/24' } : {}),
+  });
+  await world.networks.connect({
+    net: systemNet,
+    folder: lab.folder,
+    hosts: [plan(0, '10.99.0.1'), plan(1, '10.99.0.2')],
+    prepare: async () => undefined,
+  });
+  await tenantNet(alice, 'red', '10.1.0.0/24');
+  await tenantNet(bob, 'blue', '10.1.0.0/24');
+  guests.a = await server(alice, 'a', 'red', hosts[0]);
+  guests.b = await server(alice, 'b', 'red', hosts[1]);
+  guests.c = await server(bob, 'c', 'blue', hosts[1]);
+}, 90_000);
+
+afterAll(async () => {
+  try {
+    await world?.close();
+  } finally {
+    lab.close();
+  }
+}, 60_000);
+
+describe('in one network', () => {
+  test('DHCP gives each guest its address, route, MTU and the way to the metadata', async () => {
+    for (const name of ['a', 'b', 'c']) {
+      const { port, guest: one } = guest(name);
+      const lease = await one.lease();
+      expect(lease.ip).toBe(addressOf(port));
+      expect(lease.mtu).toBe('1442');
+      expect(lease.staticroutes).toContain('169.254.169.254');
+    }
+  });
+
+  test('guests on two hosts talk, through the default group', async () => {
+    expect(await guest('a').guest.reaches(addressOf(guest('b').port))).toBe(true);
+    expect(await guest('b').guest.reaches(addressOf(guest('a').port))).toBe(true);
+  });
+
+  test("another project's guest with the same addresses hears nothing", async () => {
+    const heard = await guest('c').guest.hears('icmp or arp', () =>
+      guest('a').guest.reaches(addressOf(guest('c').port)),
+    );
+    expect(heard).toBe(false);
+  });
+
+  test('the metadata address answers, and knows who asks', async () => {
+    world.networks.metadata.serve((_, response, who) =>
+      response.end(`${who.deviceId} ${who.projectId}`),
+    );
+    for (const [name, project] of [
+      ['a', 'aaaa'],
+      ['b', 'aaaa'],
+      ['c', 'bbbb'],
+    ] as const) {
+      const text =
+        'import urllib.request; print(urllib.request.urlopen("http://169.254.169.254/x", timeout=4).read().decode())';
+      await eventually(`metadata for ${name}`, async () => {
+        const { out } = await attempt(
+          `ip netns exec ${guest(name).guest.namespace} /usr/bin/python3 -c '${text}'`,
+        );
+        return out.trim() === `server-${name} ${project}`;
+      });
+    }
+  });
+});
+
+describe('forged frames get nowhere', () => {
+  const hex = (text: string) => text.replaceAll(':', '');
+  const ipHex = (text: string) =>
+    text
+      .split('.')
+      .map((part) => Number(part).toString(16).padStart(2, '0'))
+      .join('');
+
+  /** A ping as it would be on the wire. */
+  function echo(fromMac: string, toMac: string, from: string, to: string): string {
+    const header = `45000 01c0001000040010000${ipHex(from)}${ipHex(to)}`.replaceAll(' ', '');
+    const words = header.match(/.{4}/g)?.map((word) => parseInt(word, 16)) ?? [];
+    let sum = words.reduce((total, word) => total + word, 0);
+    sum = (sum & 0xffff) + (sum >> 16);
+    const checked = `${header.slice(0, 20)}${(~sum & 0xffff).toString(16).padStart(4, '0')}${header.slice(24)}`;
+    return `${hex(toMac)}${hex(fromMac)}0800${checked}0800f7fd00010001`;
+  }
+
+  function arp(fromMac: string, saysMac: string, saysIp: string, askIp: string): string {
+    return `ffffffffffff${hex(fromMac)}08060001080006040002${hex(saysMac)}${ipHex(saysIp)}ffffffffffff${ipHex(askIp)}`;
+  }
+
+  test('another MAC, another address, ARP for others; while an honest frame passes', async () => {
+    const [a, b] = [guest('a'), guest('b')];
+    const [ma, mb, ia, ib] = [
+      a.port.macAddress,
+      b.port.macAddress,
+      addressOf(a.port),
+      addressOf(b.port),
+    ];
+    const forged: Record<string, [string, string]> = {
+      'another MAC': ['icmp[icmptype] == 8', echo('02:00:00:00:00:99', mb, ia, ib)],
+      'another address': ['icmp[icmptype] == 8', echo(ma, mb, '10.1.0.77', ib)],
+      'ARP for the gateway': ['arp src host 10.1.0.1', arp(ma, ma, '10.1.0.1', ib)],
+      'ARP with another MAC': [`arp src host ${ia}`, arp(ma, '02:00:00:00:00:99', ia, ib)],
+    };
+    for (const [name, [filter, frame]] of Object.entries(forged))
+      expect([name, await b.guest.hears(filter, () => a.guest.forge(frame))]).toEqual([
+        name,
+        false,
+      ]);
+    expect(
+      await b.guest.hears('icmp[icmptype] == 8', () => a.guest.forge(echo(ma, mb, ia, ib))),
+    ).toBe(true);
+  }, 30_000);
+
+  test('a DHCP server in a guest is not heard, nor a router', async () => {
+    const [a, b] = [guest('a'), guest('b')];
+    const ma = hex(a.port.macAddress);
+    const offer =
+      `ffffffffffff${ma}0800` +
+      `450000 1c0001000040110000${ipHex(addressOf(a.port))}ffffffff`.replaceAll(' ', '') +
+      '0043004400080000';
+    expect(await b.guest.hears('udp port 68', () => a.guest.forge(offer))).toBe(false);
+    // A router advertisement from the link-local address that the MAC makes.
+    const lla = sh(`ip -n ${a.guest.namespace} -6 -o address show dev eth0 scope link`).match(
+      /fe80::[0-9a-f:]+/,
+    )?.[0];
+    expect(lla).toBeDefined();
+    const text = `
+import socket, struct
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 58)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+for _ in range(3): s.sendto(bytes([134,0,0,0,64,0,7,8]) + bytes(8), ("ff02::1", 0, 0, socket.if_nametoindex("eth0")))
+`;
+    fs.writeFileSync(join(lab.folder, 'ra.py'), text);
+    const send = () =>
+      attempt(`ip netns exec ${a.guest.namespace} /usr/bin/python3 ${join(lab.folder, 'ra.py')}`);
+    expect((await send()).ok).toBe(true);
+    expect(await b.guest.hears('icmp6 and ip6[40] == 134', send)).toBe(false);
+  }, 30_000);
+});
+
+describe('to the world and from it', () => {
+  const fromHost = () => `ip netns exec ${hosts[0]}`;
+
+  test('a router with a gateway leads out by SNAT, a floating IP leads in', async () => {
+    const external = (await world.call(alice, 'GET', '/v2.0/networks?router:external=true')).json
+      .networks?.[0];
+    made.router = await world.make(alice, 'routers', 'router', {
+      external_gateway_info: { network_id: external?.id },
+    });
+    await world.call(alice, 'PUT', `/v2.0/routers/${id('router')}/add_router_interface`, {
+      subnet_id: id('red subnet'),
+    });
+    const { guest: b, port } = guest('b');
+    await eventually('way out', () => b.reaches('172.24.4.1'));
+    made.floating = await world.make(alice, 'floatingips', 'floatingip', {
+      floating_network_id: external?.id,
+      port_id: port.id,
+    });
+    b.serve(80, 'b');
+    // Nothing lets it in yet.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await ask(fromHost(), String(made.floating?.floating_ip_address), 80)).toBeUndefined();
+  }, 40_000);
+
+  test('a rule opens a port within a second, and its end closes it for connections that stand', async () => {
+    const groups = (await world.call(alice, 'GET', '/v2.0/security-groups?name=default')).json
+      .security_groups;
+    const rule = await world.make(alice, 'security-group-rules', 'security_group_rule', {
+      security_group_id: groups?.[0]?.id,
+      direction: 'ingress',
+      protocol: 'tcp',
+      port_range_min: 80,
+      port_range_max: 80,
+    });
+    const address = String(made.floating?.floating_ip_address);
+    let answer: string | undefined;
+    await eventually(
+      'the port opens',
+      async () => {
+        answer = await ask(fromHost(), address, 80);
+        return answer !== undefined;
+      },
+      5_000,
+    );
+    expect(answer).toBe('b 172.24.4.1');
+    // A connection that stands: one line every 0.2 s, and the time when answers stop.
+    const text = `
+import socket,time
+s=socket.create_connection(("${address}",80),2); s.settimeout(1.5)
+print("open", flush=True)
+try:
+    while True:
+        s.sendall(b"x"); s.recv(100); last=time.time(); time.sleep(0.1)
+except OSError: print("silent", last, flush=True)
+`;
+    const talk = spawn('ip', ['netns', 'exec', hosts[0], '/usr/bin/python3', '-c', text]);
+    let said = '';
+    talk.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await eventually('the connection stands', async () => said.includes('open'));
+    const removedAt = Date.now() / 1_000;
+    await world.call(alice, 'DELETE', `/v2.0/security-group-rules/${rule.id}`);
+    await eventually('the connection is cut', async () => said.includes('silent'), 10_000);
+    const last = Number(/silent ([\d.]+)/.exec(said)?.[1]);
+    expect(last - removedAt).toBeLessThan(1);
+  }, 40_000);
+
+  test('a port forwarding leads a single port in', async () => {
+    const external = (await world.call(alice, 'GET', '/v2.0/networks?router:external=true')).json
+      .networks?.[0];
+    const groups = (await world.call(alice, 'GET', '/v2.0/security-groups?name=default')).json
+      .security_groups;
+    await world.make(alice, 'security-group-rules', 'security_group_rule', {
+      security_group_id: groups?.[0]?.id,
+      direction: 'ingress',
+      protocol: 'tcp',
+      port_range_min: 8080,
+      port_range_max: 8080,
+    });
+    const floating = await world.make(alice, 'floatingips', 'floatingip', {
+      floating_network_id: external?.id,
+    });
+    const { guest: a, port } = guest('a');
+    a.serve(8_080, 'a');
+    await world.make(alice, `floatingips/${floating.id}/port_forwardings`, 'port_forwarding', {
+      protocol: 'tcp',
+      external_port: 2_222,
+      internal_port: 8_080,
+      internal_port_id: port.id,
+      internal_ip_address: addressOf(port),
+    });
+    await eventually(
+      'the forwarded port answers',
+      async () =>
+        (await ask(fromHost(), String(floating.floating_ip_address), 2_222))?.startsWith('a ') ===
+        true,
+    );
+  }, 40_000);
+});
+
+describe('what is lost heals', () => {
+  const nb = (...args: string[]) =>
+    execFileSync(
+      'ovn-nbctl',
+      [
+        '--no-leader-only',
+        '--timeout=5',
+        `--db=unix:${join(lab.folder, 'c', 'ovn.sock')}`,
+        ...args,
+      ],
+      { encoding: 'utf8' },
+    );
+
+  test('rows that somebody deletes, changes or adds', async () => {
+    const before = world.networks.status().drift?.mended ?? 0;
+    nb('ls-del', `pileus-${id('red')}`);
+    nb('--', 'lr-del', `pileus-${id('router')}`);
+    nb('ls-add', 'stranger');
+    nb('--all', 'destroy', 'DHCP_Options');
+    await eventually('the rows are back', async () => {
+      const shown = nb('show');
+      return (
+        shown.includes(`pileus-${id('red')}`) &&
+        shown.includes(`pileus-${id('router')}`) &&
+        !shown.includes('stranger') &&
+        nb('list', 'DHCP_Options').includes('10.1.0.0/24')
+      );
+    });
+    await eventually('guests talk again', () =>
+      guest('a').guest.reaches(addressOf(guest('b').port)),
+    );
+    expect(world.networks.status().drift?.mended).toBeGreaterThan(before);
+  }, 40_000);
+
+  test('daemons that are killed', async () => {
+    for (const [folder, name] of [
+      ['c', 'northd'],
+      ['h0', 'controller'],
+      ['h1', 'vswitchd'],
+      ['c', 'central'],
+    ] as const) {
+      const file = join(lab.folder, folder, `${name}.pid`);
+      const pid = Number(fs.readFileSync(file, 'utf8'));
+      process.kill(pid, 'SIGKILL');
+      await eventually(
+        `${name} is back`,
+        async () =>
+          fs.existsSync(file) &&
+          Number(fs.readFileSync(file, 'utf8')) !== pid &&
+          fs.existsSync(`/proc/${fs.readFileSync(file, 'utf8').trim()}`),
+      );
+    }
+    await eventually(
+      'guests talk again',
+      () => guest('b').guest.reaches(addressOf(guest('a').port)),
+      30_000,
+    );
+    const fresh = await world.make(alice, 'networks', 'network', { name: 'after' });
+    await eventually('changes arrive', async () => nb('show').includes(String(fresh.id)), 20_000);
+  }, 90_000);
+});
+
+test('nothing is left afterwards', async () => {
+  for (const { port } of Object.values(guests))
+    for (const host of hosts) await world.networks.hosts.get(host)?.unplug(port.id);
+  expect(
+    await world.call(admin, 'GET', '/v2.0/agents').then(({ json }) => json.agents?.length),
+  ).toBe(4);
+  await world.networks.close();
+  expect(sh('ip netns list')).not.toContain(`pm-${lab.tag}`);
+  for (const host of hosts) expect(sh(`ip -n ${host} -br link`)).not.toMatch(/p[xi]-|tap|pmo/);
+  expect(sh(`ps -eo args | grep -c '[ ]${lab.folder}' || true`).trim()).toBe('0');
+}, 40_000);
