@@ -5,45 +5,36 @@
 import type { RowRef, RowValue, StoredRow, WriteOptions } from '#cluster';
 import { isFailure } from '#common';
 import { type StoredBody, storeBody } from './body-writer.ts';
-import { checkConditions, checkDeletion } from './conditions.ts';
+import { checkConditions } from './conditions.ts';
 import { decodeContainer } from './containers.ts';
 import type { ObjectContext } from './context.ts';
+import { deleteObject } from './delete-object.ts';
+import { dropPrevious } from './drop-previous.ts';
 import { encryptBody } from './encryption/body-cipher.ts';
-import {
-  encryptionField,
-  encryptionFields,
-  withoutEncryption,
-} from './encryption/object-encryption.ts';
+import { withoutEncryption } from './encryption/object-encryption.ts';
 import { objectFailure } from './failures.ts';
 import { noFields } from './fields.ts';
+import { checkName, findLive, infoOf, isExpired, missing } from './live-rows.ts';
 import type {
   CopyObject,
-  DeleteOptions,
-  DeleteOutcome,
   ObjectFields,
   ObjectInfo,
-  ObjectKind,
   ObjectOperations,
   ObjectRef,
   PutObject,
   PutOutcome,
   StoredObject,
-  UpdateOptions,
   VersionChoice,
   WriteConditions,
 } from './object-service.ts';
-import { decodeObjectRow, encodeObjectRow, type ObjectRow } from './rows/object-row.ts';
+import { encodeObjectRow, type ObjectRow } from './rows/object-row.ts';
 import { containerRef, objectRef } from './rows/tables.ts';
-import { publicVersionId } from './rows/version-block.ts';
 import { openStored } from './stored-object.ts';
-import { deleteVersion, discard as discardVersion } from './versions/delete-version.ts';
-import { changeVersion, findVersion, hiddenBy, versionMissing } from './versions/find-version.ts';
-import { putMarker, putVersion } from './versions/put-version.ts';
-import { toVersionRow } from './versions/version-rows.ts';
+import { updateObject } from './update-object.ts';
+import { discard as discardVersion } from './versions/delete-version.ts';
+import { findVersion, hiddenBy, versionMissing } from './versions/find-version.ts';
+import { putVersion } from './versions/put-version.ts';
 import { versioningOf } from './versions/versioning.ts';
-
-export const defaultContentType = 'application/octet-stream';
-const nameBytesMax = 1024;
 
 export function createObjects(context: ObjectContext): ObjectOperations {
   return {
@@ -58,14 +49,6 @@ export function createObjects(context: ObjectContext): ObjectOperations {
     delete: (ref, options) => deleteObject(context, ref, options ?? {}),
     copy: (request) => copyObject(context, request),
   };
-}
-
-export function checkName(name: string): void {
-  // Three bytes a character at the most, so most names need no count of their bytes.
-  const short = name.length * 3 <= nameBytesMax || Buffer.byteLength(name) <= nameBytesMax;
-  if (name.length > 0 && short && !name.includes('\0') && name.isWellFormed()) return;
-  const facts = { length: name.length };
-  throw objectFailure('name-invalid', 'This cannot be the name of an object', { facts });
 }
 
 interface Found {
@@ -98,49 +81,6 @@ async function findObject(
 /** A row from before versions were kept is the one called `null`. */
 function withVersionId(row: ObjectRow): ObjectRow {
   return row.version === undefined ? { ...row, info: { ...row.info, versionId: 'null' } } : row;
-}
-
-function missing(ref: ObjectRef): Error {
-  const facts = { container: ref.container.name, object: ref.name };
-  return objectFailure('object-missing', 'There is no such object', { facts });
-}
-
-function isExpired(context: ObjectContext, info: ObjectInfo): boolean {
-  return info.deleteAtS !== undefined && info.deleteAtS * 1_000_000 <= context.clock.nowUs();
-}
-
-/** The decoded row, unless there is none or its time has come. */
-function findLive(context: ObjectContext, row: StoredRow | undefined): ObjectRow | undefined {
-  if (row === undefined) return undefined;
-  const decoded = decodeObjectRow(row);
-  return isExpired(context, decoded.info) ? undefined : decoded;
-}
-
-function liveRow(context: ObjectContext, ref: ObjectRef, row: StoredRow | undefined): ObjectRow {
-  const live = findLive(context, row);
-  if (live === undefined) throw missing(ref);
-  return live;
-}
-
-export function infoOf(
-  name: string,
-  body: { readonly size: number; readonly etag: string; readonly kind: ObjectKind },
-  fields: ObjectFields,
-  modifiedUs: number,
-): ObjectInfo {
-  return {
-    name,
-    kind: body.kind,
-    size: body.size,
-    etag: body.etag,
-    contentType: fields.contentType ?? defaultContentType,
-    modifiedUs,
-    metadata: fields.metadata ?? noFields,
-    headers: fields.headers ?? noFields,
-    system: fields.system ?? noFields,
-    checksums: fields.checksums ?? noFields,
-    ...(fields.deleteAtS === undefined ? {} : { deleteAtS: fields.deleteAtS }),
-  };
 }
 
 async function putObject(context: ObjectContext, request: PutObject): Promise<PutOutcome> {
@@ -320,114 +260,6 @@ async function putConditional(
     return value;
   });
   return outcome.previous;
-}
-
-/** Hands the replaced object's blobs to the garbage; says whether a live one was replaced. */
-function dropPrevious(
-  context: ObjectContext,
-  ref: RowRef,
-  previous: StoredRow | undefined,
-  next?: ObjectRow,
-): boolean {
-  if (previous === undefined) return false;
-  const old = decodeObjectRow(previous);
-  // A repeated completion, or a metadata update, refers to the same blobs.
-  const shared = next !== undefined && next.blobs[0]?.id === old.blobs[0]?.id;
-  // Of an upload's blobs its parts' rows know as well.
-  if (!shared) context.garbage.add(ref, old.blobs, { own: old.uploadId === undefined });
-  return !isExpired(context, old.info);
-}
-
-async function updateObject(
-  context: ObjectContext,
-  ref: ObjectRef,
-  change: (present: ObjectInfo) => ObjectFields,
-  { versionId, keepModified }: UpdateOptions,
-): Promise<ObjectInfo> {
-  checkName(ref.name);
-  const isVersioned = versioningOf(ref.container) !== 'off';
-  let info: ObjectInfo | undefined;
-  const decide = (present: StoredRow | undefined): RowValue => {
-    const live = liveRow(context, ref, present);
-    const old = isVersioned && present !== undefined ? toVersionRow(present) : live;
-    const body = { size: old.info.size, etag: old.info.etag, kind: old.info.kind };
-    const { parts, versionId: id } = old.info;
-    const modifiedUs = keepModified === true ? old.info.modifiedUs : context.clock.nowUs();
-    info = {
-      ...infoOf(ref.name, body, keepEncryption(old.info, change(old.info)), modifiedUs),
-      ...(parts === undefined ? {} : { parts }),
-      ...(id === undefined ? {} : { versionId: id }),
-    };
-    const meta = encodeObjectRow({ ...old, info });
-    return { meta, bytes: present?.bytes ?? 0, body: present?.body ?? Buffer.alloc(0) };
-  };
-  if (versionId !== undefined && !isVersioned && versionId !== 'null')
-    throw versionMissing({ ...ref, versionId });
-  await context.cache.writing(ref.container, async () => {
-    if (isVersioned && versionId !== undefined)
-      await changeVersion(context, { ...ref, versionId }, decide);
-    else await context.tables.update(objectRef(ref.container, ref.name), decide, { body: true });
-  });
-  if (info === undefined) throw missing(ref);
-  return info;
-}
-
-/** Without these fields the bytes could not be read any more, whatever else a dialect makes of an object. */
-function keepEncryption(present: ObjectInfo, next: ObjectFields): ObjectFields {
-  if (present.system[encryptionField] === undefined) return next;
-  const kept = encryptionFields.flatMap((name) => {
-    const value = present.system[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  return { ...next, system: { ...next.system, ...Object.fromEntries(kept) } };
-}
-
-async function deleteObject(
-  context: ObjectContext,
-  target: ObjectRef,
-  options: DeleteOptions,
-): Promise<DeleteOutcome> {
-  checkName(target.name);
-  const { mode, conditions, versionId } = options;
-  if (versioningOf(target.container) !== 'off')
-    return await context.cache.writing(target.container, () =>
-      deleteVersioned(context, target, options),
-    );
-  if (versionId !== undefined && versionId !== 'null') return { existed: false, versionId };
-  const ref = objectRef(target.container, target.name);
-  const id = versionId === undefined ? {} : { versionId };
-  if (conditions === undefined) {
-    const { previous } = await context.tables.delete(
-      ref,
-      mode === undefined ? undefined : { mode },
-    );
-    return { existed: dropPrevious(context, ref, previous), ...id };
-  }
-  const { previous } = await context.tables.update(ref, (present) => {
-    checkDeletion(conditions, findLive(context, present)?.info, false);
-    return present === undefined ? 'keep' : 'delete';
-  });
-  return { existed: dropPrevious(context, ref, previous), ...id };
-}
-
-async function deleteVersioned(
-  context: ObjectContext,
-  target: ObjectRef,
-  { conditions, versionId, bypassGovernance = false }: DeleteOptions,
-): Promise<DeleteOutcome> {
-  if (versionId !== undefined) {
-    const check = (found: ObjectRow): void => {
-      if (conditions !== undefined) checkDeletion(conditions, found.info, false);
-    };
-    return await deleteVersion(context, { ...target, versionId, bypassGovernance, check });
-  }
-  const put = await putMarker(context, {
-    ...target,
-    ...(conditions === undefined ? {} : { conditions }),
-  });
-  if (put === undefined) return { existed: false };
-  for (const gone of put.gone) await discardVersion(context, target, gone);
-  return { existed: put.existed, versionId: publicVersionId(put.version), deleteMarker: true };
 }
 
 async function copyObject(context: ObjectContext, request: CopyObject): Promise<PutOutcome> {
