@@ -1,5 +1,5 @@
 /** A whole storage cluster in one process: real devices on disks that forget, a real cluster client, virtual time, one seed. */
-import { type Cluster, clusterSettings, createCluster, fixedPlacement } from '#cluster';
+import { type Cluster, clusterSettings, createCluster, fixedPlacement, KeyHasher } from '#cluster';
 import {
   createMetrics,
   defaultsOf,
@@ -10,11 +10,15 @@ import {
   silentLogger,
   VirtualClock,
 } from '#common';
+import { createReplicator, memoryCursors, type Replicator, replicatorSettings } from '#replicator';
 import { type DeviceStore, openDevice, storageNodeSettings } from '#storage-node';
 import type { DeviceService } from '#wire';
 import { MemoryIndex } from '../../storage-node/index/memory-index.ts';
 
 const deviceCount = 4;
+const salt = Buffer.alloc(16, 7);
+const owners = [0, 1, 2];
+const standIns = [3];
 const settings = {
   ...defaultsOf(storageNodeSettings),
   logFileBytes: 256 * 1024,
@@ -27,6 +31,8 @@ const settings = {
 class Host {
   disk = new MemoryDisk();
   device: DeviceStore | undefined;
+  /** An empty disk stands where another was in use. */
+  replaced = false;
 
   /** Everything that was not synced may be gone; whoever calls from now on is refused. */
   powerOff(random: Random): void {
@@ -70,6 +76,7 @@ function through(host: Host): DeviceService {
 export class World {
   readonly random: Random;
   readonly clock = new VirtualClock();
+  readonly hasher = new KeyHasher(salt);
   private readonly hosts = Array.from({ length: deviceCount }, () => new Host());
   private current: Cluster | undefined;
 
@@ -89,9 +96,9 @@ export class World {
     }
     const devices = new Map(this.hosts.map((host, at) => [at, through(host)]));
     this.current = createCluster({
-      ring: fixedPlacement([0, 1, 2], [3]),
+      ring: fixedPlacement(owners, standIns),
       devices,
-      salt: Buffer.alloc(16, 7),
+      salt,
       coordinator: this.random.below(2 ** 32),
       clock: this.clock,
       random: this.random,
@@ -112,6 +119,7 @@ export class World {
         random: this.random,
         log: silentLogger,
         metrics: createMetrics(),
+        replaced: host.replaced,
         // Gone with the power: every life makes its index anew from the log.
         index: new MemoryIndex(),
       }),
@@ -121,6 +129,41 @@ export class World {
   /** The power of these devices goes, at once. */
   powerOff(which: readonly number[]): void {
     for (const at of which) this.hosts[at]?.powerOff(this.random);
+  }
+
+  /** This device, which must be off, comes back with an empty disk. */
+  replaceDisk(at: number): void {
+    const host = this.hosts[at];
+    if (host === undefined) return;
+    host.disk = new MemoryDisk();
+    host.replaced = true;
+  }
+
+  replicator(): Replicator {
+    return createReplicator({
+      ring: { partitionCount: 1, primaries: () => owners.map((id) => ({ id })) },
+      devices: new Map(this.hosts.map((host, at) => [at, through(host)])),
+      cursors: memoryCursors(),
+      clock: this.clock,
+      settings: { ...defaultsOf(replicatorSettings), enabled: false, restRatio: 0 },
+      log: silentLogger,
+      metrics: createMetrics(),
+    });
+  }
+
+  /** What each owner of everything holds, rows and blobs, as digests. */
+  async digests(): Promise<string[]> {
+    const ask = { what: 'digests', power: 0, first: 0, count: 1 } as const;
+    const hosts = owners.flatMap((at) => this.hosts[at] ?? []);
+    const replies = hosts.map((host) => host.service.survey(ask));
+    return (await this.settle(Promise.all(replies))).map(({ digests }) => digests.toString('hex'));
+  }
+
+  /** Only for looking: what one device has. */
+  deviceAt(at: number): DeviceService {
+    const host = this.hosts[at];
+    if (host === undefined) throw new RangeError(`no device ${at}`);
+    return host.service;
   }
 
   everyDevice(): number[] {
