@@ -114,6 +114,7 @@ print("good")
   it('fio verifies what it wrote, with flushes, over several connections', async () => {
     const out = await world.client(
       'fio',
+      '--verify_state_save=0',
       '--name=v',
       '--ioengine=nbd',
       `--uri=${world.uri}`,
