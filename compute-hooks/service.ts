@@ -4,12 +4,20 @@ import type { ComputeCaller } from './caller.ts';
 import type { ComputeCore } from './core.ts';
 import { computeDialect } from './failures.ts';
 import { computeRules } from './policies.ts';
+import { absentRoutes } from './resources/absent.ts';
 import { serverActionRoutes } from './resources/actions/index.ts';
+import { aggregateRoutes } from './resources/aggregates.ts';
 import { createServerRoutes } from './resources/create-server.ts';
 import { discoveryRoutes } from './resources/discovery.ts';
 import { flavorRoutes } from './resources/flavors.ts';
+import { hostRoutes } from './resources/hosts.ts';
+import { interfaceRoutes } from './resources/interfaces.ts';
 import { keypairRoutes } from './resources/keypairs.ts';
+import { quotaRoutes } from './resources/quota-sets.ts';
+import { serverDetailRoutes } from './resources/server-details.ts';
+import { serverGroupRoutes } from './resources/server-groups.ts';
 import { serverRoutes } from './resources/servers.ts';
+import { volumeAttachmentRoutes } from './resources/volume-attachments.ts';
 import { versionMax, versionMin } from './versions.ts';
 
 export type Authenticate = (token: string) => Promise<ComputeCaller | undefined>;
@@ -22,6 +30,14 @@ export function computeApiRoutes(core: ComputeCore): Route<ComputeCaller>[] {
     ...serverActionRoutes(core),
     ...flavorRoutes(core),
     ...keypairRoutes(core),
+    ...serverDetailRoutes(core),
+    ...volumeAttachmentRoutes(core),
+    ...interfaceRoutes(core),
+    ...serverGroupRoutes(core),
+    ...hostRoutes(core),
+    ...aggregateRoutes(core),
+    ...quotaRoutes(core),
+    ...absentRoutes(core),
   ];
 }
 

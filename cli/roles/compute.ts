@@ -10,6 +10,7 @@ import {
   FakeHypervisor,
   type Hypervisor,
   loadQemu,
+  type ServerVolumes,
 } from '#compute-hooks';
 import type { CloudStatus } from '../cloud-types.ts';
 import type { DataFolder } from '../data-folder.ts';
@@ -22,6 +23,7 @@ export interface ComputeParts
   readonly folder: DataFolder;
   readonly gateway: Gateway;
   readonly images: Images;
+  readonly volumes: ServerVolumes;
   /** The one address, for links to consoles. */
   readonly api: string;
   readonly status: () => Promise<CloudStatus>;
@@ -46,6 +48,7 @@ export async function openCompute(
     ...{ state, operations, quotas },
     engine: gateway.volumes,
     images: parts.images.forVolumes,
+    volumes: parts.volumes,
     hosts: [host],
     settings: settings.compute,
     consoleUrl: `${parts.api.replace(/^http/, 'ws')}/compute-console`,

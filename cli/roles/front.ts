@@ -117,7 +117,12 @@ export async function openFront(
 
   const networks = await openNetworks({ ...controller, folder }, context, opened);
   const compute = await openCompute(
-    { ...controller, folder, gateway, images, api: endpoints.api, status },
+    {
+      ...controller,
+      ...{ folder, gateway, images, status },
+      volumes: blockStorage.forServers,
+      api: endpoints.api,
+    },
     context,
     opened,
   );

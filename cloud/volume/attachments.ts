@@ -19,6 +19,8 @@ export interface Connector {
 }
 
 export interface Reservation {
+  /** Made up when left out. */
+  readonly id?: string;
   readonly serverId: string | null;
   readonly mode: 'rw' | 'ro';
   /** `attaching` for who goes step by step and connects next. */
@@ -47,7 +49,7 @@ export async function reserve(
       why: `Volume ${volume.id} is attached to server ${wanted.serverId} already.`,
     });
   const row: AttachmentRow = {
-    id: core.newId(),
+    id: wanted.id ?? core.newId(),
     volume_id: volume.id,
     project_id: volume.project_id,
     server_id: wanted.serverId,

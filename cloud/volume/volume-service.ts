@@ -1,6 +1,7 @@
 /** The volume service as the rest of the program sees it. */
 import type { MountableService } from '../api/index.ts';
 import { VolumeCore, type VolumeCoreOptions } from './core.ts';
+import { type VolumesForServers, volumesForServers } from './for-servers.ts';
 import { type Authenticate, volumeService } from './service.ts';
 import { backupWorkflows } from './workflows/backups.ts';
 import { volumeWorkflows } from './workflows/change-volume.ts';
@@ -16,6 +17,7 @@ export interface BlockStorageOptions extends VolumeCoreOptions {
 export interface BlockStorage {
   /** The HTTP API, to be mounted on an API server. */
   readonly service: MountableService;
+  readonly forServers: VolumesForServers;
 }
 
 /** Adds its workflows and quotas to what it was handed, and makes the default volume type. */
@@ -30,7 +32,10 @@ export async function createBlockStorage(options: BlockStorageOptions): Promise<
     uploadImageWorkflow(core),
   ]);
   await ensureDefaultType(core);
-  return { service: volumeService(core, options.authenticate) };
+  return {
+    service: volumeService(core, options.authenticate),
+    forServers: volumesForServers(core),
+  };
 }
 
 async function ensureDefaultType(core: VolumeCore): Promise<void> {
