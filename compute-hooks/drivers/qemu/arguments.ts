@@ -84,7 +84,7 @@ function configDriveArguments(): string[] {
 }
 
 /** Names of what belongs to a disk or port; QEMU takes letters, digits and `-._`, at most 31 of them for nodes. */
-export const nodeOf = (diskId: string): string => `d${diskId.replaceAll('-', '').slice(0, 28)}`;
+export const nodeOf = (diskId: string): string => `d${diskId.replaceAll('-', '').slice(2)}`;
 export const diskName = (diskId: string): string => `disk-${diskId}`;
 export const netOf = (portId: string): string => `net-${portId}`;
 export const portName = (portId: string): string => `port-${portId}`;

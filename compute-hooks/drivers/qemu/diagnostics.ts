@@ -14,7 +14,12 @@ export async function diagnose(
   const processors = (await monitor.run('query-cpus-fast')) as { 'thread-id': number }[];
   const balloon = (await monitor.run('query-balloon')) as { actual: number };
   const memory = (await monitor.run('query-memory-size-summary')) as { 'base-memory': number };
-  const blocks = (await monitor.run('query-blockstats')) as { stats: Record<string, number> }[];
+  const blocks = (await monitor.run('query-blockstats')) as {
+    qdev?: string;
+    stats: Record<string, number>;
+  }[];
+  // What it reads its configuration from is no disk of the server's.
+  const disks = blocks.filter(({ qdev }) => qdev?.includes('/peripheral/disk-'));
   const seconds = parts.pid === undefined ? 0 : secondsUp(parts.pid);
   return {
     state: status === 'running' ? 'running' : 'paused',
@@ -22,7 +27,7 @@ export async function diagnose(
     cpuTimesNs: processors.map((one) => threadNs(parts.pid, one['thread-id'])),
     memoryMaxMib: Math.floor(memory['base-memory'] / 2 ** 20),
     memoryUsedMib: Math.floor(balloon.actual / 2 ** 20),
-    disks: blocks.map(({ stats }) => ({
+    disks: disks.map(({ stats }) => ({
       readBytes: stats.rd_bytes ?? 0,
       readRequests: stats.rd_operations ?? 0,
       writeBytes: stats.wr_bytes ?? 0,
