@@ -1,7 +1,9 @@
 /** The compute service as the rest of the program sees it. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { MountableService } from '#cloud/api';
 import { ComputeCore, type ComputeCoreOptions } from './core.ts';
 import { HostKeeper } from './hosts.ts';
+import { type Asking, MetadataService } from './metadata/service.ts';
 import { ensureFlavors } from './resources/flavors.ts';
 import { type Authenticate, computeService } from './service.ts';
 import { changeServerWorkflow } from './workflows/change-server.ts';
@@ -15,6 +17,8 @@ export interface ComputeOptions extends ComputeCoreOptions {
 export interface Compute {
   /** The HTTP API, to be mounted on an API server. */
   readonly service: MountableService;
+  /** What guests ask about themselves; who asks is told by the network. */
+  answerGuest(request: IncomingMessage, response: ServerResponse, who: Asking): Promise<void>;
   /** Finds the guests that lived on while this program did not run. */
   reconcile(): Promise<void>;
   close(): Promise<void>;
@@ -31,7 +35,9 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
   await ensureFlavors(core);
   const keeper = new HostKeeper(core);
   await keeper.open();
+  const metadata = new MetadataService(core);
   return {
+    answerGuest: (request, response, who) => metadata.handle(request, response, who),
     service: computeService(core, options.authenticate),
     reconcile: () => keeper.reconcile(),
     close: () => keeper.close(),

@@ -113,8 +113,10 @@ async function reconcileHost(core: ComputeCore, host: ComputeHost): Promise<void
     core.log.info({ server: id, host: host.name }, 'a guest without a server is removed');
     await host.hypervisor.remove(id);
   }
-  for (const { portId, deviceId } of (await host.network?.plugged()) ?? [])
-    if (!known.has(deviceId)) await host.network?.unplug(portId);
+  const { network } = host;
+  if (network === undefined || network.status().state !== 'ready') return;
+  for (const { portId, deviceId } of await network.plugged())
+    if (!known.has(deviceId)) await network.unplug(portId);
 }
 
 async function register(core: ComputeCore, host: ComputeHost): Promise<void> {

@@ -105,12 +105,12 @@ export interface FixedIp {
   readonly subnetId: string;
   readonly cidr: string;
   readonly version: 4 | 6;
-  readonly gateway?: string;
+  readonly gateway?: string | undefined;
   readonly dnsServers: readonly string[];
   readonly hostRoutes: readonly { readonly destination: string; readonly nexthop: string }[];
   readonly dhcp: boolean;
-  readonly ipv6AddressMode?: string;
-  readonly floating?: readonly string[];
+  readonly ipv6AddressMode?: string | undefined;
+  readonly floating?: readonly string[] | undefined;
 }
 
 export interface ServerPort {
@@ -166,6 +166,8 @@ export interface ServerPorts {
 
 /** The network of one host. */
 export interface HostNetwork {
+  /** `off` until something needs it: nothing is plugged in then. */
+  status(): { readonly state: 'ready' | 'starting' | 'off' | 'missing' };
   ensure(signal?: AbortSignal): Promise<void>;
   plug(
     port: {

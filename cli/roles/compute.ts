@@ -1,7 +1,9 @@
 /** The compute service, and the hypervisor of this machine. */
 
+import * as os from 'node:os';
 import { credentialsOf, type Identity } from '#cloud/identity';
 import type { Images } from '#cloud/image';
+import type { Networks } from '#cloud/network';
 import { systemClock, systemNet, type Undo } from '#common';
 import {
   type Compute,
@@ -24,6 +26,7 @@ export interface ComputeParts
   readonly gateway: Gateway;
   readonly images: Images;
   readonly volumes: ServerVolumes;
+  readonly networks: Networks;
   /** The one address, for links to consoles. */
   readonly api: string;
   readonly status: () => Promise<CloudStatus>;
@@ -38,8 +41,13 @@ export async function openCompute(
   const { settings, random } = context;
   const hypervisor = await openHypervisor(parts.folder, context);
   opened.add(() => hypervisor.close());
+  const { networks } = parts;
+  // One machine, one host: the network's name for it, so that both speak of the same.
+  const name = networks.hosts.names()[0] ?? os.hostname();
+  const network = networks.hosts.get(name);
   const host: ComputeHost = {
-    name: context.name,
+    name,
+    ...(network === undefined ? {} : { network }),
     hypervisor,
     nbdSocketPath: gateway.socketPath,
     space: async () => spaceOf(await parts.status(), settings.cloud.replicas),
@@ -49,6 +57,8 @@ export async function openCompute(
     engine: gateway.volumes,
     images: parts.images.forVolumes,
     volumes: parts.volumes,
+    // Without hosts that can be plugged into, ports would never come up.
+    ...(network === undefined ? {} : { ports: networks.servers }),
     hosts: [host],
     settings: settings.compute,
     consoleUrl: `${parts.api.replace(/^http/, 'ws')}/compute-console`,
@@ -58,6 +68,9 @@ export async function openCompute(
     authenticate: (token) => callerOf(identity, token),
   });
   opened.add(() => compute.close());
+  networks.metadata.serve((request, response, who) => {
+    void compute.answerGuest(request, response, who);
+  });
   return compute;
 }
 

@@ -121,6 +121,7 @@ export async function openFront(
       ...controller,
       ...{ folder, gateway, images, status },
       volumes: blockStorage.forServers,
+      networks,
       api: endpoints.api,
     },
     context,
