@@ -1,7 +1,7 @@
 /** The network service, and the external network `public` that a new cloud begins with. */
 import * as os from 'node:os';
 import type { Identity } from '#cloud/identity';
-import { createNetworks, firstFreeRange, type Networks } from '#cloud/network';
+import { createNetworks, datapath, firstFreeRange, type Networks } from '#cloud/network';
 import { systemClock, systemNet, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';
@@ -53,7 +53,13 @@ async function connect(
     net: systemNet,
     folder: root,
     hosts: [
-      { folder: `${root}/h`, hostname: os.hostname(), tag, external: await networks.publicLeg() },
+      {
+        folder: `${root}/h`,
+        hostname: os.hostname(),
+        tag,
+        external: await networks.publicLeg(),
+        ...(datapath() === 'netdev' ? { namespace: `pn-${tag}`, ownNamespace: true } : {}),
+      },
     ],
     prepare: prepareNetworkHost,
   });

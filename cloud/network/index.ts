@@ -8,6 +8,7 @@ export type {
   PlugPort,
 } from './host/host-network.ts';
 export type { MetadataAsker, MetadataHandler } from './host/metadata.ts';
+export { datapath } from './host/switch.ts';
 export { networkMigrations } from './migrations.ts';
 export {
   type ConnectOptions,

@@ -15,6 +15,8 @@ export interface Plugged {
   /** Whether the hypervisor may give the tap a header of virtio's (offloads); never in the userspace datapath. */
   readonly vnetHeader: boolean;
   readonly mtu: number;
+  /** What the hypervisor's command must begin with, to be where the tap is; nothing when it is there already. */
+  readonly enter: readonly string[];
 }
 
 export interface PluggedPort {
@@ -53,7 +55,12 @@ export async function plugPort(
   }
   await host.tool('ip', 'link', 'set', tap, 'mtu', String(port.mtu), 'up');
   await attach(host, tap, port);
-  return { tap, vnetHeader: datapath() === 'system', mtu: port.mtu };
+  return {
+    tap,
+    vnetHeader: datapath() === 'system',
+    mtu: port.mtu,
+    enter: namespace === undefined ? [] : ['nsenter', `--net=/run/netns/${namespace}`, '--'],
+  };
 }
 
 /** Makes a device one of OVN's ports. */

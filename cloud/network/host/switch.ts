@@ -17,6 +17,11 @@ export interface SwitchOptions {
   readonly central: string;
   readonly clock: Clock;
   readonly namespace?: string | undefined;
+  /**
+   * The namespace is this host's own: made and removed with it, its leg in the external network a wire to the machine. The
+   * userspace datapath has a device of a fixed name, so there can be one in a namespace only.
+   */
+  readonly ownNamespace?: boolean;
   /** The address and device by which other hosts are reached; without one there are no others. */
   readonly uplink?: {
     readonly device: string;
@@ -87,6 +92,7 @@ export class HostSwitch {
   async ensure(): Promise<string[]> {
     const { folder } = this.options;
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    await this.makeNamespace();
     const database = join(folder, 'conf.db');
     if (!fs.existsSync(database))
       await run('ovsdb-tool', ['create', database, '/usr/share/openvswitch/vswitch.ovsschema']);
@@ -104,6 +110,8 @@ export class HostSwitch {
     const address = options.uplink?.address ?? '127.0.0.1';
     // Only a host with a leg in it reaches it, and is a gateway to it.
     if (options.external !== undefined) this.mappings.set('public', names.external);
+    // Apart, since only a second command waits for the switch.
+    await this.configure(['--no-wait', 'init']);
     await this.configure(
       [
         'set',
@@ -192,9 +200,44 @@ export class HostSwitch {
     await this.tool('ip', 'link', 'set', uplink.device, 'up');
   }
 
-  /** The bridge's own device is the machine's leg in the external network; nothing leads on from there. */
+  private async makeNamespace(): Promise<void> {
+    const { namespace, ownNamespace } = this.options;
+    if (ownNamespace !== true || namespace === undefined) return;
+    if (fs.existsSync(`/run/netns/${namespace}`)) return;
+    await run('ip', ['netns', 'add', namespace]);
+    await this.tool('ip', 'link', 'set', 'lo', 'up');
+  }
+
+  /** From the external bridge out of this host's namespace to the machine. */
+  private async addWire(address: string): Promise<void> {
+    const { external: outer } = this.names;
+    const { namespace = '' } = this.options;
+    const inner = outer.replace('px-', 'pw-');
+    if (!(await succeeds('ip', ['link', 'show', 'dev', outer])))
+      await run('ip', [
+        'link',
+        'add',
+        outer,
+        'type',
+        'veth',
+        'peer',
+        'name',
+        inner,
+        'netns',
+        namespace,
+      ]);
+    await succeeds('ethtool', ['-K', outer, 'tx', 'off']);
+    await run('ip', ['address', 'replace', address, 'dev', outer]);
+    await run('ip', ['link', 'set', outer, 'up']);
+    await this.tool('ip', 'link', 'set', inner, 'up');
+    await this.configure(['--may-exist', 'add-port', outer, inner]);
+  }
+
+  /** The bridge's own device, or a wire from it, is the machine's leg in the external network; nothing leads on from there. */
   private async addLeg(): Promise<void> {
     const bridge = this.names.external;
+    const { external, ownNamespace } = this.options;
+    if (ownNamespace === true && external !== undefined) return await this.addWire(external);
     await this.tool('ip', 'link', 'set', bridge, 'up');
     if (this.options.external === undefined) return;
     await this.tool('ip', 'address', 'replace', this.options.external, 'dev', bridge);
@@ -222,6 +265,10 @@ export class HostSwitch {
     // Leaves no device behind.
     await vswitchd?.stop(() => succeeds('ovs-appctl', ['-t', control, 'exit', '--cleanup']));
     await switchDatabase?.stop();
+    const { namespace, ownNamespace } = this.options;
+    if (ownNamespace !== true || namespace === undefined) return;
+    await succeeds('ip', ['link', 'delete', this.names.external]);
+    await succeeds('ip', ['netns', 'delete', namespace]);
   }
 }
 
