@@ -45,6 +45,8 @@ export interface Replicator {
   status(): ReplicatorStatus;
   /** Everything once, now; for tests and operators who will not wait. */
   runOnce(signal?: AbortSignal): Promise<void>;
+  /** One whole comparison, with what it finds mended. */
+  repairOnce(signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -93,12 +95,16 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
         ),
       ]
     : [];
+  const repairOnce = async (signal = new AbortController().signal) => {
+    const { passes } = repair;
+    repair.hurry();
+    while (repair.passes === passes) await repair.step(signal);
+  };
   return {
     status,
+    repairOnce,
     runOnce: async (signal = new AbortController().signal) => {
-      const { passes } = repair;
-      repair.hurry();
-      while (repair.passes === passes) await repair.step(signal);
+      await repairOnce(signal);
       for (const scrub of scrubs) while ((await scrub.step(signal)) === 'busy');
       await heal.step(signal);
     },

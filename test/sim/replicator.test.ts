@@ -85,6 +85,8 @@ test.each(seeds)('owners converge, and each has what was acknowledged, seed %i',
   for (let life = 0; life < lives; life++) {
     const off = world.random.below(4);
     await story.live([off]);
+    // A pass while one is away must neither spread nor take away what the one that is away has to do with.
+    if (world.random.below(2) === 0) await world.settle(replicator.runOnce());
     if (life % 2 === 1) world.replaceDisk(off);
     await world.powerOn();
     await world.settle(replicator.runOnce());
