@@ -3,11 +3,21 @@ import { execFile, spawnSync } from 'node:child_process';
 import { Failure } from '#common';
 import { packagesFor } from '../packages.ts';
 
+/** Of the folder of all sockets, whose own names have up to 20 more characters; a socket's path may have 107. */
+const folderLengthMax = 85;
+
 const advice = `apt-get install -y --no-install-recommends ${packagesFor.networks.join(' ')}`;
 const installMs = 600_000;
 
 /** In the background of a running cloud: installs what is missing, or says what to do. */
-export async function prepareNetworkHost(): Promise<void> {
+export async function prepareNetworkHost(folder: string): Promise<void> {
+  if (folder.length > folderLengthMax)
+    throw new Failure(
+      'invalid',
+      'network-folder-long',
+      `The path of the data folder is too long for the sockets of Open vSwitch and OVN (${folder})`,
+      { facts: { advice: 'use a data folder with a shorter path' } },
+    );
   if (process.getuid?.() !== 0)
     throw new Failure(
       'denied',

@@ -61,7 +61,7 @@ async function connect(
         ...(datapath() === 'netdev' ? { namespace: `pn-${tag}`, ownNamespace: true } : {}),
       },
     ],
-    prepare: prepareNetworkHost,
+    prepare: () => prepareNetworkHost(root),
   });
 }
 

@@ -215,6 +215,35 @@ for _ in range(3): s.sendto(bytes([134,0,0,0,64,0,7,8]) + bytes(8), ("ff02::1", 
   }, 30_000);
 });
 
+describe('other carriers', () => {
+  test.each(['gre', 'vxlan'])(
+    'guests on two hosts talk over a %s network',
+    async (type) => {
+      const segment = { 'provider:network_type': type, 'provider:segmentation_id': 77 };
+      made[type] = await world.make(admin, 'networks', 'network', {
+        project_id: 'aaaa',
+        ...segment,
+      });
+      await world.make(alice, 'subnets', 'subnet', {
+        network_id: id(type),
+        ip_version: 4,
+        cidr: '10.3.0.0/24',
+      });
+      const near = await server(alice, `${type}1`, type, hosts[0]);
+      const far = await server(alice, `${type}2`, type, hosts[1]);
+      guests[`${type}1`] = near;
+      guests[`${type}2`] = far;
+      for (const { guest: one, port } of [near, far])
+        expect((await one.lease()).ip).toBe(addressOf(port));
+      await eventually('they talk', () => near.guest.reaches(addressOf(far.port)));
+      expect(
+        sh(`ip netns exec ${hosts[0]} ovs-vsctl --db=unix:${lab.folder}/h0/db.sock show`),
+      ).toContain(`type: ${type}`);
+    },
+    40_000,
+  );
+});
+
 describe('to the world and from it', () => {
   const fromHost = () => `ip netns exec ${hosts[0]}`;
 

@@ -4,8 +4,7 @@ import { absent } from '../../cloud/network/resources/absent.ts';
 import { refusedRules } from '../../cloud/network/resources/qos.ts';
 
 const notes: Readonly<Record<string, string>> = {
-  'POST /networks':
-    'flat, vlan, geneve carried; vxlan and gre are modelled and given to a bridge per network on each host, whose tunnels are not made yet',
+  'POST /networks': 'flat, vlan, geneve, vxlan, gre; one segment (`segments` is refused)',
   'POST /routers': 'ha=True, distributed=True and enable_ndp_proxy=True answer 501',
   'PUT /routers/:id': 'ha=True, distributed=True and enable_ndp_proxy=True answer 501',
   'POST /floatingips/:floatingip_id/port_forwardings': 'tcp and udp, ranges up to 100 ports',

@@ -30,6 +30,7 @@ import {
 } from './host-network.ts';
 import { type MetadataHandler, MetadataPlaces } from './metadata.ts';
 import { metadataPlacesOf, whoIs } from './metadata-askers.ts';
+import { ensureOverlays, overlaysOf } from './overlays.ts';
 import { HostSwitch, type SwitchOptions } from './switch.ts';
 import type { UpWatch } from './up-watch.ts';
 
@@ -60,6 +61,7 @@ export class Backend {
   private readonly switches: ReadonlyMap<string, HostSwitch>;
   private readonly metadata: readonly MetadataPlaces[];
   private readonly placing = new Map<MetadataPlaces, Promise<void>>();
+  private readonly overlaid = new Map<HostSwitch, string>();
   private starting: Promise<void> | undefined;
   private northbound: OvsdbClient | undefined;
   private southbound: OvsdbClient | undefined;
@@ -182,14 +184,25 @@ export class Backend {
     for (const [at, host] of [...this.switches.values()].entries()) {
       const places = this.metadata[at];
       if (places === undefined || this.placing.has(places)) continue;
-      const running = places
-        .ensure(metadataPlacesOf(model, host.options.hostname))
+      const running = this.overlay(host, model)
+        .then(() => places.ensure(metadataPlacesOf(model, host.options.hostname)))
         .finally(() => this.placing.delete(places));
       this.placing.set(places, running);
       running.catch((error: unknown) =>
         this.options.log.warn({ err: error }, `metadata: ${messageOf(error)}`),
       );
     }
+  }
+
+  /** The bridges of GRE and VXLAN networks, when those are others than at the last look. */
+  private async overlay(host: HostSwitch, model: Model): Promise<void> {
+    const overlays = overlaysOf(model);
+    const stamp = JSON.stringify(overlays);
+    if ((this.overlaid.get(host) ?? '[]') === stamp) return;
+    const others = [...this.switches.values()].filter((one) => one !== host);
+    const peers = others.flatMap((one) => one.options.uplink?.address ?? []);
+    await ensureOverlays(host, overlays, host.options.uplink === undefined ? [] : peers);
+    this.overlaid.set(host, stamp);
   }
 
   private supervise(): void {

@@ -175,6 +175,18 @@ export class HostSwitch {
     await this.addLeg();
   }
 
+  /** Physical networks beside the external one, and their bridges. */
+  async map(overlays: ReadonlyMap<string, string>): Promise<void> {
+    const before = this.mappingText();
+    for (const name of this.mappings.keys()) if (name !== 'public') this.mappings.delete(name);
+    for (const [name, bridge] of overlays) this.mappings.set(name, bridge);
+    if (this.mappingText() === before) return;
+    await this.configure([
+      ...['set', 'Open_vSwitch', '.'],
+      `external_ids:ovn-bridge-mappings="${this.mappingText()}"`,
+    ]);
+  }
+
   private mappingText(): string {
     return [...this.mappings].map(([physical, bridge]) => `${physical}:${bridge}`).join(',');
   }
