@@ -5,6 +5,7 @@ import type { Encoder } from '../codec/encoder.ts';
 import { frameKind, writeEmpty } from '../codec/frames.ts';
 import * as m from '../codec/messages.ts';
 import { writeFailed, writeHello, writeRowReply, writeWelcome } from '../codec/replies.ts';
+import { writeSurvey, writeSurveyReply } from '../codec/survey-messages.ts';
 
 const version = { timeUs: 1_700_000_000_123_456, coordinator: 0xfedcba98 };
 const key = { table: 'objects', partition: 'acc/büro', sort: 'a/\u{1f600}', hash: 0x89abcdef };
@@ -157,6 +158,33 @@ export const samples: readonly Sample[] = [
         rows: 4,
         blobs: 5,
         quarantined: 6,
+      }),
+  },
+  {
+    name: 'survey',
+    write: (to) =>
+      writeSurvey(to, frameKind.survey, {
+        what: 'versions',
+        of: { table: 'objects', partition: 'p', hash: 1 },
+        after: 'a',
+        limit: 10_000,
+        power: 12,
+        buckets: [0, 4095],
+      }),
+  },
+  {
+    name: 'surveyed',
+    write: (to) =>
+      writeSurveyReply(to, frameKind.surveyed, {
+        digests: Buffer.alloc(8, 7),
+        partitions: [{ table: 'objects', partition: 'p', hash: 1, aggregate }],
+        versions: [{ sort: 'b', version }],
+        quarantined: [{ row: key }, { blob }],
+        fences: [fence],
+        next: 'b',
+        records: 3,
+        bytes: 2 ** 33,
+        bad: 1,
       }),
   },
 ];
