@@ -2,6 +2,8 @@
 import { imageApiRoutes } from '../../cloud/image/service.ts';
 import { networkRoutes } from '../../cloud/network/service.ts';
 import { volumeApiRoutes } from '../../cloud/volume/service.ts';
+import { computeApiRoutes } from '../../compute-hooks/service.ts';
+import { computeRows } from './compute.ts';
 import { identityOperations } from './identity.ts';
 import { imageRows } from './image.ts';
 import { networkRows } from './network.ts';
@@ -71,6 +73,9 @@ export function renderCoverage(): string {
     '## Volume (Cinder v3, microversions 3.0 to 3.70)',
     'Each under `/v3/{project_id}` and, since 3.67, under `/v3`.',
     table(['Operation', 'State', 'Rule or note'], volumeRows(volumeApiRoutes(hollow()))),
+    '## Compute (Nova 2.1, microversions 2.1 to 2.93)',
+    'Each under `/v2.1`; actions are the only key of the body.',
+    table(['Operation', 'State', 'Rule or note'], computeRows(computeApiRoutes(hollow()))),
     '## Network (Neutron 2.0)',
     'Each under `/v2.0`; `GET /v2.0/extensions` lists what of Neutron’s extensions is there.',
     table(['Operation', 'State', 'Note'], networkRows(networkRoutes(hollow()))),
