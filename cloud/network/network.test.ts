@@ -571,6 +571,32 @@ describe.each(engines)('networks on %s', (engine) => {
         400,
       ],
       [
+        'actions of flows by a DHCP option',
+        alice,
+        'POST',
+        'ports',
+        {
+          port: {
+            network_id: secret.id,
+            extra_dhcp_opts: [{ opt_name: 'mtu', opt_value: '1400); output; next;' }],
+          },
+        },
+        400,
+      ],
+      [
+        'the same in a text',
+        alice,
+        'POST',
+        'ports',
+        {
+          port: {
+            network_id: secret.id,
+            extra_dhcp_opts: [{ opt_name: 'domain-name', opt_value: 'a"); output; #' }],
+          },
+        },
+        400,
+      ],
+      [
         'an OVN match by a name',
         alice,
         'PUT',

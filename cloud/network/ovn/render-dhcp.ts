@@ -1,6 +1,7 @@
 /** What OVN's own DHCP tells guests: a row per subnet, and one more per port that wants it otherwise. */
 import type { Network, Port, Subnet } from '../model/documents.ts';
 import type { Desired } from './desired.ts';
+import { dhcpOption } from './dhcp-options.ts';
 import type { RenderOptions } from './render.ts';
 
 export const dhcpKey = (subnet: Subnet) => `dhcp ${subnet.id}`;
@@ -75,26 +76,6 @@ function sixOptions(subnet: Subnet, options: RenderOptions): Record<string, stri
   };
 }
 
-/** Neutron's names of options, and OVN's; quoted where OVN wants text. */
-const names: Readonly<Record<string, readonly [string, 'text' | 'plain']>> = {
-  mtu: ['mtu', 'plain'],
-  router: ['router', 'plain'],
-  'dns-server': ['dns_server', 'plain'],
-  'domain-name': ['domain_name', 'text'],
-  'ntp-server': ['ntp_server', 'plain'],
-  'server-ip-address': ['tftp_server_address', 'plain'],
-  'tftp-server': ['tftp_server', 'text'],
-  'bootfile-name': ['bootfile_name', 'text'],
-  'lease-time': ['lease_time', 'plain'],
-  netmask: ['netmask', 'plain'],
-  'log-server': ['log_server', 'plain'],
-  'path-prefix': ['path_prefix', 'text'],
-  wpad: ['wpad', 'text'],
-  'classless-static-route': ['classless_static_route', 'plain'],
-};
-
-export const knownOptions: readonly string[] = Object.keys(names);
-
 /** The key of a row of the port's own, where it wants options of its own. */
 export function extraOptions(
   desired: Desired,
@@ -102,15 +83,14 @@ export function extraOptions(
   port: Port,
   _options: RenderOptions,
 ): string | undefined {
-  const own = port.extra_dhcp_opts.filter(
-    (one) => one.ip_version === subnet.ip_version && Object.hasOwn(names, one.opt_name),
-  );
-  if (own.length === 0) return undefined;
+  const extra = port.extra_dhcp_opts
+    .filter((one) => one.ip_version === subnet.ip_version)
+    .flatMap((one) => {
+      const written = dhcpOption(one.opt_name, one.opt_value);
+      return written === undefined ? [] : [written];
+    });
+  if (extra.length === 0) return undefined;
   const base = held.get(desired)?.get(subnet.id) ?? {};
-  const extra = own.map(({ opt_name, opt_value }) => {
-    const [name, form] = names[opt_name] ?? [opt_name, 'plain'];
-    return [name, form === 'text' ? `"${opt_value.replaceAll('"', '')}"` : opt_value] as const;
-  });
   return desired.add('DHCP_Options', `dhcp ${subnet.id} ${port.id}`, {
     cidr: subnet.cidr,
     options: { map: { ...base, ...Object.fromEntries(extra) } },

@@ -1,4 +1,5 @@
 /** What a port may be given. */
+
 import {
   atStart,
   decided,
@@ -26,6 +27,7 @@ import {
   toNumber,
   uuid,
 } from '../../model/readers.ts';
+import { isKnownOption, dhcpOption as writtenOption } from '../../ovn/dhcp-options.ts';
 
 const fixedIp: Reader = record({ subnet_id: { read: uuid }, ip_address: { read: ip } });
 const addressPair: Reader = record({
@@ -38,6 +40,12 @@ const dhcpOption: Reader = (value) => {
     opt_value: { read: orNull(text(255)) },
     ip_version: { read: oneOf([4, 6], toNumber), default: 4 },
   })(value);
+  const { opt_name: option, opt_value: wanted } = read as {
+    opt_name: string;
+    opt_value?: string | null;
+  };
+  if (wanted != null && isKnownOption(option) && writtenOption(option, wanted) === undefined)
+    throw new Wrong(`'${wanted.slice(0, 64)}' is not a valid value of the DHCP option ${option}`);
   if (Reflect.get(Object(read), 'opt_name') === '')
     throw new Wrong("'' Blank strings are not permitted");
   return read;
