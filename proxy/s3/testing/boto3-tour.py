@@ -97,7 +97,7 @@ upload = s3.create_multipart_upload(Bucket=bucket, Key="left")["UploadId"]
 assert [one["UploadId"] for one in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
 s3.abort_multipart_upload(Bucket=bucket, Key="left", UploadId=upload)
 
-assert code(s3.get_bucket_policy, Bucket=bucket) == "NotImplemented"
+assert code(s3.get_bucket_policy, Bucket=bucket) == "NoSuchBucketPolicy"
 assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
 assert code(s3.delete_bucket, Bucket=bucket) == "BucketNotEmpty"
 keys = [{"Key": one["Key"]} for one in s3.list_objects_v2(Bucket=bucket)["Contents"]]

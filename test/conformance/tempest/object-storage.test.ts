@@ -37,5 +37,5 @@ afterAll(() => cloud.remove());
 it(`passes tempest’s object storage tests (${all ? 'all' : 'some'})`, async () => {
   const { passed, failed } = await runTempest(cloud.info, regex);
   expect(failed).toEqual([]);
-  expect(passed).toBeGreaterThanOrEqual(all ? 140 : 25);
+  expect(passed).toBeGreaterThanOrEqual(all ? 137 : 18);
 });
