@@ -80,6 +80,7 @@ export async function guestPort(
     mtu: plugged.mtu,
     tap: plugged.tap,
     vnetHeader: plugged.vnetHeader,
+    enter: plugged.enter,
   };
 }
 

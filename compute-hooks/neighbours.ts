@@ -177,7 +177,13 @@ export interface HostNetwork {
       readonly deviceId: string;
     },
     options: { readonly uid?: number; readonly gid?: number },
-  ): Promise<{ readonly tap: string; readonly vnetHeader: boolean; readonly mtu: number }>;
+  ): Promise<{
+    readonly tap: string;
+    readonly vnetHeader: boolean;
+    readonly mtu: number;
+    /** What the hypervisor's command must begin with, to be where the tap is. */
+    readonly enter: readonly string[];
+  }>;
   unplug(portId: string): Promise<void>;
   plugged(): Promise<readonly { readonly portId: string; readonly deviceId: string }[]>;
 }

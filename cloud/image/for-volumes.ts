@@ -222,6 +222,8 @@ async function digest(core: ImageCore, transfer: Transfer) {
     md5.update(bytes);
     sha512.update(bytes);
     await alive();
+    // What was never written is read without waiting for anything: others must have their turn all the same.
+    await new Promise<void>((resolve) => setImmediate(resolve));
   }
   return {
     size: stored.sizeBytes,

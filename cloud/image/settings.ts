@@ -148,10 +148,11 @@ export const imageSettings = declareSettings({
   },
   convertMemoryBytesMax: {
     type: 'integer',
-    default: 1024 * MiB,
+    default: 4096 * MiB,
     min: 64 * MiB,
     max: 64 * 1024 * MiB,
-    about: 'Address space of `qemu-img`.',
+    about:
+      'Address space of `qemu-img`: far more than it uses, since each of its threads reserves room.',
   },
   convertBytesMax: {
     type: 'integer',

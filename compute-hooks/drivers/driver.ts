@@ -27,6 +27,8 @@ export interface GuestPort {
   readonly tap: string;
   /** Whether checksums may be left to the other end. */
   readonly vnetHeader: boolean;
+  /** What the hypervisor's command must begin with, to be where the tap is; the same for all ports of a host. */
+  readonly enter: readonly string[];
 }
 
 export interface GuestSpec {

@@ -71,8 +71,8 @@ function openParser(exchange: Exchange, say: (event: Event) => void): NodeJS.Wri
       stream.resume();
       return;
     }
-    // Its failure is met by whoever reads it; nobody may.
-    stream.on('error', () => undefined);
+    // A form that ends inside the file is said by an event alone, which a reader that comes later would miss.
+    stream.on('error', (error) => stream.destroy(error));
     say({ is: 'file', filename, contentType, body: stream });
   });
   parser.on('error', (error) => say({ is: 'error', error }));

@@ -102,7 +102,7 @@ async function run({ source, target, conversion, settings }: Run): Promise<void>
     ]);
     const child = spawn(program, args, {
       stdio: ['ignore', 'ignore', 'pipe', input.fd, output.fd],
-      env: {},
+      env: { MALLOC_ARENA_MAX: '2' },
       cwd: '/',
       timeout: settings.convertTimeoutMs,
       killSignal: 'SIGKILL',
@@ -126,7 +126,8 @@ async function jailed(
     `--as=${settings.convertMemoryBytesMax}`,
     `--cpu=${Math.ceil(settings.convertTimeoutMs / 1000)}`,
     `--fsize=${settings.convertBytesMax}`,
-    ...['--nofile=64', '--core=0'],
+    // A thread reserves a stack of the limit's size, whatever it uses of it.
+    ...['--nofile=64', '--core=0', '--stack=2097152'],
     ...command,
   ];
   const drop = root
@@ -167,6 +168,15 @@ async function endOf(child: ChildProcess): Promise<void> {
     child.on('close', (code, signal) => {
       if (code === 0) resolve();
       else if (code === 127 || /qemu-img: No such file/.test(complaint)) reject(toolMissing());
+      else if (signal === 'SIGABRT')
+        // It gives up so when the machine has no thread or memory for it just now: nothing the image did.
+        reject(
+          new Failure(
+            'busy',
+            'conversion-aborted',
+            `qemu-img gave up: ${complaint.slice(0, 300).trim()}`,
+          ),
+        );
       else
         reject(refused(`qemu-img ended with ${signal ?? code}: ${complaint.slice(0, 300).trim()}`));
     });

@@ -171,7 +171,9 @@ export class Qemu implements Hypervisor {
       fs.writeFileSync(join(folder, files.configDrive), spec.configDrive, { mode: 0o600 });
     const args = withSlots(qemuArguments(spec, await this.acceleratorOf()));
     const said = fs.openSync(join(folder, files.said), 'w', 0o600);
-    const child = spawn(this.program, [...args, ...more], {
+    const command = [...(spec.ports[0]?.enter ?? []), this.program, ...args, ...more];
+    const [program = this.program, ...rest] = command;
+    const child = spawn(program, rest, {
       cwd: folder,
       detached: true,
       stdio: ['ignore', said, said],

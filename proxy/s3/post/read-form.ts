@@ -68,6 +68,9 @@ export async function readForm(request: S3Request): Promise<UploadForm> {
       if (!fields.has(key)) fields.set(key, value);
     });
     parser.on('file', (name, file, filename, _encoding, mimetype) => {
+      // A form that ends inside the file is said by an event alone: without a listener it would end the process, and a
+      // reader that came later would take what there is for the whole file.
+      file.on('error', (error) => file.destroy(error));
       if (name.toLowerCase() !== 'file') {
         file.resume();
         fail(malformed());

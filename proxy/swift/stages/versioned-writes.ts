@@ -23,6 +23,8 @@ import { deleteMarkerType } from '../version-id.ts';
 import { versionsLocation } from '../versions-location.ts';
 
 const listed = 1_000;
+/** What a timestamp's last digit counts. */
+const stampUs = 10;
 
 export function createVersionedWrites(services: SwiftServices): SwiftStage {
   const kept = async (request: ObjectRequest, next: SwiftHandler): Promise<Reply> => {
@@ -38,8 +40,7 @@ export function createVersionedWrites(services: SwiftServices): SwiftStage {
       return await next(request);
     }
     if (location.mode === 'stack') return await keeper.pop();
-    await keeper.archive();
-    await keeper.mark();
+    await keeper.mark(await keeper.archive());
     return await next(request);
   };
   return (request, next) => {
@@ -66,20 +67,24 @@ class VersionKeeper {
     this.prefix = `${Buffer.byteLength(object).toString(16).padStart(3, '0')}${object}/`;
   }
 
-  /** Copies what is there, if anything, into the other container. */
-  async archive(): Promise<void> {
+  /** Copies what is there, if anything, into the other container; tells when it was written, in microseconds. */
+  async archive(): Promise<number> {
     const { request } = this.options;
     const current = await this.read(request.path);
-    if (current.status === 404) return;
+    if (current.status === 404) return 0;
     check(current);
-    const at = String(current.headers['X-Timestamp'] ?? '0').padStart(16, '0');
-    check(await this.write(this.versionPath(`${this.prefix}${at}`), current));
+    const at = String(current.headers['X-Timestamp'] ?? '0');
+    check(await this.write(this.versionPath(`${this.prefix}${at.padStart(16, '0')}`), current));
+    return Math.round(Number(at) * 1_000_000);
   }
 
-  /** Says in the history that it was deleted now. */
-  async mark(): Promise<void> {
-    const { services } = this.options;
-    const name = `${this.prefix}${timestamp(services.clock.nowUs()).padStart(16, '0')}`;
+  /**
+   * Says in the history that it was deleted now. The clock counts milliseconds: a marker that bore the time of the version
+   * it follows would take that version's name, and its place.
+   */
+  async mark(versionUs: number): Promise<void> {
+    const atUs = Math.max(this.options.services.clock.nowUs(), versionUs + stampUs);
+    const name = `${this.prefix}${timestamp(atUs).padStart(16, '0')}`;
     const headers = { 'content-type': deleteMarkerType };
     check(await this.ask({ method: 'PUT', path: this.versionPath(name), headers }));
   }
