@@ -16,6 +16,7 @@ const testPackages = [
   ...packagesFor.images,
   ...packagesFor.networks,
   'busybox',
+  'openssh-client',
   'tcpdump',
   'iputils-ping',
   'python3-swiftclient',

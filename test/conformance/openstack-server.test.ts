@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestCloud } from '../support/cloud.ts';
+import { run, runOk, TestCloud } from '../support/cloud.ts';
 
 let cloud: TestCloud;
 beforeAll(async () => {
@@ -66,7 +66,15 @@ describe('openstack server', () => {
       'server add volume web data -f value -c Device',
       'volume show data -f value -c status',
       'server pause web',
-      'server show web -f value -c status',
+    ]);
+    expect(answers.slice(0, 1)).toEqual(['small']);
+    expect(answers[2]).toMatch(/hw:x.*y/);
+    expect(answers[4]).toBe('mine');
+    expect(answers[5]).toBe('ACTIVE');
+    expect(answers[8]).toBe('/dev/vdb');
+    expect(answers[9]).toBe('in-use');
+    await until('server show web -f value -c status', /PAUSED/);
+    const more = await openstack([
       'server unpause web',
       'server set --property a=b web',
       'server show web -f value -c properties',
@@ -77,18 +85,11 @@ describe('openstack server', () => {
       'aggregate create --zone here rack -f value -c name',
       'server group create --policy anti-affinity apart -f value -c name',
     ]);
-    expect(answers.slice(0, 1)).toEqual(['small']);
-    expect(answers[2]).toMatch(/hw:x.*y/);
-    expect(answers[4]).toBe('mine');
-    expect(answers[5]).toBe('ACTIVE');
-    expect(answers[8]).toBe('/dev/vdb');
-    expect(answers[9]).toBe('in-use');
-    expect(answers[11]).toBe('PAUSED');
-    expect(answers[14]).toMatch(/a.*b/);
-    expect(answers[16]).toBe('up');
-    expect(answers[17]).toMatch(/nova available/);
-    expect(answers[18]).toBe('enabled');
-    expect(answers.slice(19, 21)).toEqual(['rack', 'apart']);
+    expect(more[2]).toMatch(/a.*b/);
+    expect(more[4]).toBe('up');
+    expect(more[5]).toMatch(/nova available/);
+    expect(more[6]).toBe('enabled');
+    expect(more.slice(7, 9)).toEqual(['rack', 'apart']);
 
     await until('console log show web', /login:/);
     const end = await openstack([
@@ -99,4 +100,41 @@ describe('openstack server', () => {
     expect(end[1]).toBe('');
     await until('volume show data -f value -c status', /available/);
   }, 240_000);
+
+  it('is reached by ssh at its floating IP, finds its metadata and gets out', async () => {
+    const key = join(cloud.data, 'guest-key');
+    await runOk('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+    await until('image show pileus-guest -f value -c status', /active/);
+    const answers = await openstack([
+      'flavor create --ram 128 --vcpus 1 --disk 1 tiny -f value -c name',
+      `keypair create --public-key ${key}.pub reached -f value -c name`,
+      'network create inside -f value -c name',
+      'subnet create --network inside --subnet-range 10.9.0.0/24 inside -f value -c gateway_ip',
+      'router create --external-gateway public out -f value -c name',
+      'router add subnet out inside',
+      'security group create ssh -f value -c name',
+      'security group rule create --protocol tcp --dst-port 22 ssh -f value -c port_range_max',
+      'server create --image pileus-guest --flavor tiny --network inside --security-group ssh --key-name reached --wait reached -f value -c status',
+      'port list --server reached -f value -c ID',
+      'floating ip create public -f value -c floating_ip_address',
+    ]);
+    expect([answers[3], answers[8]]).toEqual(['10.9.0.1', 'ACTIVE']);
+    const address = answers[10] ?? '';
+    await openstack([`server add floating ip reached ${address}`]);
+    const inGuest = (command: string) =>
+      run('ssh', [
+        ...['-i', key, '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=3'],
+        ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
+        ...[`root@${address}`, command],
+      ]);
+    const hostname = async () => (await inGuest('cat /etc/hostname')).stdout.trim();
+    await expect.poll(hostname, { timeout: 120_000, interval: 500 }).toBe('reached');
+    const found = await inGuest(
+      'wget -qO- http://169.254.169.254/openstack/latest/meta_data.json; ping -c 1 -W 5 172.24.4.1',
+    );
+    expect(found.stdout).toMatch(/"name": ?"reached"/);
+    expect(found.stdout).toMatch(/ 0% packet loss/);
+    await openstack([`floating ip delete ${address}`, 'server delete --wait reached']);
+    expect((await inGuest('true')).code).not.toBe(0);
+  }, 300_000);
 });

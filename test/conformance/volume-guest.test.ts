@@ -1,7 +1,6 @@
 /**
  * A guest boots in QEMU from a clone of an image's volume by NBD; it gets a second disk, its own disk grows under it, snapshots are taken while it writes,
- * and a clone of the snapshot boots and has what the guest had synced. Minutes under emulation, so it runs where `PILEUS_GUEST_IMAGE` names the project's
- * guest image (`tools/guest-image`).
+ * and a clone of the snapshot boots and has what the guest had synced. The guest is the project's own (`tools/guest-image`).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
@@ -9,8 +8,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ServiceWorld, startServiceWorld } from '../../block-gateway/testing/service-world.ts';
+import { runOk } from '../support/cloud.ts';
 
-const image = process.env.PILEUS_GUEST_IMAGE;
+const build = join(import.meta.dirname, '../../tools/guest-image/build.sh');
 const mib = 1024 * 1024;
 const patienceMs = 240_000;
 
@@ -94,7 +94,7 @@ class Guest {
   }
 }
 
-describe.runIf(image !== undefined)('a guest on volumes', () => {
+describe('a guest on volumes', () => {
   let world: ServiceWorld;
   const guests: Guest[] = [];
   const boot = (volume: string, name: string) => {
@@ -104,7 +104,8 @@ describe.runIf(image !== undefined)('a guest on volumes', () => {
   };
   beforeAll(async () => {
     world = await startServiceWorld();
-  });
+    await runOk(build, [join(world.folder, 'guest.qcow2')]);
+  }, 180_000);
   afterAll(async () => {
     for (const guest of guests) await guest.kill();
     await world.close();
@@ -113,7 +114,7 @@ describe.runIf(image !== undefined)('a guest on volumes', () => {
   it('boots from a clone, takes a disk, grows, and lives on in a snapshot', async () => {
     const { volumes } = world;
     const project = 'p';
-    const from = { file: image ?? '' };
+    const from = { file: join(world.folder, 'guest.qcow2') };
     const base = await volumes.create({ name: 'image', project, from, sealed: true });
     const disk = await volumes.create({ name: 'disk', project, from: { volume: base.id } });
     const guest = boot(disk.id, 'first');
