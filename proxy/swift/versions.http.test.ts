@@ -114,6 +114,17 @@ describe('legacy versions', () => {
     expect(await client.names(store)).toEqual([]);
   });
 
+  test('keeps each of many that follow at once', async () => {
+    const store = await client.container();
+    const path = await client.container({ 'X-History-Location': store.slice(1) });
+    for (let n = 0; n < 25; n++) {
+      await client.put(`${path}/o`, `${n}`, html);
+      expect(await client.status('DELETE', `${path}/o`)).toBe(204);
+    }
+    for (let n = 0; n < 25; n++) await client.put(`${path}/p`, `${n}`, html);
+    expect(await client.names(store)).toHaveLength(2 * 25 + 24);
+  });
+
   test('as a history: a delete leaves its mark', async () => {
     const store = await client.container();
     const path = await client.container({ 'X-History-Location': store.slice(1) });

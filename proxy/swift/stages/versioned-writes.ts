@@ -23,8 +23,8 @@ import { deleteMarkerType } from '../version-id.ts';
 import { versionsLocation } from '../versions-location.ts';
 
 const listed = 1_000;
-/** What a timestamp's last digit counts. */
-const stampUs = 10;
+/** What the clock counts. */
+const tickUs = 1_000;
 
 export function createVersionedWrites(services: SwiftServices): SwiftStage {
   const kept = async (request: ObjectRequest, next: SwiftHandler): Promise<Reply> => {
@@ -36,11 +36,12 @@ export function createVersionedWrites(services: SwiftServices): SwiftStage {
     authorize(request.caller, account, container, 'write');
     const keeper = new VersionKeeper({ request, next, services, versions: location.container });
     if (method === 'PUT') {
-      await keeper.archive();
+      await keeper.laterThan(await keeper.archive());
       return await next(request);
     }
     if (location.mode === 'stack') return await keeper.pop();
-    await keeper.mark(await keeper.archive());
+    await keeper.laterThan(await keeper.archive());
+    await keeper.mark();
     return await next(request);
   };
   return (request, next) => {
@@ -79,14 +80,21 @@ class VersionKeeper {
   }
 
   /**
-   * Says in the history that it was deleted now. The clock counts milliseconds: a marker that bore the time of the version
-   * it follows would take that version's name, and its place.
+   * Versions are named by when they were written, and the clock counts milliseconds: what follows within the same one would
+   * take the name, and the place, of what it follows. A clock that was set back is not waited for.
    */
-  async mark(versionUs: number): Promise<void> {
-    const atUs = Math.max(this.options.services.clock.nowUs(), versionUs + stampUs);
+  async laterThan(versionUs: number): Promise<void> {
+    const { clock } = this.options.services;
+    if (Math.abs(clock.nowUs() - versionUs) < tickUs) await clock.sleep((2 * tickUs) / 1_000);
+  }
+
+  /** Says in the history that it was deleted now. What is written next is later. */
+  async mark(): Promise<void> {
+    const atUs = this.options.services.clock.nowUs();
     const name = `${this.prefix}${timestamp(atUs).padStart(16, '0')}`;
     const headers = { 'content-type': deleteMarkerType };
     check(await this.ask({ method: 'PUT', path: this.versionPath(name), headers }));
+    await this.laterThan(atUs);
   }
 
   /** Brings the last version back in place of what is there, or deletes it when there is none. */
