@@ -1,6 +1,13 @@
 /** Empties deleted accounts: every version of every object, then the containers, then the account's own row. Resumes where it was left. */
 
-import { isFailure, messageOf } from '#common';
+import {
+  type BackgroundWork,
+  isFailure,
+  messageOf,
+  type RunningWorker,
+  type StepOutcome,
+  startWorker,
+} from '#common';
 import type { Container, VersionListEntry } from '../objects/index.ts';
 import { versioningOf } from '../objects/index.ts';
 import { listNotes, removeNote } from './notes.ts';
@@ -11,87 +18,52 @@ export const deletedSet = 'deleted-account';
 const pageMax = 1_000;
 const inFlightMax = 8;
 
-export interface AccountReaper {
-  /** One pass over all deleted accounts; how many are empty now. */
-  pass(): Promise<number>;
-  close(): Promise<void>;
-}
-
 /** Undefined where accounts cannot be deleted. */
-export function startAccountReaper(services: SwiftServices): AccountReaper | undefined {
-  if (!services.swift.accountManagement) return undefined;
-  const reaper = new Reaper(services);
-  reaper.start();
-  return reaper;
+export function startAccountReaper(services: SwiftServices): RunningWorker | undefined {
+  const { clock, log, swift } = services;
+  if (!swift.accountManagement) return undefined;
+  const pace = { restRatio: 1, idleMs: swift.reapIntervalMs };
+  return startWorker(new Reaper(services), { clock, log, ...pace });
 }
 
-class Reaper implements AccountReaper {
+class Reaper implements BackgroundWork {
+  readonly name = 'account reaper';
   private readonly services: SwiftServices;
-  private readonly stopped = new AbortController();
-  private running: Promise<void> = Promise.resolve();
 
   constructor(services: SwiftServices) {
     this.services = services;
   }
 
-  start(): void {
-    this.running = this.run();
-  }
-
-  async close(): Promise<void> {
-    this.stopped.abort();
-    await this.running;
-  }
-
-  private async run(): Promise<void> {
-    const { clock, swift, log } = this.services;
-    const { signal } = this.stopped;
-    while (!signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const timer = clock.after(swift.reapIntervalMs, resolve);
-        signal.addEventListener('abort', () => {
-          timer.cancel();
-          resolve();
-        });
-      });
-      if (signal.aborted) return;
-      await this.pass().catch((error: unknown) => {
-        log.warn({ reason: messageOf(error) }, 'account reaper');
-      });
-    }
-  }
-
-  async pass(): Promise<number> {
+  /** Looks at all deleted accounts. */
+  async step(signal: AbortSignal): Promise<StepOutcome> {
     const { objects, log } = this.services;
     const page = await listNotes(objects, deletedSet, { limit: pageMax });
-    let emptied = 0;
     for (const { key } of page.entries) {
-      if (this.stopped.signal.aborted) break;
+      if (signal.aborted) break;
       try {
-        if (await this.reap(key)) emptied += 1;
+        await this.reap(key, signal);
       } catch (error) {
         log.warn({ account: key, reason: messageOf(error) }, 'account not emptied yet');
       }
     }
-    return emptied;
+    return 'idle';
   }
 
-  /** False when it was interrupted, or something could not be deleted: the next pass goes on. */
-  private async reap(account: string): Promise<boolean> {
+  /** Fails when something could not be deleted; when it is interrupted, the next step goes on. */
+  private async reap(account: string, signal: AbortSignal): Promise<void> {
     const { accounts, containers } = this.services.objects;
     for (;;) {
       const page = await accounts.listContainers(account, { limit: pageMax });
       if (page.entries.length === 0) break;
       for (const { name } of page.entries) {
         if (name === undefined) continue;
-        if (this.stopped.signal.aborted) return false;
+        if (signal.aborted) return;
         await this.empty(await containers.open(account, name));
         await containers.delete(account, name);
       }
     }
     await accounts.remove(account);
     await removeNote(this.services.objects, deletedSet, account);
-    return true;
   }
 
   private async empty(container: Container): Promise<void> {

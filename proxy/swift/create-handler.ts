@@ -81,7 +81,7 @@ export function startSwiftWorkers(
   ];
   return {
     close: async () => {
-      await Promise.all(workers.map((worker) => worker?.close()));
+      await Promise.all(workers.map((worker) => worker?.stop()));
     },
   };
 }

@@ -5,7 +5,14 @@
  * through the hours from where it was, deletes what really has expired (a compare-and-set on the object's row: one that was written
  * again since, without a time or with a later one, stays), and goes on to the next hour once one is empty.
  */
-import { isFailure, messageOf } from '#common';
+import {
+  type BackgroundWork,
+  isFailure,
+  messageOf,
+  type RunningWorker,
+  type StepOutcome,
+  startWorker,
+} from '#common';
 import { listNotes, readNote, removeNote, writeNote } from './notes.ts';
 import type { SwiftServices } from './swift-request.ts';
 
@@ -36,77 +43,42 @@ export async function noteExpiry(
   await writeNote(objects, hourSet(Math.floor(dueS / hourS)), { key, value: String(dueS) });
 }
 
-export interface Expirer {
-  /** One pass over all that is due; how many objects were deleted. */
-  pass(): Promise<number>;
-  close(): Promise<void>;
+/** Undefined where objects do not expire. */
+export function startExpirer(services: SwiftServices): RunningWorker | undefined {
+  const { clock, log, offers, swift } = services;
+  if (!offers.has('expirer')) return undefined;
+  const pace = { restRatio: 1, idleMs: swift.expireIntervalMs };
+  return startWorker(new Expirer(services), { clock, log, ...pace });
 }
 
-export function startExpirer(services: SwiftServices): Expirer | undefined {
-  if (!services.offers.has('expirer')) return undefined;
-  const worker = new Worker(services);
-  worker.start();
-  return worker;
-}
-
-class Worker implements Expirer {
+class Expirer implements BackgroundWork {
+  readonly name = 'expirer';
   private readonly services: SwiftServices;
-  private readonly stopped = new AbortController();
-  private running: Promise<void> = Promise.resolve();
 
   constructor(services: SwiftServices) {
     this.services = services;
   }
 
-  start(): void {
-    this.running = this.run();
-  }
-
-  async close(): Promise<void> {
-    this.stopped.abort();
-    await this.running;
-  }
-
-  private async run(): Promise<void> {
-    const { clock, swift, log } = this.services;
-    const { signal } = this.stopped;
-    while (!signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const timer = clock.after(swift.expireIntervalMs, resolve);
-        signal.addEventListener('abort', () => {
-          timer.cancel();
-          resolve();
-        });
-      });
-      if (signal.aborted) return;
-      await this.pass().catch((error: unknown) => {
-        log.warn({ reason: messageOf(error) }, 'expirer');
-      });
-    }
-  }
-
-  async pass(): Promise<number> {
+  /** Works off all that is due. */
+  async step(signal: AbortSignal): Promise<StepOutcome> {
     const { objects, clock } = this.services;
     const nowHour = Math.floor(clock.nowUs() / 1_000_000 / hourS);
     const known = await readNote(objects, cursor.set, cursor.key);
     // A moment before the first start nothing was noted yet.
     let hour = known === undefined ? nowHour - 1 : Number(known);
-    let deleted = 0;
-    for (; hour <= nowHour && !this.stopped.signal.aborted; hour++) {
-      const done = await this.passHour(hour);
-      deleted += done.deleted;
-      if (done.left || hour === nowHour) break;
+    for (; hour <= nowHour && !signal.aborted; hour++) {
+      const left = await this.passHour(hour, signal);
+      if (left || hour === nowHour) break;
     }
     if (String(hour) !== known)
       await writeNote(objects, cursor.set, { key: cursor.key, value: String(hour) });
-    return deleted;
+    return 'idle';
   }
 
-  /** `left`: something of the hour is not due yet, or could not be deleted. */
-  private async passHour(hour: number): Promise<{ deleted: number; left: boolean }> {
+  /** Whether something of the hour is left: not due yet, or not to be deleted. */
+  private async passHour(hour: number, signal: AbortSignal): Promise<boolean> {
     const { objects, clock } = this.services;
     let after: string | undefined;
-    let deleted = 0;
     let left = false;
     for (;;) {
       const page = await listNotes(objects, hourSet(hour), {
@@ -116,27 +88,23 @@ class Worker implements Expirer {
       after = page.entries.at(-1)?.key;
       const due = page.entries.filter(({ value }) => Number(value) * 1_000_000 <= clock.nowUs());
       if (due.length < page.entries.length) left = true;
-      for (let at = 0; at < due.length && !this.stopped.signal.aborted; at += inFlightMax) {
+      for (let at = 0; at < due.length && !signal.aborted; at += inFlightMax) {
         const batch = due.slice(at, at + inFlightMax).map(({ key }) => this.expire(hour, key));
-        for (const outcome of await Promise.all(batch)) {
-          if (outcome === 'deleted') deleted += 1;
-          if (outcome === 'failed') left = true;
-        }
+        if ((await Promise.all(batch)).includes('failed')) left = true;
       }
-      if (!page.more || this.stopped.signal.aborted) return { deleted, left };
+      if (signal.aborted) return true;
+      if (!page.more) return left;
     }
   }
 
-  private async expire(hour: number, key: string): Promise<'deleted' | 'kept' | 'failed'> {
+  private async expire(hour: number, key: string): Promise<'done' | 'failed'> {
     const { objects, log } = this.services;
     const [account = '', name = '', ...rest] = key.split('/');
-    let outcome: 'deleted' | 'kept' = 'kept';
     try {
       const container = await objects.containers.open(account, name);
       // For those whose time has come there is no object: any other one stays.
       const conditions = { ifNoneMatch: ['*'] };
       await objects.objects.delete({ container, name: rest.join('/') }, { conditions });
-      outcome = 'deleted';
     } catch (error) {
       if (!isFailure(error, 'missing') && !isFailure(error, 'conflict')) {
         log.info({ object: key, reason: messageOf(error) }, 'not expired yet');
@@ -144,6 +112,6 @@ class Worker implements Expirer {
       }
     }
     await removeNote(objects, hourSet(hour), key);
-    return outcome;
+    return 'done';
   }
 }

@@ -7,7 +7,16 @@
 
 import { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
-import { isFailure, messageOf, type Random, randomHex } from '#common';
+import {
+  type BackgroundWork,
+  isFailure,
+  messageOf,
+  type Random,
+  type RunningWorker,
+  randomHex,
+  type StepOutcome,
+  startWorker,
+} from '#common';
 import {
   type Container,
   isDynamic,
@@ -32,19 +41,21 @@ const overlapUs = 10_000_000;
 /** How long a deletion is remembered, so that no late copy brings the object back. */
 const deletionLifeUs = 3_600_000_000;
 
-export interface SyncWorker {
-  /** One pass over all synced containers; how many writes and deletions were sent. */
-  pass(): Promise<number>;
-  close(): Promise<void>;
-}
-
 /** Undefined when no realm is set: then there is nobody to sync with. */
-export function startSyncWorker(services: SwiftServices, random: Random): SyncWorker | undefined {
-  if (!services.offers.has('container-sync') || services.swift.syncRealms.trim() === '')
-    return undefined;
-  const worker = new Worker(services, random);
-  worker.start();
-  return worker;
+export function startSyncWorker(
+  services: SwiftServices,
+  random: Random,
+): RunningWorker | undefined {
+  const { clock, log, offers, swift } = services;
+  if (!offers.has('container-sync') || swift.syncRealms.trim() === '') return undefined;
+  const work = new ContainerSync(services, random);
+  const worker = startWorker(work, { clock, log, restRatio: 1, idleMs: swift.syncIntervalMs });
+  return {
+    stop: async () => {
+      await worker.stop();
+      await work.close();
+    },
+  };
 }
 
 interface Job {
@@ -52,84 +63,62 @@ interface Job {
   readonly target: SyncTarget;
   readonly userKey: string;
   readonly realmKey: string;
+  readonly signal: AbortSignal;
 }
 
-class Worker implements SyncWorker {
+const pageAfter = (after: string | undefined) =>
+  after === undefined ? { limit: pageMax } : { limit: pageMax, after };
+
+class ContainerSync implements BackgroundWork {
+  readonly name = 'container sync';
   private readonly services: SwiftServices;
   private readonly random: Random;
-  private readonly stopped = new AbortController();
   private readonly agent = new Agent({ connections: inFlightMax, connectTimeout: 10_000 });
-  private running: Promise<void> = Promise.resolve();
 
   constructor(services: SwiftServices, random: Random) {
     this.services = services;
     this.random = random;
   }
 
-  start(): void {
-    this.running = this.run();
-  }
-
   async close(): Promise<void> {
-    this.stopped.abort();
-    await this.running;
     await this.agent.destroy();
   }
 
-  private async run(): Promise<void> {
-    const { clock, swift, log } = this.services;
-    const { signal } = this.stopped;
-    while (!signal.aborted) {
-      // An idle worker keeps no process alive: what it waits on is called off when the door closes.
-      await new Promise<void>((resolve) => {
-        const timer = clock.after(swift.syncIntervalMs, resolve);
-        signal.addEventListener('abort', () => {
-          timer.cancel();
-          resolve();
-        });
-      });
-      if (signal.aborted) return;
-      await this.pass().catch((error: unknown) => {
-        log.warn({ reason: messageOf(error) }, 'container sync');
-      });
-    }
-  }
-
-  async pass(): Promise<number> {
-    let sent = 0;
-    let marker: string | undefined;
+  /** Looks at all synced containers. */
+  async step(signal: AbortSignal): Promise<StepOutcome> {
+    const { objects, log } = this.services;
+    let after: string | undefined;
     for (;;) {
-      const page = await listNotes(this.services.objects, syncedSet, {
-        limit: pageMax,
-        ...(marker === undefined ? {} : { marker }),
-      });
+      const page = await listNotes(objects, syncedSet, pageAfter(after));
       for (const { key, value } of page.entries) {
-        marker = key;
-        if (this.stopped.signal.aborted) return sent;
-        sent += await this.syncOne(key, Number(value)).catch((error: unknown) => {
-          const facts = { container: key, reason: messageOf(error) };
-          this.services.log.warn(facts, 'container not synced');
-          return 0;
-        });
+        after = key;
+        if (signal.aborted) return 'idle';
+        try {
+          await this.syncOne(key, Number(value), signal);
+        } catch (error) {
+          log.warn({ container: key, reason: messageOf(error) }, 'container not synced');
+        }
       }
-      if (!page.more) return sent;
+      if (!page.more) return 'idle';
     }
   }
 
-  private async syncOne(key: string, sinceUs: number): Promise<number> {
+  private async syncOne(key: string, sinceUs: number, signal: AbortSignal): Promise<void> {
     const { objects, clock } = this.services;
     const startedUs = clock.nowUs();
-    const job = await this.open(key);
+    const job = await this.open(key, signal);
     if (job === undefined) {
       await removeNote(objects, syncedSet, key);
-      return 0;
+      return;
     }
-    const sent = (await this.sendWrites(job, sinceUs)) + (await this.sendDeletions(job));
+    await this.sendWrites(job, sinceUs);
+    await this.sendDeletions(job);
+    // What was cut short is looked at again from where it began.
+    if (signal.aborted) return;
     await writeNote(objects, syncedSet, { key, value: String(startedUs - overlapUs) });
-    return sent;
   }
 
-  private async open(key: string): Promise<Job | undefined> {
+  private async open(key: string, signal: AbortSignal): Promise<Job | undefined> {
     const { objects, swift } = this.services;
     const cut = key.indexOf('/');
     objects.containers.forget(key.slice(0, cut), key.slice(cut + 1));
@@ -144,12 +133,11 @@ class Worker implements SyncWorker {
     const target = parseSyncTo(to, swift);
     if (typeof target === 'string') return undefined;
     const realmKey = parseRealms(swift).key(target.realm) ?? '';
-    return { container, target, userKey, realmKey };
+    return { container, target, userKey, realmKey, signal };
   }
 
-  private async sendWrites(job: Job, sinceUs: number): Promise<number> {
+  private async sendWrites(job: Job, sinceUs: number): Promise<void> {
     const { containers } = this.services.objects;
-    let sent = 0;
     let marker: string | undefined;
     for (;;) {
       const page = await containers.list(job.container, {
@@ -166,8 +154,7 @@ class Worker implements SyncWorker {
         await Promise.all(
           names.slice(at, at + inFlightMax).map((name) => this.sendWrite(job, name)),
         );
-      sent += names.length;
-      if (!page.more || this.stopped.signal.aborted) return sent;
+      if (!page.more || job.signal.aborted) return;
     }
   }
 
@@ -194,17 +181,13 @@ class Worker implements SyncWorker {
     });
   }
 
-  private async sendDeletions(job: Job): Promise<number> {
+  private async sendDeletions(job: Job): Promise<void> {
     const set = deletionSet(job.container);
-    let sent = 0;
-    let marker: string | undefined;
+    let after: string | undefined;
     for (;;) {
-      const page = await listNotes(this.services.objects, set, {
-        limit: pageMax,
-        ...(marker === undefined ? {} : { marker }),
-      });
+      const page = await listNotes(this.services.objects, set, pageAfter(after));
       for (const { key, value } of page.entries) {
-        marker = key;
+        after = key;
         const timeUs = Number.parseInt(value, 10);
         if (!value.endsWith(' sent')) {
           await this.send(job, key, {
@@ -215,11 +198,10 @@ class Worker implements SyncWorker {
             body: null,
           });
           await writeNote(this.services.objects, set, { key, value: `${timeUs} sent` });
-          sent += 1;
         } else if (timeUs + deletionLifeUs < this.services.clock.nowUs())
           await removeNote(this.services.objects, set, key);
       }
-      if (!page.more) return sent;
+      if (!page.more || job.signal.aborted) return;
     }
   }
 
@@ -241,7 +223,7 @@ class Worker implements SyncWorker {
       dispatcher: this.agent,
       headersTimeout: sendTimeoutMs,
       bodyTimeout: sendTimeoutMs,
-      signal: this.stopped.signal,
+      signal: job.signal,
       headers: {
         ...what.headers,
         'x-timestamp': time,

@@ -46,6 +46,18 @@ describe('container sync', () => {
     await until(async () => (await there.status('HEAD', '/copy/a b/ö')) === 404);
   });
 
+  test('carries more deletions than a page of notes holds', async () => {
+    const names = Array.from({ length: 1_010 }, (_, n) => `many-${String(n).padStart(4, '0')}`);
+    const each = async (run: (name: string) => Promise<unknown>) => {
+      for (let at = 0; at < names.length; at += 20)
+        await Promise.all(names.slice(at, at + 20).map(run));
+    };
+    await each((name) => there.put(`/copy/${name}`, 'x'));
+    await each((name) => here.put(`/original/${name}`, 'x'));
+    await each((name) => here.status('DELETE', `/original/${name}`));
+    await until(async () => (await there.status('HEAD', `/copy/${names.at(-1)}`)) === 404);
+  }, 60_000);
+
   test('leaves what is newer over there alone', async () => {
     await here.put('/original/o', 'older');
     await until(async () => (await there.status('HEAD', '/copy/o')) === 200);
