@@ -310,6 +310,53 @@ except OSError: print("silent", last, flush=True)
     expect(last - removedAt).toBeLessThan(1);
   }, 40_000);
 
+  test('a rate holds for a floating IP, and for what goes through a gateway', async () => {
+    const { guest: a } = guest('a');
+    const { guest: b } = guest('b');
+    // Twelve times what may pass at once.
+    const lost = async (one: Guest) => {
+      const { out } = await one.run('ping -q -c 400 -i 0.002 -s 1400 -W 1 172.24.4.1');
+      return Number(/([\d.]+)% packet loss/.exec(out)?.[1]);
+    };
+    const policy = await world.make(admin, 'qos/policies', 'policy', {
+      name: 'slow',
+      shared: true,
+    });
+    await world.make(
+      admin,
+      `qos/policies/${policy.id}/bandwidth_limit_rules`,
+      'bandwidth_limit_rule',
+      {
+        max_kbps: 400,
+        max_burst_kbps: 400,
+        direction: 'egress',
+      },
+    );
+    const floating = `/v2.0/floatingips/${id('floating')}`;
+    const router = `/v2.0/routers/${id('router')}`;
+    const limitFloating = (qos_policy_id: unknown) =>
+      world.call(alice, 'PUT', floating, { floatingip: { qos_policy_id } });
+    expect(await lost(b)).toBeLessThan(20);
+    expect((await limitFloating(policy.id)).status).toBe(200);
+    await eventually('the floating IP is slow', async () => (await lost(b)) > 50);
+    expect(await lost(a)).toBeLessThan(20);
+    await limitFloating(null);
+    await eventually('and is not', async () => (await lost(b)) < 20);
+
+    const info = (await world.call(alice, 'GET', router)).json.router?.external_gateway_info;
+    const { network_id } = info as unknown as { network_id: string };
+    const limitGateway = (qos_policy_id: unknown) =>
+      world.call(alice, 'PUT', router, {
+        router: { external_gateway_info: { network_id, qos_policy_id } },
+      });
+    expect((await limitGateway(policy.id)).status).toBe(200);
+    const gone = await world.call(admin, 'DELETE', `/v2.0/qos/policies/${policy.id}`);
+    expect(gone.status).toBe(409);
+    await eventually('the gateway is slow', async () => (await lost(a)) > 50);
+    await limitGateway(null);
+    await eventually('and is not', async () => (await lost(a)) < 20);
+  }, 60_000);
+
   test('a port forwarding leads a single port in', async () => {
     const external = (await world.call(alice, 'GET', '/v2.0/networks?router:external=true')).json
       .networks?.[0];

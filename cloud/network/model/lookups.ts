@@ -25,6 +25,7 @@ const of: { readonly [K in Kind]: (document: Kinds[K]) => Values } = {
   router: (router) => ({
     name: router.name,
     gateway_network: router.external_gateway_info?.network_id,
+    qos_policy_id: router.external_gateway_info?.qos_policy_id,
   }),
   floatingip: (floating) => ({
     port_id: floating.port_id,

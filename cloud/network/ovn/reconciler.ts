@@ -89,7 +89,7 @@ export class Reconciler {
   }
 
   private async look(): Promise<void> {
-    const { core, northbound, southbound, clock, log } = this.parts;
+    const { core, northbound, southbound, log } = this.parts;
     if (!northbound.synced || !southbound.synced) return;
     const intended = this.modelChanged;
     this.modelChanged = false;
@@ -121,7 +121,6 @@ export class Reconciler {
       this.modelChanged ||= intended;
       this.state = { ...this.state, lastError: messageOf(error), inSync: false };
       log.warn({ err: error }, `OVN could not be brought up to date: ${messageOf(error)}`);
-      void clock;
     }
   }
 

@@ -5,7 +5,8 @@ export type Atom = string | number | boolean;
 export type Value =
   | Atom
   | { readonly set: readonly Atom[] }
-  | { readonly map: Readonly<Record<string, string>> }
+  /** Numbers where the column holds numbers: the database refuses their text, and with it all that is changed beside. */
+  | { readonly map: Readonly<Record<string, string | number>> }
   /** Keys of desired rows. */
   | { readonly refs: readonly string[] };
 

@@ -94,7 +94,7 @@ async function setDefault(tx: Tx, policy: QosPolicy, isDefault: boolean): Promis
 }
 
 async function removePolicy(core: NetworkCore, tx: Tx, policy: QosPolicy): Promise<void> {
-  for (const kind of ['port', 'network', 'floatingip'] as const) {
+  for (const kind of ['port', 'network', 'floatingip', 'router'] as const) {
     const used = await core.list(tx, kind, { by: { qos_policy_id: policy.id } });
     if (used[0] !== undefined)
       throw fail('qos-policy-in-use', `QoS Policy ${policy.id} is used by ${kind} ${used[0].id}.`);

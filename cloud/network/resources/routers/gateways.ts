@@ -3,6 +3,7 @@ import type { Asker } from '../../caller.ts';
 import type { NetworkCore, Tx } from '../../core.ts';
 import { fail } from '../../failures.ts';
 import type { FixedIp, GatewayInfo, Router } from '../../model/documents.ts';
+import { checkQos } from '../networks.ts';
 import { changeAddresses } from '../ports/addressing.ts';
 import { makePort } from '../ports/making.ts';
 import { removePort } from '../ports/removing.ts';
@@ -24,6 +25,7 @@ export async function setGateway(
   asker: Asker,
 ): Promise<Router> {
   const network = await visibleNetwork(core, tx, wanted.network_id, asker);
+  await checkQos(core, tx, wanted.qos_policy_id ?? null, asker);
   if (!network['router:external'])
     throw fail(
       'bad-request',
@@ -67,6 +69,7 @@ export async function changeGateway(
     const bare = held === null ? router : await removeGateway(core, tx, router);
     return await setGateway(core, tx, bare, wanted, asker);
   }
+  await checkQos(core, tx, wanted.qos_policy_id ?? null, asker);
   const addresses =
     wanted.external_fixed_ips === undefined
       ? held.external_fixed_ips
