@@ -1,5 +1,5 @@
 /** Every failure the compute API can answer with, in Nova's words and status codes. */
-import { type Dialect, type FailureTable, failureOf } from '#cloud/api';
+import { type FailureTable, failureOf, faultDialect } from '#cloud/api';
 import type { Facts, Failure } from '#common';
 
 const reason = (facts: Facts) => String(facts.why ?? '');
@@ -64,24 +64,4 @@ export const notFound = (what: string, id: string): Failure =>
 
 export const refused = (why: string): Failure => computeFailure('refused', { why });
 
-/** Nova's name for each status, which is the one key of an error body. */
-const faultNames: Readonly<Record<number, string>> = {
-  400: 'badRequest',
-  401: 'unauthorized',
-  403: 'forbidden',
-  404: 'itemNotFound',
-  405: 'badMethod',
-  409: 'conflictingRequest',
-  413: 'overLimit',
-  415: 'badMediaType',
-  429: 'overLimit',
-  501: 'notImplemented',
-  503: 'serviceUnavailable',
-};
-
-export const computeDialect: Dialect = {
-  failures: computeFailures,
-  body: ({ status, message }) => ({
-    [faultNames[status] ?? 'computeFault']: { code: status, message },
-  }),
-};
+export const computeDialect = faultDialect(computeFailures);

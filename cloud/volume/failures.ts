@@ -1,6 +1,6 @@
 /** Every failure the volume API can answer with, in Cinder's words and status codes. */
 import type { Facts, Failure } from '#common';
-import { type Dialect, type FailureTable, failureOf } from '../api/index.ts';
+import { type FailureTable, failureOf, faultDialect } from '../api/index.ts';
 
 const reason = (facts: Facts) => String(facts.why ?? '');
 
@@ -79,24 +79,4 @@ export function volumeFailure(code: VolumeCode, facts: Facts = {}, cause?: unkno
 export const notFound = (what: string, id: string): Failure =>
   volumeFailure('not-found', { what, id });
 
-/** Cinder's name for each status, which is the one key of an error body. */
-const faultNames: Readonly<Record<number, string>> = {
-  400: 'badRequest',
-  401: 'unauthorized',
-  403: 'forbidden',
-  404: 'itemNotFound',
-  405: 'badMethod',
-  409: 'conflictingRequest',
-  413: 'overLimit',
-  415: 'badMediaType',
-  429: 'overLimit',
-  501: 'notImplemented',
-  503: 'serviceUnavailable',
-};
-
-export const volumeDialect: Dialect = {
-  failures: volumeFailures,
-  body: ({ status, message }) => ({
-    [faultNames[status] ?? 'computeFault']: { code: status, message },
-  }),
-};
+export const volumeDialect = faultDialect(volumeFailures);
