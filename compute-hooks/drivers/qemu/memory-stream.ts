@@ -27,12 +27,16 @@ export async function saveMemory(
   const half = `${path}.half`;
   const at = join(dirname(path), socketName);
   await monitor.run('stop');
-  let written: Promise<void> | undefined;
-  const server = createServer((socket) => {
-    written = pipeline(socket, fs.createWriteStream(half, { mode: 0o600, flush: true }), {
-      signal,
+  const server = createServer();
+  // A small guest's memory fits into the socket: QEMU may be done before the connection is heard of here.
+  const written = new Promise<void>((resolve, reject) => {
+    server.once('connection', (socket) => {
+      const file = fs.createWriteStream(half, { mode: 0o600, flush: true });
+      pipeline(socket, file, { signal }).then(resolve, reject);
     });
   });
+  // Awaited below; when the migration fails first, that is what is told.
+  written.catch(() => undefined);
   await listenPrivately(server, at);
   try {
     // Nothing else runs on it: as fast as it goes.
@@ -59,8 +63,7 @@ export async function serveMemory(
   await monitor.run('migrate-incoming', { uri: `unix:${socketName}` });
   const socket: Socket = parts.net.connect({ path: at });
   // QEMU hangs up when it has what it needs, which need not be the end: what came of it is asked for below.
-  socket.on('error', () => {});
-  fs.createReadStream(path).pipe(socket);
+  pipeline(fs.createReadStream(path), socket).catch(() => undefined);
   try {
     await untilMigrated(monitor, parts.clock, signal);
   } finally {

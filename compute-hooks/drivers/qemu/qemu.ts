@@ -5,11 +5,12 @@
  *  2. The process belongs to nobody: this program may end and start again, finds the folders, connects to the monitors and goes on.
  *  3. A monitor that ends means that the guest has ended. Whoever watches is told; the folder stays until the guest is removed.
  */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { promisify } from 'node:util';
 import { type Clock, Failure, isFailure, type Logger, messageOf, type Net } from '#common';
 import type {
   Diagnostics,
@@ -53,6 +54,8 @@ export interface QemuOptions {
   readonly clock: Clock;
   readonly log: Logger;
 }
+
+const execFileAsync = promisify(execFile);
 
 const startMs = 20_000;
 const pollMs = 10;
@@ -338,9 +341,22 @@ export class Qemu implements Hypervisor {
   async plugPort(id: string, port: GuestPort): Promise<void> {
     const monitor = await this.get(id);
     if (await hasDevice(monitor, portName(port.id))) return;
+    await this.checkPlace(id, port);
     await missingIsFine(() => monitor.run('netdev_del', { id: netOf(port.id) }));
     await monitor.run('netdev_add', netDevice(port));
     await this.plug(monitor, portName(port.id), portDevice(port));
+  }
+
+  /** A guest that started without ports may be elsewhere than the taps, where QEMU would make one that leads nowhere. */
+  private async checkPlace(id: string, { enter }: GuestPort): Promise<void> {
+    const [program, ...args] = [...enter, 'readlink', '/proc/self/ns/net'];
+    const { stdout } = await execFileAsync(program ?? '', args);
+    if (stdout.trim() === fs.readlinkSync(`/proc/${this.pidOf(id)}/ns/net`)) return;
+    throw new Failure(
+      'conflict',
+      'started-without-ports',
+      'The server was started without a port: stop it, and start it again with one',
+    );
   }
 
   private async plug(monitor: Monitor, name: string, device: object): Promise<void> {
