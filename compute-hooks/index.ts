@@ -4,6 +4,7 @@ export { type Compute, type ComputeOptions, createCompute } from './compute-serv
 export type { ComputeHost } from './core.ts';
 export type { Hypervisor } from './drivers/driver.ts';
 export { FakeHypervisor } from './drivers/fake.ts';
+export { runningGuests } from './drivers/qemu/processes.ts';
 export { computeMigrations } from './migrations/index.ts';
 export type {
   BootImages,

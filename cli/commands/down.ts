@@ -31,5 +31,12 @@ export function downCommand(): Command {
       }
       releaseRunning(folder);
       print('Stopped.');
+      // Loaded here: the rest of the command needs nothing of it.
+      const { runningGuests } = await import('#compute-hooks');
+      const guests = runningGuests(folder.path('guests')).length;
+      if (guests > 0)
+        print(
+          `${guests} ${guests === 1 ? 'server goes' : 'servers go'} on running: the disks stand still until the next \`up\`, for an hour at most. To end them, stop them before.`,
+        );
     });
 }

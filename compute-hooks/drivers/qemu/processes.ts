@@ -1,8 +1,19 @@
 /** QEMU's processes, by the number that was written down for them. */
 import * as fs from 'node:fs';
+import { join } from 'node:path';
 import { type Clock, Failure, systemCodeOf } from '#common';
+import { files } from './arguments.ts';
 
 const endMs = 10_000;
+
+/** The ids of the guests in this folder whose processes run, whoever started them. */
+export function runningGuests(folder: string): string[] {
+  if (!fs.existsSync(folder)) return [];
+  return fs.readdirSync(folder).filter((id) => {
+    const path = join(folder, id, files.pid);
+    return fs.existsSync(path) && isRunning(Number(fs.readFileSync(path, 'utf8')), id);
+  });
+}
 
 /** Whether the process of this number is still the guest's: numbers are given out anew. */
 export function isRunning(pid: number, guestId: string): boolean {
