@@ -3,6 +3,7 @@ import { ownerId } from '../owner-id.ts';
 import { element, wrap } from '../xml/write.ts';
 import { checkName, checkPolicy, pathOf, timeText } from './checks.ts';
 import { IamFailure } from './iam-failure.ts';
+import { listEntities } from './list-entities.ts';
 import { guarded, policyActions } from './policy-actions.ts';
 import type { Action, Query } from './query-api.ts';
 import type { Role } from './store.ts';
@@ -63,13 +64,12 @@ const own: Readonly<Record<string, Action>> = {
   },
   GetRole: async (query) =>
     wrap('Role', renderRole(query, await getRole(query, query.get('RoleName')))),
-  ListRoles: async (query) => {
-    const prefix = query.find('PathPrefix') ?? '/';
-    const roles = await query.accounts.store.listRoles(query.caller.account);
-    const shown = roles.filter(({ path }) => path.startsWith(prefix));
-    const members = shown.map((role) => wrap('member', renderRole(query, role)));
-    return wrap('Roles', members.join('')) + element('IsTruncated', false);
-  },
+  ListRoles: (query) =>
+    listEntities(query, {
+      name: 'Roles',
+      list: (page) => query.accounts.store.listRoles(query.caller.account, page),
+      render: (role) => renderRole(query, role),
+    }),
   UpdateAssumeRolePolicy: async (query) => {
     const trust = query.get('PolicyDocument');
     checkPolicy(trust, { trust: true });

@@ -1,8 +1,9 @@
 /** Users and roles of a project, with their policies, and users' access keys. */
 import { type Static, type TSchema, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import type { Records } from '../../objects/index.ts';
+import type { Page, Records } from '../../objects/index.ts';
 import { IamFailure } from './iam-failure.ts';
+import type { PageOptions } from './list-entities.ts';
 
 const Policies = Type.Record(Type.String(), Type.String());
 
@@ -43,8 +44,6 @@ const KeyDocument = Type.Object({
 });
 export type StoredKey = Static<typeof KeyDocument>;
 
-export const namesMax = 1_000;
-
 export class IamStore {
   private readonly records: Records;
 
@@ -62,9 +61,12 @@ export class IamStore {
     throw new IamFailure('NoSuchEntity', `The user with name ${name} cannot be found.`);
   }
 
-  async listUsers(account: string): Promise<readonly User[]> {
-    const page = await this.records.list({ kind: 'iam-user', owner: account }, { limit: namesMax });
-    return page.entries.flatMap(({ text }) => parse(UserDocument, text) ?? []);
+  async listUsers(owner: string, options: PageOptions): Promise<Page<User>> {
+    const page = await this.records.list({ kind: 'iam-user', owner }, options);
+    return {
+      ...page,
+      entries: page.entries.flatMap(({ text }) => parse(UserDocument, text) ?? []),
+    };
   }
 
   /** `change` sees what is there, returns what is to be there, or undefined for nothing. */
@@ -89,9 +91,12 @@ export class IamStore {
     throw new IamFailure('NoSuchEntity', `The role with name ${name} cannot be found.`);
   }
 
-  async listRoles(account: string): Promise<readonly Role[]> {
-    const page = await this.records.list({ kind: 'iam-role', owner: account }, { limit: namesMax });
-    return page.entries.flatMap(({ text }) => parse(RoleDocument, text) ?? []);
+  async listRoles(owner: string, options: PageOptions): Promise<Page<Role>> {
+    const page = await this.records.list({ kind: 'iam-role', owner }, options);
+    return {
+      ...page,
+      entries: page.entries.flatMap(({ text }) => parse(RoleDocument, text) ?? []),
+    };
   }
 
   async changeRole(

@@ -4,6 +4,7 @@ import { ownerId } from '../owner-id.ts';
 import { element, optionalElement, wrap } from '../xml/write.ts';
 import { checkName, pathOf, timeText } from './checks.ts';
 import { IamFailure } from './iam-failure.ts';
+import { listEntities } from './list-entities.ts';
 import { guarded, policyActions } from './policy-actions.ts';
 import type { Action, Query } from './query-api.ts';
 import type { User } from './store.ts';
@@ -67,13 +68,12 @@ const own: Readonly<Record<string, Action>> = {
     const name = query.find('UserName') ?? query.caller.identity.userName;
     return wrap('User', renderUser(query, await getUser(query, name)));
   },
-  ListUsers: async (query) => {
-    const prefix = query.find('PathPrefix') ?? '/';
-    const users = await query.accounts.store.listUsers(query.caller.account);
-    const shown = users.filter(({ path }) => path.startsWith(prefix));
-    const members = shown.map((user) => wrap('member', renderUser(query, user)));
-    return wrap('Users', members.join('')) + element('IsTruncated', false);
-  },
+  ListUsers: (query) =>
+    listEntities(query, {
+      name: 'Users',
+      list: (page) => query.accounts.store.listUsers(query.caller.account, page),
+      render: (user) => renderUser(query, user),
+    }),
   DeleteUser: async (query) => {
     const name = query.get('UserName');
     await getUser(query, name);

@@ -65,6 +65,14 @@ def test_users_come_and_go():
     fails('NoSuchEntity', iam.get_user, UserName=name)
 
 
+def test_users_come_in_pages():
+    names = {new_user()[0] for _ in range(5)}
+    pages = list(iam.get_paginator('list_users').paginate(PaginationConfig={'PageSize': 2}))
+    assert len(pages) > 2
+    assert names <= {u['UserName'] for page in pages for u in page['Users']}
+    fails('ValidationError', iam.list_users, Marker='user', PathPrefix='/', MaxItems=1001)
+
+
 def test_user_does_what_its_policies_say():
     bucket = new_bucket()
     put(bucket, 'a/o')
