@@ -38,12 +38,13 @@ export class ReplicatedBlobWriter implements ClusterBlobWriter {
     return this.reached((lane) => lane.lagSteps === 0);
   }
 
-  async append(chunks: readonly Buffer[]): Promise<void> {
+  async append(chunks: readonly Buffer[], onReleased?: () => void): Promise<void> {
     this.ensureOpen();
     const bytes = bytesOf(chunks);
     this.length += bytes;
     checkBlobBytes(this.length);
-    for (const lane of this.lanes) lane.append(chunks, bytes);
+    const released = onReleased && afterCalls(this.lanes.length, onReleased);
+    for (const lane of this.lanes) lane.append(chunks, bytes, released);
     await this.reached((lane) => lane.lagSteps === 0);
   }
 
@@ -89,6 +90,14 @@ export class ReplicatedBlobWriter implements ClusterBlobWriter {
   }
 }
 
+function afterCalls(count: number, run: () => void): () => void {
+  let missing = count;
+  return () => {
+    missing -= 1;
+    if (missing === 0) run();
+  };
+}
+
 interface LaneParts {
   readonly replica: Replica;
   readonly key: BlobKey;
@@ -114,8 +123,8 @@ class Lane {
     this.step(0, () => this.open());
   }
 
-  append(chunks: readonly Buffer[], bytes: number): void {
-    this.step(bytes, () => this.onWriter(bytes, (writer) => writer.append(chunks)));
+  append(chunks: readonly Buffer[], bytes: number, released: (() => void) | undefined): void {
+    this.step(bytes, () => this.onWriter(bytes, (writer) => writer.append(chunks, released)));
   }
 
   commit(): void {

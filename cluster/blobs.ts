@@ -19,7 +19,7 @@ export interface BlobOptions {
   readonly lengthHint?: number;
   /**
    * `put` only: called once, when no replica reads the chunks any more, those that a majority did not wait for included; it may be
-   * long after `put` has ended, or never while a device hangs. Whoever uses their memory again must wait for it.
+   * long after `put` has ended, or never when a device hangs. Whoever uses their memory again must wait for it.
    */
   readonly onReleased?: () => void;
 }
@@ -27,8 +27,11 @@ export interface BlobOptions {
 /** A blob being streamed to its replicas; at most `blobBytesMax` in all. */
 export interface ClusterBlobWriter {
   readonly id: string;
-  /** Resolves when a majority can take more. */
-  append(chunks: readonly Buffer[]): Promise<void>;
+  /**
+   * Resolves when a majority can take more. `onReleased` is called once, when no replica looks at these chunks any more; never
+   * when one of them failed.
+   */
+  append(chunks: readonly Buffer[], onReleased?: () => void): Promise<void>;
   /** Resolves when a majority has the blob on disk. */
   commit(): Promise<BlobRef>;
   /** Never throws. */

@@ -7,21 +7,16 @@ import { createCluster } from './cluster.ts';
 import { fixedPlacement } from './placement.ts';
 import { clusterSettings } from './settings.ts';
 
-test('a put is released only when the replica that nobody waited for has let go as well', async () => {
-  let finish = () => {};
-  const late = new Promise<void>((resolve) => {
-    finish = resolve;
-  });
-  const slow: DeviceService = {
-    ...createMemoryDevice(),
-    putBlob: () => late,
-  };
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Two devices that are quick, and one that is `slow`. */
+function clusterWith(slow: DeviceService) {
   const devices = new Map<number, DeviceService>([
     [0, createMemoryDevice()],
     [1, createMemoryDevice()],
     [2, slow],
   ]);
-  const cluster = createCluster({
+  return createCluster({
     ring: fixedPlacement([0, 1, 2]),
     devices,
     salt: Buffer.alloc(16, 1),
@@ -32,14 +27,49 @@ test('a put is released only when the replica that nobody waited for has let go 
     log: silentLogger,
     metrics: createMetrics(),
   });
+}
+
+test('a put is released only when the replica that nobody waited for has let go as well', async () => {
+  const { promise: late, resolve: finish } = Promise.withResolvers<void>();
+  const cluster = clusterWith({ ...createMemoryDevice(), putBlob: () => late });
   let released = 0;
   await cluster.blobs.put([Buffer.from('segment')], { onReleased: () => released++ });
-  await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
+  await turn();
   expect(released).toBe(0);
   finish();
-  await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
+  await turn();
   expect(released).toBe(1);
   await cluster.close();
+});
+
+test('so is what was appended to a stream, and never when a replica failed', async () => {
+  for (const outcome of ['released', 'failed'] as const) {
+    const { promise: late, resolve: finish, reject: fail } = Promise.withResolvers<void>();
+    const slow: DeviceService = {
+      ...createMemoryDevice(),
+      openBlob: async () => ({
+        append: async (_chunks, onReleased) => {
+          await late;
+          onReleased?.();
+        },
+        commit: async () => {},
+        abort: async () => {},
+      }),
+    };
+    const cluster = clusterWith(slow);
+    const writer = await cluster.blobs.open();
+    let released = 0;
+    await writer.append([Buffer.from('part')], () => released++);
+    await writer.commit();
+    await turn();
+    expect(released).toBe(0);
+    if (outcome === 'released') finish();
+    else fail(new Error('the disk is gone'));
+    await turn();
+    await turn();
+    expect(released).toBe(outcome === 'released' ? 1 : 0);
+    await cluster.close();
+  }
 });

@@ -1,4 +1,5 @@
 /** `Blobs` over replicas. */
+import { isFailure } from '#common';
 import type { BlobKey, BlobWriteOptions, Fence } from '#wire';
 import { blobReadBytesMax } from '#wire';
 import { blobKeyOf, bytesOf, checkBlobBytes, newBlobId } from './blob-key.ts';
@@ -136,7 +137,10 @@ class Readers {
     if (this.onReleased === undefined) return storing;
     this.reading++;
     const leave = () => this.leave();
-    storing.then(leave, leave);
+    storing.then(leave, (error: unknown) => {
+      // Who was not answered in time cannot know what is still on its way out of this process.
+      if (!(isFailure(error) && error.code === 'deadline-passed')) leave();
+    });
     return storing;
   }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { giveBack, LentBuffers } from './lent-buffers.ts';
+import { giveBack, LentBuffers, lendForeign, lendParts } from './lent-buffers.ts';
 
 const kib = 1024;
 
@@ -52,4 +52,34 @@ test('small memory and what exceeds the bound are not kept', () => {
   expect(buffers.unusedBytes).toBe(128 * kib);
   giveBack(Buffer.alloc(128 * kib));
   expect(buffers.unusedBytes).toBe(128 * kib);
+});
+
+test('memory of others is let go when it is given back, unless something else lies in it', () => {
+  const received = lendForeign(Buffer.alloc(64 * kib, 1));
+  giveBack(received);
+  expect(received.length).toBe(0);
+  expect(received.buffer.byteLength).toBe(0);
+  const shared = Buffer.alloc(64 * kib, 1);
+  giveBack(lendForeign(shared.subarray(0, 32 * kib)));
+  giveBack(lendForeign(Buffer.from('from the pool of small ones')));
+  expect(shared.every((byte) => byte === 1)).toBe(true);
+});
+
+test('parts that took the place of the whole give it back when the last one comes', () => {
+  const whole = lendForeign(Buffer.alloc(64 * kib, 1));
+  const parts = [whole.subarray(10, 20), whole.subarray(30, 60_000)];
+  lendParts(whole, parts);
+  giveBack(whole);
+  for (const part of parts) {
+    expect(whole.length).toBe(64 * kib);
+    giveBack(part);
+    giveBack(part);
+  }
+  expect(whole.length).toBe(0);
+
+  const kept = lendForeign(Buffer.alloc(64 * kib, 1));
+  lendParts(kept, [kept]);
+  expect(kept.length).toBe(64 * kib);
+  lendParts(kept, []);
+  expect(kept.length).toBe(0);
 });

@@ -1,25 +1,30 @@
 /**
- * Memory for large reads that is used again. V8 answers every 64 MiB of new buffers with a mark through the whole heap, so a
- * server that reads each body into a new one spends more on that than on reading.
+ * Memory of large bodies that is used again, or let go at once. V8 answers every 64 MiB of new buffers with a mark through the
+ * whole heap, so a server that leaves each body to the garbage collector spends more on that than on the body.
  *
  * 1. Whoever reads takes memory, fills it, and lends a view of it: an ordinary buffer to everybody else.
  * 2. Who is certain to be the last that looks at it gives that very view back. Nobody has to: what is never given back is
  *    garbage in the end, like any buffer.
  *
- * Invariant: memory is lent to one at a time. It comes back only by the view that was lent, and by that only once; a part of it
- * (`subarray`), or a buffer of other origin, gives nothing back.
+ * Invariant: memory is lent to one at a time. It comes back only by the view that was lent, or by all the parts that took its place
+ * (`lendParts`), and by each only once; any other part of it (`subarray`), or a buffer of other origin, gives nothing back.
  */
 import { Buffer } from 'node:buffer';
 
 interface Loan {
-  readonly lender: LentBuffers;
+  /** Undefined: the memory is let go. */
+  readonly lender: LentBuffers | undefined;
   readonly memory: Buffer;
+  /** Views that have not come back. */
+  views: number;
 }
 
 const loans = new WeakMap<Buffer, Loan>();
 
 /** Below this, memory is not worth keeping. */
 const keptBytesMin = 65_536;
+/** Below this, letting memory go costs more than it saves. */
+const foreignBytesMin = 4096;
 
 export class LentBuffers {
   private readonly freeBytesMax: number;
@@ -48,7 +53,7 @@ export class LentBuffers {
   /** The view of it that is handed out, and may be given back. */
   lend(memory: Buffer, start: number, end: number): Buffer {
     const view = memory.subarray(start, end);
-    if (memory.length >= keptBytesMin) loans.set(view, { lender: this, memory });
+    if (memory.length >= keptBytesMin) loans.set(view, { lender: this, memory, views: 1 });
     return view;
   }
 
@@ -75,12 +80,44 @@ export class LentBuffers {
   }
 }
 
+/**
+ * Memory that somebody else made, for instance Node for what a socket received: lent as it is, let go when it is given back.
+ * Nothing is lent that shares its memory with other buffers.
+ */
+export function lendForeign(memory: Buffer): Buffer {
+  if (memory.length >= foreignBytesMin && memory.length === memory.buffer.byteLength)
+    loans.set(memory, { lender: undefined, memory, views: 1 });
+  return memory;
+}
+
+/** From now on nobody looks at `whole` itself, only at these parts of it; when all are given back, so is the whole. */
+export function lendParts(whole: Buffer, parts: readonly Buffer[]): void {
+  const loan = loans.get(whole);
+  if (loan === undefined || parts.includes(whole)) return;
+  loans.delete(whole);
+  loan.views += parts.length;
+  for (const part of parts) loans.set(part, loan);
+  returned(loan);
+}
+
 /** Says that nobody looks at this buffer any more; it must not be touched after. */
 export function giveBack(view: Buffer): void {
   const loan = loans.get(view);
   if (loan === undefined) return;
   loans.delete(view);
-  loan.lender.keep(loan.memory);
+  returned(loan);
+}
+
+function returned(loan: Loan): void {
+  loan.views -= 1;
+  if (loan.views > 0) return;
+  if (loan.lender !== undefined) loan.lender.keep(loan.memory);
+  else letGo(loan.memory);
+}
+
+/** Takes the memory away from all its views, which are empty after. */
+function letGo(memory: Buffer): void {
+  if (memory.buffer instanceof ArrayBuffer) memory.buffer.transfer(0);
 }
 
 /** Few sizes, so that what one read leaves fits the next; near enough, because a view that is kept keeps all of it. */

@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock, Timer } from '#common';
+import { type Clock, lendForeign, type Timer } from '#common';
 import { objectFailure } from './objects/failures.ts';
 
 export interface RequestBodyOptions {
@@ -70,12 +70,13 @@ export class RequestBody implements AsyncIterable<Buffer> {
     return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, bytes);
   }
 
+  /** Each chunk is lent: whoever is the last to look at it may give it back. */
   async *[Symbol.asyncIterator](): AsyncIterator<Buffer> {
     for (;;) {
       const chunk = this.held.shift() ?? (await this.next());
       if (chunk === undefined) return;
       this.took(chunk);
-      yield chunk;
+      yield lendForeign(chunk);
     }
   }
 

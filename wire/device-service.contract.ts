@@ -390,6 +390,31 @@ function blobContract(use: () => DeviceService): void {
     }
   });
 
+  test('chunks of a streamed blob may be written over as soon as they are released', async () => {
+    for (const [size, step] of [
+      [5_000_123, 150_001],
+      [100_000, 30_000],
+    ] as const) {
+      const content = patterned(size, 7);
+      const key = blobOf(String(size));
+      const writer = await use().openBlob(key, { lengthHint: content.length });
+      let [given, released] = [0, 0];
+      for (let done = 0; done < size; done += step, given++) {
+        const chunk = Buffer.from(content.subarray(done, done + step));
+        await writer.append([chunk], () => {
+          released++;
+          chunk.fill(0xff);
+        });
+      }
+      await writer.commit();
+      expect(released).toBeLessThanOrEqual(given);
+      for (let done = 0; done < size; done += blobReadBytesMax) {
+        const part = await use().readBlob(key, done, blobReadBytesMax);
+        expect(part.equals(content.subarray(done, done + blobReadBytesMax))).toBe(true);
+      }
+    }
+  });
+
   test('an aborted blob leaves nothing, a short one is stored all the same', async () => {
     const aborted = await use().openBlob(blobOf('1'), {});
     await aborted.append([patterned(3_000_000, 1)]);

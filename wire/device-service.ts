@@ -126,8 +126,11 @@ export interface BlobWriteOptions {
 
 /** A blob being streamed in. Nothing of it can be seen until `commit` returns, and then all of it is on disk. */
 export interface BlobWriter {
-  /** Resolves when the device can take more. The chunks may not be changed until `commit` or `abort` has returned. */
-  append(chunks: readonly Buffer[]): Promise<void>;
+  /**
+   * Resolves when the device can take more. The chunks may not be changed until `commit` or `abort` has returned, or until
+   * `onReleased` is called: nobody looks at these chunks any more. It may never be called.
+   */
+  append(chunks: readonly Buffer[], onReleased?: () => void): Promise<void>;
   commit(): Promise<void>;
   /** Forgets what was written; never throws. */
   abort(): Promise<void>;

@@ -56,7 +56,8 @@ export class FilteredDevice implements DeviceService {
   async openBlob(key: BlobKey, options: BlobWriteOptions): Promise<BlobWriter> {
     const writer = await this.through('openBlob', () => this.inner.openBlob(key, options));
     return {
-      append: (chunks) => this.through('append', () => writer.append(chunks)),
+      append: (chunks, onReleased) =>
+        this.through('append', () => writer.append(chunks, onReleased)),
       commit: () => this.through('commit', () => writer.commit()),
       abort: () => writer.abort(),
     };

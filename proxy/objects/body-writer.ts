@@ -11,6 +11,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash, type Hash, hash } from 'node:crypto';
 import type { BlobRef, Blobs, ClusterBlobWriter } from '#cluster';
+import { giveBack } from '#common';
 import type { ProxySettings } from '../settings.ts';
 import { objectFailure } from './failures.ts';
 import type { BodyBlob } from './rows/object-row.ts';
@@ -138,7 +139,7 @@ class BodyWriter {
     const md5 = whole === undefined ? hashChunks(pending) : hash('md5', whole, 'hex');
     if (size === 0) return { size, md5, blobs: [], inline: noBody };
     if (inRow && whole !== undefined) return { size, md5, blobs: [], inline: whole };
-    const ref = await this.blobs.put(pending);
+    const ref = await this.blobs.put(pending, { onReleased: () => giveBackAll(pending) });
     this.done.push({ id: ref.id, length: ref.length });
     return { size, md5, blobs: this.done, inline: noBody };
   }
@@ -156,7 +157,7 @@ class BodyWriter {
       const taken = Math.min(bytes, room);
       const writer = await this.openWriter(bytes);
       this.openBytes += taken;
-      await writer.append(now);
+      await writer.append(now, () => giveBackAll(now));
       if (this.openBytes === this.settings.blobBytesMax) await this.commitOpen();
       chunks = later;
       bytes -= taken;
@@ -190,6 +191,11 @@ class BodyWriter {
     this.committing = undefined;
     this.done.push({ id: ref.id, length: ref.length });
   }
+}
+
+/** What came from a socket is let go as soon as it is stored; parts of it (`splitAt`) are left to the garbage collector. */
+function giveBackAll(chunks: readonly Buffer[]): void {
+  for (const chunk of chunks) giveBack(chunk);
 }
 
 function hashChunks(chunks: readonly Buffer[]): string {

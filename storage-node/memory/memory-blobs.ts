@@ -113,6 +113,7 @@ export function compareBlobs(a: BlobKey, b: BlobKey): number {
 export class MemoryBlobWriter implements BlobWriter {
   private readonly store: (content: Buffer) => void;
   private chunks: Buffer[] = [];
+  private releases: (() => void)[] = [];
   private length = 0;
   private open = true;
 
@@ -120,8 +121,9 @@ export class MemoryBlobWriter implements BlobWriter {
     this.store = store;
   }
 
-  async append(chunks: readonly Buffer[]): Promise<void> {
+  async append(chunks: readonly Buffer[], onReleased?: () => void): Promise<void> {
     this.checkOpen();
+    if (onReleased !== undefined) this.releases.push(onReleased);
     for (const chunk of chunks) this.length += chunk.length;
     if (this.length > blobBytesMax)
       throw badRequest('The blob is too large', { length: this.length });
@@ -133,6 +135,7 @@ export class MemoryBlobWriter implements BlobWriter {
     this.open = false;
     this.store(Buffer.concat(this.chunks));
     this.chunks = [];
+    for (const release of this.releases) release();
   }
 
   async abort(): Promise<void> {

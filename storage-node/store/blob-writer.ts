@@ -27,6 +27,8 @@ export class StreamedBlob implements BlobWriter {
   private readonly how: StreamedOptions;
   private readonly sums: BlockSums;
   private gathered: Buffer[] = [];
+  /** What to call when the gathered chunks are written. */
+  private releases: (() => void)[] = [];
   private gatheredBytes = 0;
   private written = 0;
   private slot: FreeSlot | undefined;
@@ -42,8 +44,9 @@ export class StreamedBlob implements BlobWriter {
     this.sums = new BlockSums(key.id);
   }
 
-  async append(chunks: readonly Buffer[]): Promise<void> {
+  async append(chunks: readonly Buffer[], onReleased?: () => void): Promise<void> {
     this.checkOpen();
+    if (onReleased !== undefined) this.releases.push(onReleased);
     this.sums.addAll(chunks);
     for (const chunk of chunks) {
       this.gathered.push(chunk);
@@ -65,14 +68,16 @@ export class StreamedBlob implements BlobWriter {
   }
 
   private async writeGathered(): Promise<void> {
-    const chunks = this.gathered;
+    const { gathered: chunks, releases } = this;
     const at = blobHeaderBytes + this.written;
     this.written += this.gatheredBytes;
     this.gathered = [];
+    this.releases = [];
     this.gatheredBytes = 0;
     const length = Math.max(this.how.options.lengthHint ?? 0, this.sums.length);
     this.slot ??= await this.sink.takeSlot(length);
     await this.sink.writeSlot(this.slot.slot, (file) => file.write(chunks, at));
+    for (const release of releases) release();
   }
 
   async commit(): Promise<void> {
@@ -95,6 +100,7 @@ export class StreamedBlob implements BlobWriter {
     await this.sink.name(this.key, content, this.how.options);
     this.state = 'done';
     this.gathered = [];
+    for (const release of this.releases) release();
   }
 
   private async finishSlot(length: number, table: Buffer): Promise<void> {

@@ -223,7 +223,7 @@ export class DiskDevice implements DeviceStore {
       }
     };
     return {
-      append: (chunks) => guarded(writer.append(chunks)),
+      append: (chunks, onReleased) => guarded(writer.append(chunks, onReleased)),
       commit: () => guarded(writer.commit()),
       abort: () => writer.abort(),
     };

@@ -32,13 +32,21 @@ export class RemoteBlobWriter implements BlobWriter {
     );
   }
 
-  async append(chunks: readonly Buffer[]): Promise<void> {
+  async append(chunks: readonly Buffer[], onReleased?: () => void): Promise<void> {
+    // One for the loop itself, which may be slower than the answers.
+    let unanswered = 1;
+    const answered = () => {
+      unanswered -= 1;
+      if (unanswered === 0) onReleased?.();
+    };
     for (const chunk of chunks) {
       for (let at = 0; at < chunk.length; at += this.settings.batchBytesMax) {
         await this.room();
-        this.sendPart(chunk.subarray(at, at + this.settings.batchBytesMax));
+        unanswered += 1;
+        this.sendPart(chunk.subarray(at, at + this.settings.batchBytesMax), answered);
       }
     }
+    answered();
     await this.room();
   }
 
@@ -58,7 +66,8 @@ export class RemoteBlobWriter implements BlobWriter {
     }
   }
 
-  private sendPart(data: Buffer): void {
+  /** `taken`: the node has all of it, so nothing of it is on its way any more. */
+  private sendPart(data: Buffer, taken: () => void): void {
     this.unansweredBytes += data.length;
     const write = (to: Encoder) => {
       const start = to.begin(frameKind.appendBlob);
@@ -66,11 +75,16 @@ export class RemoteBlobWriter implements BlobWriter {
       to.bytes(2, data);
       to.end(start);
     };
+    const { length } = data;
     const settled = () => {
-      this.unansweredBytes -= data.length;
+      this.unansweredBytes -= length;
       this.wake?.();
     };
-    this.step(write, undefined, data.length >= lentBytesMin).then(settled, (error: unknown) => {
+    const answered = () => {
+      settled();
+      taken();
+    };
+    this.step(write, undefined, length >= lentBytesMin).then(answered, (error: unknown) => {
       this.failure ??= { error };
       settled();
     });

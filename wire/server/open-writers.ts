@@ -8,20 +8,14 @@ interface OpenWriter {
   readonly opened: Promise<BlobWriter>;
   /** The last step. */
   tail: Promise<BlobWriter>;
-  /** Appended so far; the device is done with them when it has committed. */
-  readonly held: Buffer[];
-  heldBytes: number;
 }
 
 export class OpenWriters {
   private readonly writers = new Map<number, OpenWriter>();
   private readonly writersMax: number;
-  private readonly heldBytesMax: number;
 
-  /** `heldBytesMax`: of each blob, what is held until its commit so that its memory can be used again. */
-  constructor(writersMax: number, heldBytesMax: number) {
+  constructor(writersMax: number) {
     this.writersMax = writersMax;
-    this.heldBytesMax = heldBytesMax;
   }
 
   async open(id: number, device: DeviceService, opening: BlobOpening): Promise<void> {
@@ -30,7 +24,7 @@ export class OpenWriters {
     if (this.writers.has(id))
       throw new Failure('invalid', 'bad-message', 'A blob writer was opened twice');
     const opened = device.openBlob(opening.key, opening.options);
-    this.writers.set(id, { opened, tail: opened, held: [], heldBytes: 0 });
+    this.writers.set(id, { opened, tail: opened });
     try {
       await opened;
     } catch (error) {
@@ -40,19 +34,14 @@ export class OpenWriters {
   }
 
   append(id: number, data: Buffer): Promise<void> {
-    const entry = this.find(id);
-    if (entry.heldBytes + data.length <= this.heldBytesMax) {
-      entry.held.push(data);
-      entry.heldBytes += data.length;
-    }
-    return this.step(entry, (writer) => writer.append([data]));
+    const onReleased = () => giveBack(data);
+    return this.step(this.find(id), (writer) => writer.append([data], onReleased));
   }
 
   async commit(id: number): Promise<void> {
     const entry = this.find(id);
     try {
       await this.step(entry, (writer) => writer.commit());
-      for (const data of entry.held) giveBack(data);
     } catch (error) {
       await abortWhenOpen(entry);
       throw error;

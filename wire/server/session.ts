@@ -54,7 +54,7 @@ export class Session {
   constructor(parts: SessionParts) {
     const { link, settings, clock } = parts;
     this.parts = parts;
-    this.writers = new OpenWriters(settings.blobWritersMax, settings.blobWindowBytes);
+    this.writers = new OpenWriters(settings.blobWritersMax);
     this.outbox = new Outbox({
       link,
       batchBytesMax: settings.batchBytesMax,

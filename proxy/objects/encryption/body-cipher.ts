@@ -4,6 +4,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { type Cipheriv, createCipheriv, createHash } from 'node:crypto';
+import { giveBack, lendForeign } from '#common';
 
 export interface BodyKey {
   /** 32 bytes. */
@@ -40,7 +41,7 @@ export async function* cipherStream(
   offset = 0,
 ): AsyncGenerator<Buffer, void, undefined> {
   const cipher = cipherAt(key, offset);
-  for await (const chunk of body) yield cipher.update(chunk);
+  for await (const chunk of body) yield enciphered(cipher, chunk);
 }
 
 export interface EncryptedBody {
@@ -70,6 +71,12 @@ async function* encrypting(
   const cipher = cipherAt(key, 0);
   for await (const chunk of body) {
     md5.update(chunk);
-    yield cipher.update(chunk);
+    yield enciphered(cipher, chunk);
   }
+}
+
+function enciphered(cipher: Cipheriv, chunk: Buffer): Buffer {
+  const bytes = lendForeign(cipher.update(chunk));
+  giveBack(chunk);
+  return bytes;
 }

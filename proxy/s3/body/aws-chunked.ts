@@ -10,6 +10,7 @@
  * body without an end is never stored.
  */
 
+import { lendParts } from '#common';
 import { S3Failure } from '../s3-failure.ts';
 import type { ChunkVerifier } from './chunk-signature.ts';
 
@@ -156,6 +157,10 @@ export async function* decodeAwsChunked(
   source: AsyncIterable<Buffer>,
   decoder: AwsChunkedDecoder,
 ): AsyncGenerator<Buffer, void, undefined> {
-  for await (const piece of source) yield* decoder.push(piece);
+  for await (const piece of source) {
+    const parts = decoder.push(piece);
+    lendParts(piece, parts);
+    yield* parts;
+  }
   decoder.end();
 }
