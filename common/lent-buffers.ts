@@ -44,10 +44,7 @@ export class LentBuffers {
   take(bytes: number): Buffer {
     if (bytes < keptBytesMin) return Buffer.allocUnsafeSlow(bytes);
     const size = sizeFor(bytes);
-    const memory = this.free.get(size)?.pop();
-    if (memory === undefined) return Buffer.allocUnsafeSlow(size);
-    this.freeBytes -= size;
-    return memory;
+    return this.reuse(size) ?? Buffer.allocUnsafeSlow(size);
   }
 
   /** The view of it that is handed out, and may be given back. */
@@ -57,26 +54,44 @@ export class LentBuffers {
     return view;
   }
 
-  /** What was taken, when it was not lent and nobody can write to it any more. */
+  /** What was taken, when it was not lent and nobody can write to it any more. What there is no room for is let go. */
   keep(memory: Buffer): void {
     const size = memory.length;
     if (size < keptBytesMin) return;
-    if (this.freeBytes + size > this.freeBytesMax) this.forgetOthers(size);
-    if (this.freeBytes + size > this.freeBytesMax) return;
+    if (this.freeBytes + size > this.freeBytesMax) this.makeRoom(size);
+    if (this.freeBytes + size > this.freeBytesMax) {
+      letGo(memory);
+      return;
+    }
     const same = this.free.get(size);
     if (same === undefined) this.free.set(size, [memory]);
     else same.push(memory);
     this.freeBytes += size;
   }
 
-  /** What is asked for now is worth more room than what was asked for once. */
-  private forgetOthers(size: number): void {
+  /** A size that was asked for becomes the one that is forgotten last. */
+  private reuse(size: number): Buffer | undefined {
     const same = this.free.get(size);
-    this.free.clear();
-    this.freeBytes = 0;
-    if (same === undefined) return;
+    if (same === undefined) return undefined;
+    this.free.delete(size);
     this.free.set(size, same);
-    this.freeBytes = same.length * size;
+    const memory = same.pop();
+    if (memory !== undefined) this.freeBytes -= size;
+    return memory;
+  }
+
+  /** What is asked for now is worth more room than what was asked for once. */
+  private makeRoom(size: number): void {
+    for (const [other, unused] of this.free) {
+      if (other === size) continue;
+      while (unused.length > 0 && this.freeBytes + size > this.freeBytesMax) {
+        const memory = unused.pop();
+        if (memory !== undefined) letGo(memory);
+        this.freeBytes -= other;
+      }
+      if (unused.length > 0) return;
+      this.free.delete(other);
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 
 import type { Socket } from 'node:net';
 import { nextTick } from 'node:process';
+import { giveBack, lendForeign } from '#common';
 import type { StatusRun } from './exports.ts';
 import { chunk, replyFlagDone, simpleReplyMagic, structuredReplyMagic } from './protocol.ts';
 
@@ -21,8 +22,17 @@ export class IoBuffers {
     return this.spares.pop() ?? Buffer.allocUnsafeSlow(bufferBytes);
   }
 
+  /** Of just that length. A large one is part of a shared buffer; memory of others is let go when it comes back. */
+  takeExactly(bytes: number): Buffer {
+    if (bytes <= bufferBytes / 2 || bytes > bufferBytes)
+      return lendForeign(Buffer.allocUnsafeSlow(bytes));
+    return this.take().subarray(0, bytes);
+  }
+
+  /** What was taken, when nobody looks at it any more. */
   giveBack(buffer: Buffer): void {
-    if (buffer.length === bufferBytes && this.spares.length < sparesMax) this.spares.push(buffer);
+    if (buffer.buffer.byteLength !== bufferBytes) giveBack(buffer);
+    else if (this.spares.length < sparesMax) this.spares.push(Buffer.from(buffer.buffer));
   }
 }
 
@@ -111,11 +121,11 @@ export class ReplyWriter {
     this.commit(bytes);
   }
 
-  /** A reply that lies in a buffer of its own. */
+  /** A reply that lies in a buffer of its own, taken from the pool. */
   own(bytes: Buffer): void {
     this.flush();
     this.unsentBytes += bytes.length;
-    this.write(bytes, undefined);
+    this.write(bytes, bytes);
   }
 
   /** Sends what has gathered. */

@@ -225,7 +225,8 @@ export class Transmission {
       this.refuse(request, this.numberOf(error));
       return;
     }
-    const own = Buffer.allocUnsafe(head + length);
+    // When the read fails, other parts of it may still be written there: then it is left to the collector.
+    const own = this.options.buffers.takeExactly(head + length);
     this.hold(length);
     this.device.read(offset, length, own, head).then(
       () => {

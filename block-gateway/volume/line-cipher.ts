@@ -2,7 +2,7 @@
  * Sealing a volume's data: AES-256 in XTS mode over lines of 64 KiB, the tweak being where the line lies. What leaves the gateway's
  * memory (segments, write log) is sealed; headers, entries and the map are not: they tell where a guest wrote, never what.
  */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { type Cipheriv, createCipheriv, createDecipheriv, type Decipheriv } from 'node:crypto';
 import { lineBytes } from './units.ts';
 
 export const dataKeyBytes = 64;
@@ -22,13 +22,11 @@ export class LineCipher {
   }
 
   seal(data: Buffer, place: LinePlace): Buffer {
-    const cipher = createCipheriv('aes-256-xts', this.key, tweakOf(place));
-    return Buffer.concat([cipher.update(data), cipher.final()]);
+    return whole(createCipheriv('aes-256-xts', this.key, tweakOf(place)), data);
   }
 
   open(data: Buffer, place: LinePlace): Buffer {
-    const cipher = createDecipheriv('aes-256-xts', this.key, tweakOf(place));
-    return Buffer.concat([cipher.update(data), cipher.final()]);
+    return whole(createDecipheriv('aes-256-xts', this.key, tweakOf(place)), data);
   }
 
   /** A batch of the write log, which begins `sector` sectors into the segment's data. */
@@ -52,6 +50,13 @@ export class LineCipher {
     }
     return Buffer.concat(done);
   }
+}
+
+/** XTS takes a line in one piece and leaves nothing for the end. */
+function whole(cipher: Cipheriv | Decipheriv, data: Buffer): Buffer {
+  const changed = cipher.update(data);
+  cipher.final();
+  return changed;
 }
 
 function tweakOf(place: LinePlace): Buffer {

@@ -1,6 +1,9 @@
-/** Brings lines of segments from the store into the cache; whoever wants a line that is on its way waits for the same read. */
+/**
+ * Brings lines of segments from the store into the cache; whoever wants a line that is on its way waits for the same read.
+ * The memory of a read is used again as soon as everybody who waited has taken what is wanted out of it.
+ */
 import type { Blobs } from '#cluster';
-import { Gate } from '#common';
+import { Gate, giveBack } from '#common';
 import { LineCache } from './line-cache.ts';
 import { openLine, placeOfLine, storedLineBytes } from './segment-format.ts';
 import type { Segment } from './segments.ts';
@@ -15,11 +18,21 @@ export interface LineFetcherOptions {
   readonly readsMax: number;
 }
 
+/** Given the checked data of a line, which it may look at until it returns. */
+export type TakeLine = (data: Buffer) => void;
+
+/** A line on its way. */
+interface Coming {
+  readonly takers: TakeLine[];
+  /** Of the whole run. */
+  readonly read: Promise<void>;
+}
+
 export class LineFetcher {
   private readonly blobs: Blobs;
   private readonly cache: LineCache;
   private readonly gate: Gate;
-  private readonly coming = new Map<number, Promise<Buffer>>();
+  private readonly coming = new Map<number, Coming>();
 
   constructor(options: LineFetcherOptions) {
     this.blobs = options.blobs;
@@ -32,15 +45,12 @@ export class LineFetcher {
     });
   }
 
-  /** The checked data of a line; up to `wanted` lines from it on come in the same read when none of them is here. */
-  line(segment: Segment, line: number, wanted: number): Promise<Buffer> {
-    const coming = this.coming.get(LineCache.key(segment.cacheId, line));
-    if (coming !== undefined) return coming;
-    const count = this.runLength(segment, line, wanted);
-    const run = this.load(segment, line, count);
-    for (let index = 0; index < count; index++) this.announce(segment, line + index, index, run);
-    const first = this.coming.get(LineCache.key(segment.cacheId, line));
-    return first ?? run.then((lines) => lines[0] ?? Buffer.alloc(0));
+  /** Resolves when `take` was called. Up to `wanted` lines from this one on come in the same read when none of them is here. */
+  use(segment: Segment, line: number, wanted: number, take: TakeLine): Promise<void> {
+    const key = LineCache.key(segment.cacheId, line);
+    const coming = this.coming.get(key) ?? this.fetch(segment, line, wanted);
+    coming.takers.push(take);
+    return coming.read;
   }
 
   /** Fetches lines nobody waits for yet; what fails will fail again for the reader that needs it. */
@@ -52,9 +62,21 @@ export class LineFetcher {
         continue;
       }
       const count = this.runLength(segment, at, until - at);
-      this.line(segment, at, count).catch(() => undefined);
+      this.fetch(segment, at, count);
       at += count;
     }
+  }
+
+  private fetch(segment: Segment, line: number, wanted: number): Coming {
+    const count = this.runLength(segment, line, wanted);
+    const read = this.load(segment, line, count);
+    // A run that was fetched ahead must not end the process when it fails; whoever waits for it is told.
+    read.catch(() => undefined);
+    const first: Coming = { takers: [], read };
+    this.coming.set(LineCache.key(segment.cacheId, line), first);
+    for (let index = 1; index < count; index++)
+      this.coming.set(LineCache.key(segment.cacheId, line + index), { takers: [], read });
+    return first;
   }
 
   private runLength(segment: Segment, line: number, wanted: number): number {
@@ -69,17 +91,7 @@ export class LineFetcher {
     return count;
   }
 
-  private announce(segment: Segment, line: number, index: number, run: Promise<Buffer[]>): void {
-    const key = LineCache.key(segment.cacheId, line);
-    const one = run
-      .then((lines) => lines[index] ?? Buffer.alloc(0))
-      .finally(() => this.coming.delete(key));
-    // A line of the run that nobody asked for must not end the process when the run fails.
-    one.catch(() => undefined);
-    this.coming.set(key, one);
-  }
-
-  private async load(segment: Segment, line: number, count: number): Promise<Buffer[]> {
+  private async load(segment: Segment, line: number, count: number): Promise<void> {
     segment.readers++;
     try {
       const first = placeOfLine(segment, line);
@@ -88,22 +100,25 @@ export class LineFetcher {
       const stored = await this.gate.within(() =>
         this.blobs.read(segment.blobId, first.offset, length),
       );
-      const lines: Buffer[] = [];
       for (let index = 0; index < count; index++) {
-        const place = placeOfLine(segment, line + index);
-        const at = place.offset - first.offset;
-        const data = openLine(
-          stored.subarray(at, at + place.storedBytes),
-          place.dataBytes,
-          segment,
-          line + index,
-        );
-        this.cache.put(LineCache.key(segment.cacheId, line + index), data);
-        lines.push(data);
+        const { offset, dataBytes, storedBytes } = placeOfLine(segment, line + index);
+        const at = offset - first.offset;
+        const piece = stored.subarray(at, at + storedBytes);
+        this.arrived(segment, line + index, openLine(piece, dataBytes, segment, line + index));
       }
-      return lines;
+      giveBack(stored);
     } finally {
       segment.readers--;
+      for (let index = 0; index < count; index++)
+        this.coming.delete(LineCache.key(segment.cacheId, line + index));
     }
+  }
+
+  private arrived(segment: Segment, line: number, data: Buffer): void {
+    const key = LineCache.key(segment.cacheId, line);
+    this.cache.put(key, data);
+    for (const take of this.coming.get(key)?.takers ?? []) take(data);
+    // Whoever asks from now on finds it in the cache.
+    this.coming.delete(key);
   }
 }

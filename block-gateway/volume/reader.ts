@@ -39,10 +39,11 @@ export class Reader {
     const misses: Miss[] = [];
     this.gather(offset, length, target, at, misses);
     // The first line of a run asks for the run, so asking for all before waiting makes one read of it.
-    const coming = misses.map(async (miss) => {
-      const data = await this.context.fetcher.line(miss.segment, miss.line, miss.wanted);
-      data.copy(target, miss.at, miss.from, miss.from + miss.length);
-    });
+    const coming = misses.map(({ segment, line, wanted, at, from, length }) =>
+      this.context.fetcher.use(segment, line, wanted, (data) => {
+        data.copy(target, at, from, from + length);
+      }),
+    );
     await Promise.all(coming);
   }
 

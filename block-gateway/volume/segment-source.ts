@@ -1,6 +1,6 @@
 /** Reading whole parts of stored segments: their headers, and their data as one. */
 import type { Blobs } from '#cluster';
-import { isFailure } from '#common';
+import { giveBack, isFailure } from '#common';
 import { segmentBlobId } from './blob-names.ts';
 import type { LineCipher } from './line-cipher.ts';
 import {
@@ -60,6 +60,7 @@ export async function readSegmentData(
       const piece = stored.subarray(place.offset - first, place.offset - first + storedLineBytes);
       openLine(piece, place.dataBytes, { number, epoch, cipher }, at).copy(data, at * lineBytes);
     }
+    giveBack(stored);
   }
   return data;
 }
