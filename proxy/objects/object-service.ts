@@ -149,6 +149,11 @@ export interface DeleteOptions extends VersionChoice {
   readonly conditions?: WriteConditions;
   /** The caller may, and wants to, delete a version under governance. */
   readonly bypassGovernance?: boolean;
+  /**
+   * `nothing`: where versions are kept the name has no current one after, but what is older stays: no marker is made, and no other
+   * version takes the place of a deleted one. The `null` version is gone for good when it was the current one.
+   */
+  readonly leaves?: 'nothing';
 }
 
 export interface DeleteOutcome {
@@ -179,6 +184,8 @@ export interface ObjectOperations {
    * not there fails none of them, and what a marker hides only `*` does not fail.
    */
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<DeleteOutcome>;
+  /** Makes an older version the current one, under its own id; fails `version-missing`. */
+  restore(ref: ObjectRef, choice: Required<VersionChoice>): Promise<ObjectInfo>;
   /** Server-side: the bytes are read and written anew; blobs are never shared by two objects. */
   copy(request: CopyObject): Promise<PutOutcome>;
 }

@@ -34,6 +34,7 @@ import { updateObject } from './update-object.ts';
 import { discard as discardVersion } from './versions/delete-version.ts';
 import { findVersion, hiddenBy, versionMissing } from './versions/find-version.ts';
 import { putVersion } from './versions/put-version.ts';
+import { restoreVersion } from './versions/restore-version.ts';
 import { versioningOf } from './versions/versioning.ts';
 
 export function createObjects(context: ObjectContext): ObjectOperations {
@@ -47,6 +48,13 @@ export function createObjects(context: ObjectContext): ObjectOperations {
       (await findObject(context, ref, { ...choice, body: false })).row.info,
     update: (ref, change, options) => updateObject(context, ref, change, options ?? {}),
     delete: (ref, options) => deleteObject(context, ref, options ?? {}),
+    restore: async (ref, { versionId }) => {
+      checkName(ref.name);
+      if (versioningOf(ref.container) === 'off') throw versionMissing({ ...ref, versionId });
+      return await context.cache.writing(ref.container, () =>
+        restoreVersion(context, { ...ref, versionId }),
+      );
+    },
     copy: (request) => copyObject(context, request),
   };
 }
@@ -65,7 +73,9 @@ async function findObject(
   const isVersioned = versioningOf(ref.container) !== 'off';
   if (isVersioned && versionId !== undefined) {
     const row = await findVersion(context, { ...ref, versionId });
-    if (isExpired(context, row.info)) throw versionMissing({ ...ref, versionId });
+    // A version outlives the time at which it stops being the current one; what never was one does not.
+    if (versionId === 'null' && isExpired(context, row.info))
+      throw versionMissing({ ...ref, versionId });
     return { row, body: row.stored.body };
   }
   if (versionId !== undefined && versionId !== 'null') throw versionMissing({ ...ref, versionId });

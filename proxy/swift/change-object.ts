@@ -1,6 +1,6 @@
 /** POST (metadata) and DELETE of an object. */
 import { isFailure } from '#common';
-import { linkEtagField, linkTarget, type ObjectRef } from '../objects/index.ts';
+import { linkEtagField, linkTarget, type ObjectRef, versioningOf } from '../objects/index.ts';
 import { authorize } from './access.ts';
 import { openContainer } from './containers.ts';
 import { readMetadata, toFields } from './metadata.ts';
@@ -79,6 +79,10 @@ export const deleteObject: Operation<ObjectRequest> = async (request, services) 
   const versionId = readVersionId(request, container, 'container');
   const outcome = await services.objects.objects.delete(ref, {
     mode: 'available',
+    // A marker is made where versions are kept, and not where that is suspended; none before it comes back.
+    ...(versionId === undefined && versioningOf(container) === 'enabled'
+      ? {}
+      : { leaves: 'nothing' as const }),
     ...(versionId === undefined ? {} : { versionId }),
   });
   const headers: Record<string, string> = { 'Content-Type': htmlType };

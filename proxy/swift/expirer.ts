@@ -104,7 +104,10 @@ class Expirer implements BackgroundWork {
       const container = await objects.containers.open(account, name);
       // For those whose time has come there is no object: any other one stays.
       const conditions = { ifNoneMatch: ['*'] };
-      await objects.objects.delete({ container, name: rest.join('/') }, { conditions });
+      await objects.objects.delete(
+        { container, name: rest.join('/') },
+        { conditions, leaves: 'nothing' },
+      );
     } catch (error) {
       if (!isFailure(error, 'missing') && !isFailure(error, 'conflict')) {
         log.info({ object: key, reason: messageOf(error) }, 'not expired yet');

@@ -84,14 +84,12 @@ async function restore(
   const versionId = readVersionId(request, container, 'container') ?? 'null';
   if (exchange.body.length !== 0)
     throw refusal('bad-request', 'PUT version-id requests require a zero byte body');
-  const target = { container, name: path.object };
-  const { objects } = services.objects;
-  const source = await objects.get(target, { versionId }).catch((error: unknown) => {
+  const ref = { container, name: path.object };
+  const info = await services.objects.objects.restore(ref, { versionId }).catch((error) => {
     throw isFailure(error, 'missing')
       ? refusal('not-found', 'The specified version does not exist')
       : error;
   });
-  const { info } = await objects.copy({ source, target, mode: 'available' });
   return created(info, info.etag);
 }
 

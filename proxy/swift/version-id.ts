@@ -48,6 +48,8 @@ export function writeVersion(
 ): void {
   if (versioningOf(container) === 'off' && !query.has('version-id')) return;
   headers['X-Object-Version-Id'] = versionId;
+  // When the current one is to go says nothing of the version.
+  if (versionId !== 'null' && query.has('version-id')) delete headers['X-Delete-At'];
   if (versionId === 'null' || query.has('version-id')) return;
   const place = `/v1/${encodePercent(`${path.account}/${path.container}/${path.object}`)}`;
   headers['Content-Location'] ??= `${place}?version-id=${versionId}`;

@@ -43,7 +43,7 @@ describe('versions', () => {
 
   test('a deletion is a marker, which can be taken away', async () => {
     const path = await versioned();
-    await client.put(`${path}/o`, 'kept');
+    const kept = idOf(await client.put(`${path}/o`, 'kept'));
     const marker = idOf(await client.ask('DELETE', `${path}/o`));
     expect(await client.status('GET', `${path}/o`)).toBe(404);
     const read = await client.ask('GET', `${path}/o?version-id=${marker}`);
@@ -55,6 +55,9 @@ describe('versions', () => {
       'Delete all versions before deleting container.',
     );
     await client.ask('DELETE', `${path}/o?version-id=${marker}`);
+    // What lies under it does not come back by itself, and does when asked for.
+    expect((await client.ask('GET', `${path}/o`)).status).toBe(404);
+    await client.ask('PUT', `${path}/o?version-id=${kept}`);
     expect((await client.ask('GET', `${path}/o`)).text).toBe('kept');
   });
 

@@ -91,6 +91,16 @@ const versions: Readonly<Record<string, ObjectRow>> = {
     blobs: [],
     version: { order, isNull: true, kind: 'marker' },
   },
+  restored: {
+    info: { ...plain.info, name: 'restored', versionId: order },
+    blobs: [],
+    version: { order, isNull: false, kind: 'object', restored: true },
+  },
+  absence: {
+    info: { ...plain.info, name: 'absence', size: 0, versionId: order },
+    blobs: [],
+    version: { order, isNull: false, kind: 'absence', nullAt: olderNull },
+  },
 };
 
 describe('object rows', () => {

@@ -1,8 +1,11 @@
 /** The part of an object row that says which version of its name it is (docs/formats/object-row.md, row version 2). */
 import type { Version } from '#wire';
 
-/** `object`: a version with bytes. `marker`: a deletion. `gravestone`: a version that was deleted for good. */
-export type VersionKind = 'object' | 'marker' | 'gravestone';
+/**
+ * `object`: a version with bytes. `marker`: a deletion. `gravestone`: a version that was deleted for good. `absence`: the name has no
+ * current version, and no marker says so; it is no version itself.
+ */
+export type VersionKind = 'object' | 'marker' | 'gravestone' | 'absence';
 
 export interface RowVersion {
   /** 32 hex digits, smaller for newer: the sort key among the versions of a name, and the version's id. */
@@ -14,13 +17,16 @@ export interface RowVersion {
   readonly copiedFrom?: Version;
   /** The order of the archived version that is called `null`, if there is one. */
   readonly nullAt?: string;
+  /** Of a current version: it was made current again, so older ones may be newer than it. */
+  readonly restored?: true;
 }
 
 export const versionBlockBytes = 1 + 16 + 12 + 16;
 
 const present = 0x80;
 const nullFlag = 0x01;
-const kinds: readonly VersionKind[] = ['object', 'marker', 'gravestone'];
+const restoredFlag = 0x08;
+const kinds: readonly VersionKind[] = ['object', 'marker', 'gravestone', 'absence'];
 const noOrder = '0'.repeat(32);
 
 /** The id that clients know a version by. */
@@ -31,7 +37,9 @@ export function publicVersionId({ order, isNull }: RowVersion): string {
 export function writeVersionBlock(meta: Buffer, at: number, version: RowVersion | undefined): void {
   meta.fill(0, at, at + versionBlockBytes);
   if (version === undefined) return;
-  meta[at] = present | (version.isNull ? nullFlag : 0) | (kinds.indexOf(version.kind) << 1);
+  const nulled = version.isNull ? nullFlag : 0;
+  const restored = version.restored === true ? restoredFlag : 0;
+  meta[at] = present | nulled | restored | (kinds.indexOf(version.kind) << 1);
   meta.write(version.order, at + 1, 16, 'hex');
   if (version.copiedFrom !== undefined) {
     meta.writeDoubleBE(version.copiedFrom.timeUs, at + 17);
@@ -51,6 +59,7 @@ export function readVersionBlock(meta: Buffer, at: number): RowVersion | undefin
     kind: kinds[(flags >> 1) & 3] ?? 'object',
     ...(timeUs === 0 ? {} : { copiedFrom: { timeUs, coordinator: meta.readUInt32BE(at + 25) } }),
     ...(nullAt === noOrder ? {} : { nullAt }),
+    ...((flags & restoredFlag) === 0 ? {} : { restored: true }),
   };
 }
 

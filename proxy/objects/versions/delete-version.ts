@@ -3,16 +3,17 @@
  *
  * - an older one (or a marker) becomes a gravestone;
  * - the current one gets its gravestone first, so that nobody copies it any more, and then the newest of the others takes its place;
- * - whatever was deleted, a name without a current row whose newest version is no marker gets that one back.
+ * - whatever was deleted, a name without a current row whose newest version is no marker gets that one back;
+ * - where nothing shall take a place (`leaves: 'nothing'`), an absence does.
  */
 import { isFailure } from '#common';
 import type { ObjectContext } from '../context.ts';
-import { objectFailure } from '../failures.ts';
-import type { DeleteOutcome, ObjectRef } from '../object-service.ts';
-import { encodeObjectRow } from '../rows/object-row.ts';
+import type { DeleteOptions, DeleteOutcome, ObjectRef } from '../object-service.ts';
 import { objectRef, versionRef } from '../rows/tables.ts';
 import { isOrder } from '../rows/version-block.ts';
-import { swapCurrent } from './put-version.ts';
+import { dropAbsence, vacate, writeAbsence } from './hide-current.ts';
+import { promoted, swapCurrent } from './put-version.ts';
+import { inTurn } from './turns.ts';
 import { checkUnlocked } from './version-lock.ts';
 import {
   bury,
@@ -25,11 +26,10 @@ import {
   versionsOf,
 } from './version-rows.ts';
 
-const attemptsMax = 100;
-
 export interface DeleteVersion extends ObjectRef {
   readonly versionId: string;
   readonly bypassGovernance: boolean;
+  readonly leaves?: DeleteOptions['leaves'];
   /** Sees the version before it goes; throws to refuse. */
   readonly check?: (found: VersionRow) => void;
 }
@@ -56,15 +56,7 @@ export async function deleteVersion(
   context: ObjectContext,
   request: DeleteVersion,
 ): Promise<DeleteOutcome> {
-  return await context.locks.run(`${request.container.id}/${request.name}`, async () => {
-    for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      const outcome = await tryDelete(context, request);
-      if (outcome !== undefined) return outcome;
-    }
-    throw objectFailure('version-contended', 'Too many write to this object at once', {
-      facts: { object: request.name },
-    });
-  });
+  return await inTurn(context, request, () => tryDelete(context, request));
 }
 
 async function tryDelete(
@@ -75,6 +67,7 @@ async function tryDelete(
   const current = await getCurrent(context, request, { body: false });
   if (current !== undefined && isCurrent(current, versionId)) {
     if (!(await deleteCurrent(context, request, current))) return undefined;
+    await dropAbsence(context, request);
     return { existed: true, versionId };
   }
   const order = await orderOfId(context, request, versionId, current);
@@ -88,7 +81,7 @@ async function tryDelete(
   // It may have become the current one meanwhile.
   const now = await getCurrent(context, request, { body: false });
   if (isCurrent(now, versionId)) return undefined;
-  if (now === undefined) await settle(context, request);
+  if (now === undefined) await settle(context, request, found);
   if (found === undefined) return { existed: false, versionId };
   await discard(context, request, found);
   const isMarker = found.version.kind === 'marker';
@@ -148,7 +141,11 @@ async function deleteCurrent(
   await bury(context, request, order, { always: true });
   if (current.version.isNull && current.version.nullAt !== undefined)
     await bury(context, request, current.version.nullAt, { always: false });
-  if (!(await promote(context, request, current, order))) return false;
+  const replaced =
+    request.leaves === 'nothing'
+      ? await vacate(context, request, current)
+      : await promote(context, request, current, order);
+  if (!replaced) return false;
   await discard(context, request, current);
   return true;
 }
@@ -161,20 +158,17 @@ async function promote(
   except?: string,
 ): Promise<boolean> {
   const newest = await newestArchived(context, ref, except);
-  if (newest === undefined || newest.version.kind === 'marker')
+  if (newest === undefined || newest.version.kind !== 'object')
     return current === undefined ? true : await swapCurrent(context, ref, current, 'delete');
   const { order } = newest.version;
   const next = await getArchived(context, ref, order);
-  if (next === undefined || next.version.kind === 'gravestone') return false;
-  const { copiedFrom: _, ...version } = next.version;
-  const { bytes, body = Buffer.alloc(0), version: copy } = next.stored;
-  const meta = encodeObjectRow({ ...next, version });
-  if (!(await swapCurrent(context, ref, current, { meta, bytes, body }))) return false;
-  return await confirm(context, ref, order, copy);
+  if (next === undefined || next.version.kind !== 'object') return false;
+  if (!(await swapCurrent(context, ref, current, promoted(next)))) return false;
+  return await confirm(context, ref, order, next.stored.version);
 }
 
 /** The version may have been changed or deleted between being read and becoming current: then it is done again. */
-async function confirm(
+export async function confirm(
   context: ObjectContext,
   ref: ObjectRef,
   order: string,
@@ -193,10 +187,19 @@ async function confirm(
   return true;
 }
 
-/** A name whose newest version is an object has it as its current row. */
-async function settle(context: ObjectContext, ref: ObjectRef): Promise<void> {
+/** A name whose newest version is an object has it as its current row, or an absence above it. */
+async function settle(
+  context: ObjectContext,
+  request: DeleteVersion,
+  deleted: VersionRow | undefined,
+): Promise<void> {
   try {
-    await promote(context, ref, undefined);
+    if (request.leaves !== 'nothing') await promote(context, request, undefined);
+    else if (deleted !== undefined) {
+      const { version } = deleted;
+      await writeAbsence(context, request, { top: version, nullAt: version.nullAt });
+    }
+    await dropAbsence(context, request);
   } catch (error) {
     if (!isFailure(error, 'missing')) throw error;
   }

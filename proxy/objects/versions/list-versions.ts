@@ -18,8 +18,9 @@ import { mergePages } from '../object-listing.ts';
 import { decodeSummary } from '../rows/object-row.ts';
 import { objectTable, shardPartition, versionTable } from '../rows/tables.ts';
 import { isOrder, orderTimeUs, publicVersionId } from '../rows/version-block.ts';
+import { orderOfId } from './delete-version.ts';
 import { gravestoneLifeMs } from './gravestones.ts';
-import { getCurrent, newestArchived, toVersionRow, type VersionRow } from './version-rows.ts';
+import { getCurrent, toVersionRow, type VersionRow } from './version-rows.ts';
 
 const windowMax = 1_000;
 
@@ -60,8 +61,11 @@ async function startOf(
   const after = { names: `${nameMarker}\0`, older: `${nameMarker}\u0001` };
   if (versionMarker !== '') {
     const order = await orderOfMarker(context, { container, name: nameMarker }, versionMarker);
+    if (order === undefined) return after;
     // Older versions of the name after that one; from `order + 1`, since what is newer sorts before.
-    return order === undefined ? after : { ...after, older: `${nameMarker}\0${order}\0` };
+    const older = `${nameMarker}\0${order.order}\0`;
+    // The current one may be older than others, when it was made current again.
+    return { names: order.isBeforeCurrent ? nameMarker : after.names, older };
   }
   const cut = delimiter === '' ? -1 : nameMarker.indexOf(delimiter, prefix.length);
   if (cut < 0 || cut + delimiter.length !== nameMarker.length || !nameMarker.startsWith(prefix))
@@ -74,19 +78,16 @@ async function orderOfMarker(
   context: ObjectContext,
   ref: { readonly container: Container; readonly name: string },
   marker: string,
-): Promise<string | undefined> {
+): Promise<{ readonly order: string; readonly isBeforeCurrent: boolean } | undefined> {
   const current = await getCurrent(context, ref, { body: false });
-  // After the current version come all the older ones: orders begin with a digit.
-  if (
-    current !== undefined &&
-    (marker === current.info.versionId || marker === current.version.order)
-  )
-    return '';
-  if (isOrder(marker)) return marker;
-  if (marker !== 'null') return undefined;
-  if (current !== undefined) return current.version.nullAt;
-  const top = (await newestArchived(context, ref))?.version;
-  return top?.isNull === true ? top.order : top?.nullAt;
+  const order =
+    current !== undefined && marker === current.info.versionId
+      ? current.version.order
+      : isOrder(marker)
+        ? marker
+        : await orderOfId(context, ref, marker, current);
+  if (order === undefined) return undefined;
+  return { order, isBeforeCurrent: current !== undefined && order < current.version.order };
 }
 
 interface Window {
@@ -127,6 +128,7 @@ async function readWindow(
     if (from === undefined) break;
   }
   collector.add(heads, []);
+  collector.endNames();
   return end === undefined ? undefined : { names: end, older: end };
 }
 
@@ -178,15 +180,16 @@ async function listAll(
   return only !== undefined && pages.length === 1 ? only : mergePages(pages, limit, false);
 }
 
-/** Puts the lines together: names in order, of each the current version first, the others by age. */
+/** Puts the lines together: names in order, of each the versions by age, the current one among them. */
 class Collector {
   private readonly context: ObjectContext;
   private readonly container: Container;
   private readonly request: ListVersions;
   private readonly entries: VersionListEntry[] = [];
-  /** The name that lines were given of last, and the order of its current row. */
+  /** The name that rows came of last, its current row, and whether that one is still to be given. */
   private name: string | undefined;
   private top: VersionRow | undefined;
+  private waiting: StoredRow | undefined;
   private lastPrefix: string | undefined;
 
   constructor(context: ObjectContext, container: Container, request: ListVersions) {
@@ -228,6 +231,7 @@ class Collector {
     if (entry.row !== undefined) this.takeRow(entry.row, isCurrent);
     else if (entry.prefix !== this.lastPrefix) {
       this.lastPrefix = entry.prefix;
+      this.giveCurrent();
       this.entries.push({ prefix: entry.prefix });
     }
   }
@@ -239,12 +243,30 @@ class Collector {
       this.passGravestone(found);
       return;
     }
-    const isLatest = isCurrent || this.name !== name;
-    if (this.name !== name) this.top = undefined;
+    const isFirst = this.name !== name;
+    if (isFirst) this.endNames();
     this.name = name;
-    if (isCurrent) this.top = found;
-    else if (this.isShown(found)) return;
-    this.entries.push(summaryOf(row, found, isLatest));
+    if (isCurrent) {
+      this.top = found;
+      this.waiting = row;
+      return;
+    }
+    if (this.top !== undefined && found.version.order >= this.top.version.order) this.giveCurrent();
+    if (found.version.kind === 'absence' || this.isShown(found)) return;
+    this.entries.push(summaryOf(row, found, isFirst));
+  }
+
+  private giveCurrent(): void {
+    const { waiting, top } = this;
+    this.waiting = undefined;
+    if (waiting !== undefined && top !== undefined)
+      this.entries.push(summaryOf(waiting, top, true));
+  }
+
+  /** Of the names so far nothing more comes. */
+  endNames(): void {
+    this.giveCurrent();
+    this.top = undefined;
   }
 
   /** A copy of the current row, or a `null` version that the current `null` has replaced. */

@@ -12,11 +12,11 @@ import type { RowValue } from '#cluster';
 import { randomHex } from '#common';
 import { checkConditions, checkDeletion } from '../conditions.ts';
 import type { ObjectContext } from '../context.ts';
-import { objectFailure } from '../failures.ts';
 import type { ObjectInfo, ObjectRef, WriteConditions } from '../object-service.ts';
 import { encodeObjectRow, type ObjectRow } from '../rows/object-row.ts';
 import { objectRef, versionRef } from '../rows/tables.ts';
 import { orderOf, orderTimeUs, publicVersionId, type RowVersion } from '../rows/version-block.ts';
+import { inTurn } from './turns.ts';
 import {
   archive,
   bury,
@@ -28,7 +28,7 @@ import {
 } from './version-rows.ts';
 import { versioningOf } from './versioning.ts';
 
-const attemptsMax = 100;
+const noBytes = Buffer.alloc(0);
 
 export interface Replacing extends ObjectRef {
   readonly conditions?: WriteConditions;
@@ -80,30 +80,24 @@ async function replaceCurrent(
   request: Replacing,
   what: Replacement,
 ): Promise<Replaced | undefined> {
-  return await context.locks.run(`${request.container.id}/${request.name}`, async () => {
-    for (let attempt = 0; attempt < attemptsMax; attempt++) {
-      const replaced = await tryReplace(context, request, what);
-      if (replaced !== 'again') return replaced;
-    }
-    throw objectFailure('version-contended', 'Too many write to this object at once', {
-      facts: { object: request.name },
-    });
-  });
+  const replaced = await inTurn(context, request, () => tryReplace(context, request, what));
+  return replaced === 'nothing' ? undefined : replaced;
 }
 
 async function tryReplace(
   context: ObjectContext,
   request: Replacing,
   { kind, makeValue }: Replacement,
-): Promise<Replaced | 'again' | undefined> {
+): Promise<Replaced | 'nothing' | undefined> {
   const current = await getCurrent(context, request, { body: true });
-  const newest = current === undefined ? await newestArchived(context, request) : undefined;
+  const isNewest = current !== undefined && current.version.restored !== true;
+  const newest = isNewest ? undefined : await newestArchived(context, request);
   const live = liveInfo(context, current);
   const { conditions } = request;
   if (conditions !== undefined && kind === 'object') checkConditions(conditions, live);
   if (conditions !== undefined && kind === 'marker') {
     checkDeletion(conditions, live, newest?.version.kind === 'marker');
-    if (current === undefined && newest === undefined) return undefined;
+    if (current === undefined && newest === undefined) return 'nothing';
   }
   const isNull = versioningOf(request.container) !== 'enabled';
   const before = nullBefore(current, newest);
@@ -116,8 +110,10 @@ async function tryReplace(
   if (!changed) {
     if (kind === 'marker')
       await context.tables.delete(versionRef(request.container, request.name, version.order));
-    return 'again';
+    return undefined;
   }
+  if (newest?.version.kind === 'absence')
+    await bury(context, request, newest.version.order, { always: false });
   const gone = replacesNull ? [current] : [];
   const buried =
     isNull && before.kept !== undefined && before.kept !== current?.version.order
@@ -130,7 +126,10 @@ async function tryReplace(
   };
 }
 
-function liveInfo(context: ObjectContext, row: VersionRow | undefined): ObjectInfo | undefined {
+export function liveInfo(
+  context: ObjectContext,
+  row: VersionRow | undefined,
+): ObjectInfo | undefined {
   const deleteAtS = row?.info.deleteAtS;
   const expired = deleteAtS !== undefined && deleteAtS * 1_000_000 <= context.clock.nowUs();
   return expired ? undefined : row?.info;
@@ -159,12 +158,8 @@ interface Next {
 }
 
 function nextVersion(context: ObjectContext, next: Next): RowVersion {
-  const top = (next.current ?? next.newest)?.version;
-  const after = top === undefined ? 0 : orderTimeUs(top.order) + 1;
-  const order = orderOf(
-    Math.max(context.clock.nowUs(), after),
-    randomHex(context.random, 10).slice(1),
-  );
+  const before = [next.current, next.newest].flatMap((row) => (row ? [row.version] : []));
+  const order = orderAfter(context, before);
   const { isNull, kind, nullAt } = next;
   return { order, isNull, kind, ...(nullAt === undefined ? {} : { nullAt }) };
 }
@@ -176,6 +171,24 @@ async function writeMarker(
 ): Promise<void> {
   const value = bytelessRow(ref.name, version, orderTimeUs(version.order));
   await context.tables.put(versionRef(ref.container, ref.name, version.order), value);
+}
+
+/** The order of a version that is made now, newer than those. */
+export function orderAfter(context: ObjectContext, before: readonly RowVersion[]): string {
+  const times = before.map((version) => orderTimeUs(version.order) + 1);
+  const timeUs = Math.max(context.clock.nowUs(), ...times);
+  return orderOf(timeUs, randomHex(context.random, 10).slice(1));
+}
+
+/** An older version (read with its body) as the current row. */
+export function promoted(
+  row: VersionRow,
+  change?: Pick<RowVersion, 'nullAt' | 'restored'>,
+): RowValue {
+  const { copiedFrom: _, nullAt, ...place } = row.version;
+  const version = { ...place, ...(change ?? (nullAt === undefined ? {} : { nullAt })) };
+  const { bytes, body = noBytes } = row.stored;
+  return { meta: encodeObjectRow({ ...row, version }), bytes, body };
 }
 
 /** Replaces the current row if it is still the one that was read. */

@@ -95,14 +95,20 @@ function isNewer(a: Version, b: Version): boolean {
   return a.timeUs !== b.timeUs ? a.timeUs > b.timeUs : a.coordinator > b.coordinator;
 }
 
-/** Copies a current row (read with its body) to the table of versions. Idempotent; a later copy of a changed row wins. */
+/**
+ * Copies a current row (read with its body) to the table of versions. Idempotent; a later copy of a changed row wins. A time at which
+ * the object was to go is for what is current, and stays behind.
+ */
 export async function archive(
   context: ObjectContext,
   container: Container,
   current: VersionRow,
 ): Promise<void> {
   const { stored, version } = current;
-  const meta = encodeObjectRow({ ...current, version: { ...version, copiedFrom: stored.version } });
+  const { deleteAtS: _, ...info } = current.info;
+  const { restored: __, ...place } = version;
+  const copied = { ...place, copiedFrom: stored.version };
+  const meta = encodeObjectRow({ ...current, info, version: copied });
   const value = { meta, bytes: stored.bytes, body: stored.body ?? noBytes };
   const isHeld = isLocked(current.info, context.clock.nowUs());
   await context.tables.update(
@@ -118,7 +124,7 @@ export async function archive(
   );
 }
 
-/** A row without bytes: a delete marker, or a gravestone. */
+/** A row without bytes: a delete marker, a gravestone, an absence. */
 export function bytelessRow(name: string, version: RowVersion, modifiedUs: number): RowValue {
   const info: ObjectInfo = {
     name,

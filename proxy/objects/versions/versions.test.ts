@@ -304,15 +304,114 @@ test('an upload completed many times at once is one version, and its bytes stay 
   await stranger.close();
 });
 
-/** What S3 says versions are, as plainly as it can be said. */
+describe('without a marker, and nothing in its place', () => {
+  const leaves = 'nothing' as const;
+  const hide = (versionId?: string) =>
+    service.objects.delete(
+      { container, name: 'o' },
+      versionId === undefined ? { leaves } : { leaves, versionId },
+    );
+
+  test('what was current stays among the older ones, and can be current again', async () => {
+    await set('enabled');
+    const first = await put('o', 'first, which is long');
+    const second = await put('o', 'second');
+    expect(await hide()).toEqual({ existed: true });
+    expect(await read('o')).toBe('object-missing');
+    expect(await lines()).toEqual([`o:${second}`, `o:${first}`]);
+    expect(await hide()).toEqual({ existed: false });
+    const info = await service.objects.restore({ container, name: 'o' }, { versionId: first });
+    expect(info.versionId).toBe(first);
+    expect(await read('o')).toBe('first, which is long');
+    for (const pageMax of [1, 2, 3])
+      expect(await lines(pageMax)).toEqual([`o:${second}`, `o:${first}*`]);
+    const third = await put('o', 'third');
+    expect(await lines()).toEqual([`o:${third}*`, `o:${second}`, `o:${first}`]);
+    const restore = service.objects.restore({ container, name: 'o' }, { versionId: 'null' });
+    await expect(restore).rejects.toMatchObject({ code: 'version-missing' });
+  });
+
+  test('the last version takes everything with it', async () => {
+    await set('enabled');
+    const first = await put('o', 'first');
+    await hide();
+    await hide(first);
+    expect(await lines()).toEqual([]);
+    await service.containers.delete('AUTH_v', 'box');
+  });
+
+  test('a version outlives the time at which it stops being current', async () => {
+    await set('enabled');
+    const deleteAtS = Math.floor(Date.now() / 1000) - 1;
+    const ref = { container, name: 'o' };
+    const { info } = await service.objects.put({ ...ref, body: Buffer.from('kept'), deleteAtS });
+    expect(await read('o')).toBe('object-missing');
+    expect(await read('o', info.versionId)).toBe('kept');
+    await service.objects.delete(ref, { leaves, conditions: { ifNoneMatch: ['*'] } });
+    expect(await read('o', info.versionId)).toBe('kept');
+    expect(await lines()).toEqual([`o:${info.versionId}`]);
+    await service.objects.restore(ref, { versionId: info.versionId ?? '' });
+    expect(await read('o')).toBe('kept');
+  });
+});
+
+/** What versions are for S3 and for Swift, as plainly as it can be said. */
 class Model {
   versions: { id: string; text: string | undefined }[] = [];
+  current: string | undefined;
+  /** Nothing is current, though the newest is no marker. */
+  covered = false;
+
   put(id: string, text: string | undefined): void {
-    if (id === 'null') this.versions = this.versions.filter((version) => version.id !== 'null');
+    if (id === 'null') this.drop('null');
     this.versions.unshift({ id, text });
+    this.current = text === undefined ? undefined : id;
+    this.covered = false;
   }
+
   delete(id: string): void {
+    this.drop(id);
+    if (this.current === id) this.covered = false;
+    if (this.versions[0]?.text === undefined) this.covered = false;
+    if ((this.current === undefined || this.current === id) && !this.covered) this.rise();
+  }
+
+  private rise(): void {
+    const [newest] = this.versions;
+    this.current = newest?.text === undefined ? undefined : newest.id;
+  }
+
+  hide(): void {
+    if (this.current === undefined) return;
+    if (this.current === 'null') this.drop('null');
+    this.leave();
+  }
+
+  deleteQuietly(id: string): void {
+    const isThere = this.versions.some((version) => version.id === id);
+    if (id === 'null' && (this.current === 'null' || !isThere)) {
+      this.hide();
+      return;
+    }
+    this.drop(id);
+    if (this.current === undefined ? isThere : this.current === id) this.leave();
+  }
+
+  private leave(): void {
+    this.current = undefined;
+    this.covered = this.versions[0]?.text !== undefined;
+  }
+
+  private drop(id: string): void {
     this.versions = this.versions.filter((version) => version.id !== id);
+  }
+
+  isLatest(id: string, at: number): boolean {
+    return this.current === undefined ? at === 0 && !this.covered : id === this.current;
+  }
+
+  get text(): string | undefined {
+    return this.versions.find(({ id }) => id === this.current)?.text;
   }
 }
 
@@ -322,6 +421,9 @@ test('any sequence of writes gives what the plain model gives', async () => {
     fc.record({ op: fc.constant('delete' as const) }),
     fc.record({ op: fc.constant('deleteVersion' as const), at: fc.nat(5) }),
     fc.record({ op: fc.constant('set' as const), on: fc.boolean() }),
+    fc.record({ op: fc.constant('hide' as const) }),
+    fc.record({ op: fc.constant('deleteQuietly' as const), at: fc.nat(5) }),
+    fc.record({ op: fc.constant('restore' as const), at: fc.nat(5) }),
   );
   let run = 0;
   await fc.assert(
@@ -336,22 +438,34 @@ test('any sequence of writes gives what the plain model gives', async () => {
           const text = `${++count}`;
           model.put(await put(name, text), text);
         } else if (each.op === 'delete') model.put((await remove(name)).versionId ?? '', undefined);
-        else {
-          const { id = 'null' } = model.versions[each.at] ?? {};
-          await remove(name, id);
-          model.delete(id);
+        else if (each.op === 'hide') {
+          await service.objects.delete({ container, name }, { leaves: 'nothing' });
+          model.hide();
+        } else {
+          const { id: versionId = 'null', text } = model.versions[each.at] ?? {};
+          if (each.op === 'deleteVersion') {
+            await remove(name, versionId);
+            model.delete(versionId);
+          } else if (each.op === 'deleteQuietly') {
+            await service.objects.delete({ container, name }, { versionId, leaves: 'nothing' });
+            model.deleteQuietly(versionId);
+          } else if (text !== undefined) {
+            await service.objects.restore({ container, name }, { versionId });
+            model.current = versionId;
+            model.covered = false;
+          }
         }
         const listed = (await versions(2, name)).filter((entry) => entry.name === name);
         expect(listed).toEqual(
           model.versions.map(({ id, text }, at) =>
             expect.objectContaining({
               versionId: id,
-              isLatest: at === 0,
+              isLatest: model.isLatest(id, at),
               isDeleteMarker: text === undefined,
             }),
           ),
         );
-        expect(await read(name)).toBe(model.versions[0]?.text ?? 'object-missing');
+        expect(await read(name)).toBe(model.text ?? 'object-missing');
       }
     }),
     { numRuns: 60, seed: 5 },
