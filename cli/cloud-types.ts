@@ -83,5 +83,11 @@ export interface NetworkStatus {
     readonly last_mended_at: string | null;
     readonly restarts: number;
     readonly last_error: string | null;
+    /** What OVN will not have; all else is there. */
+    readonly set_aside: readonly {
+      readonly type: string;
+      readonly id: string;
+      readonly reason: string;
+    }[];
   };
 }

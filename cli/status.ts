@@ -2,6 +2,7 @@
 
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import type { Networks } from '#cloud/network';
 import type { Cluster } from '#cluster';
 import { messageOf } from '#common';
 import type { Replicator } from '#replicator';
@@ -15,6 +16,7 @@ export interface StatusParts {
   readonly cluster: Cluster;
   readonly endpoints: Endpoints;
   readonly replicator: Replicator;
+  readonly networks: Pick<Networks, 'status'>;
 }
 
 const irreparableShown = 20;
@@ -46,7 +48,8 @@ export function watchStatus(parts: StatusParts): () => Promise<CloudStatus> {
     }
     return {
       healthy: problems.length === 0,
-      problems,
+      // One project's network says nothing about the health of the whole.
+      problems: [...problems, ...networkProblems(parts.networks)],
       uptimeSeconds: Math.round((performance.now() - startedMs) / 100) / 10,
       pid: process.pid,
       version,
@@ -98,6 +101,14 @@ function copiesOf({ replicator, ring }: StatusParts): CopiesLine {
         device: ring.devices[device]?.device ?? String(device),
       })),
   };
+}
+
+function networkProblems(networks: Pick<Networks, 'status'>): string[] {
+  const setAside = networks.status().drift?.setAside ?? [];
+  if (setAside.length === 0) return [];
+  return [
+    `${setAside.length} parts of networks are not as their owners said, since OVN refuses them: pileus network status`,
+  ];
 }
 
 function problemsOf(device: DeviceLine): string[] {

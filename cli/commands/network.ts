@@ -42,6 +42,8 @@ export function renderNetworks(status: NetworkStatus): string {
     `rows mended after others changed them: ${drift.mended}${drift.last_mended_at === null ? '' : ` (last ${drift.last_mended_at})`}`,
   );
   lines.push(`daemons started again after they ended: ${drift.restarts}`);
+  for (const { type, id, reason } of drift.set_aside)
+    lines.push(`  ! refused by OVN, everything else is done: ${type} ${id}: ${reason}`);
   if (drift.last_error !== null) lines.push(`last error: ${drift.last_error}`);
   return lines.join('\n');
 }

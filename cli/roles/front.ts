@@ -102,7 +102,8 @@ export async function openFront(
     pid: process.pid,
     ...(tls === undefined ? {} : { ca: writeAuthority(folder, tls) }),
   };
-  const status = watchStatus({ ring, devices, cluster, endpoints, replicator });
+  const networks = await openNetworks({ ...controller, folder }, context, opened);
+  const status = watchStatus({ ring, devices, cluster, endpoints, replicator, networks });
   const blockStorage = await openBlockStorage(
     {
       ...controller,
@@ -115,7 +116,6 @@ export async function openFront(
     context,
   );
 
-  const networks = await openNetworks({ ...controller, folder }, context, opened);
   const compute = await openCompute(
     {
       ...controller,

@@ -11,7 +11,7 @@ export function networkCalls(networks: Networks): Readonly<Record<string, Contro
 function networkStatus(networks: Networks): NetworkStatus {
   const { drift, ...status } = networks.status();
   if (drift === undefined) return status;
-  const { mended, restarts, inSync, lastError, lastMendedAtUs } = drift;
+  const { mended, restarts, inSync, lastError, lastMendedAtUs, setAside } = drift;
   const at = lastMendedAtUs === undefined ? null : new Date(lastMendedAtUs / 1_000).toISOString();
   return {
     ...status,
@@ -20,6 +20,11 @@ function networkStatus(networks: Networks): NetworkStatus {
       in_sync: inSync,
       last_error: lastError ?? null,
       last_mended_at: at,
+      set_aside: setAside.map(({ subject, reason }) => ({
+        type: subject.kind,
+        id: subject.id,
+        reason,
+      })),
     },
   };
 }
@@ -31,6 +36,14 @@ export function meterNetworks(networks: Networks, metrics: Metrics): void {
     registers: [metrics],
     collect() {
       this.set(networks.status().drift?.inSync === true ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'pileus_network_rows_refused',
+    help: 'Rows that OVN does not take and that are set aside; `pileus network status` names them.',
+    registers: [metrics],
+    collect() {
+      this.set(networks.status().drift?.setAside.length ?? 0);
     },
   });
   const count = (name: string, help: string, read: () => number) =>

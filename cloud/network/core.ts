@@ -35,6 +35,8 @@ export interface Observed {
   /** Ports whose flows are set up on their host. */
   isUp(portId: string): boolean;
   readonly available: boolean;
+  /** Why OVN does not have this as it should be, if so. */
+  refusalOf(kind: Kind, id: string): string | undefined;
 }
 
 export class NetworkCore {
@@ -47,7 +49,7 @@ export class NetworkCore {
   readonly log: Logger;
   readonly emit: CoreOptions['emit'];
   /** Replaced when OVN is there. */
-  observed: Observed = { isUp: () => false, available: false };
+  observed: Observed = { isUp: () => false, available: false, refusalOf: () => undefined };
   /** Replaced when OVN is there: its chassis and what they run. */
   agents: () => readonly Readonly<Record<string, unknown>>[] = () => [];
   private readonly changed: (() => void)[] = [];

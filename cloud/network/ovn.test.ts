@@ -390,19 +390,14 @@ except OSError: print("silent", last, flush=True)
   }, 40_000);
 });
 
-describe('what is lost heals', () => {
-  const nb = (...args: string[]) =>
-    execFileSync(
-      'ovn-nbctl',
-      [
-        '--no-leader-only',
-        '--timeout=5',
-        `--db=unix:${join(lab.folder, 'c', 'ovn.sock')}`,
-        ...args,
-      ],
-      { encoding: 'utf8' },
-    );
+const nb = (...args: string[]) =>
+  execFileSync(
+    'ovn-nbctl',
+    ['--no-leader-only', '--timeout=5', `--db=unix:${join(lab.folder, 'c', 'ovn.sock')}`, ...args],
+    { encoding: 'utf8' },
+  );
 
+describe('what is lost heals', () => {
   test('rows that somebody deletes, changes or adds', async () => {
     const before = world.networks.status().drift?.mended ?? 0;
     nb('ls-del', `pileus-${id('red')}`);
@@ -450,6 +445,44 @@ describe('what is lost heals', () => {
     const fresh = await world.make(alice, 'networks', 'network', { name: 'after' });
     await eventually('changes arrive', async () => nb('show').includes(String(fresh.id)), 20_000);
   }, 90_000);
+});
+
+describe('what OVN refuses', () => {
+  test('is shown on the resource, and stops nothing else', async () => {
+    const port = async (name: string) => {
+      made[name] = await world.make(alice, 'ports', 'port', { network_id: id('red'), name });
+    };
+    await port('parent');
+    await port('child');
+    const sub_ports = [
+      { port_id: id('child'), segmentation_type: 'vlan', segmentation_id: 7 },
+    ] as const;
+    made.trunk = await world.make(alice, 'trunks', 'trunk', { port_id: id('parent'), sub_ports });
+    await world.rewrite(id('trunk'), { sub_ports: [{ ...sub_ports[0], segmentation_id: 5_000 }] });
+    await world.rewrite(id('blue subnet'), { dns_nameservers: 'none' });
+    const fresh = await world.make(bob, 'networks', 'network', { name: 'while refused' });
+    const statusOf = async (kind: 'network' | 'port', of: unknown) => {
+      const { json } = await world.call(admin, 'GET', `/v2.0/${kind}s/${of}`);
+      return json[kind]?.status as unknown;
+    };
+    await eventually('all else is rendered', async () => nb('show').includes(String(fresh.id)));
+    await eventually(
+      'the port says so',
+      async () => (await statusOf('port', id('child'))) === 'ERROR',
+    );
+    expect(await statusOf('port', id('parent'))).toBe('DOWN');
+    const { drift } = world.networks.status();
+    expect(drift?.setAside.map(({ subject }) => subject.id).sort()).toEqual(
+      [id('child'), id('blue subnet')].sort(),
+    );
+    await world.rewrite(id('trunk'), { sub_ports });
+    await world.rewrite(id('blue subnet'), { dns_nameservers: [] });
+    await eventually(
+      'all is well again',
+      async () => world.networks.status().drift?.inSync === true,
+    );
+    expect(await statusOf('port', id('child'))).toBe('DOWN');
+  }, 30_000);
 });
 
 test('nothing is left afterwards', async () => {

@@ -156,7 +156,11 @@ export class Backend {
       southbound: this.southbound,
       rendered: (model) => this.place(model),
     });
-    core.observed = { isUp: (portId) => this.up.isUp(portId), available: true };
+    core.observed = {
+      isUp: (portId) => this.up.isUp(portId),
+      available: true,
+      refusalOf: (kind, id) => this.reconciler?.refusalOf(kind, id),
+    };
     core.agents = () => this.agents();
     this.problem = undefined;
     this.supervise();

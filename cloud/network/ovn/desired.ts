@@ -1,11 +1,21 @@
 /** What OVN's northbound database should hold: rows by keys of ours, which refer to one another by these keys. */
+import { messageOf } from '#common';
+import type { Kind } from '../model/documents.ts';
 import type { Value } from '../ovsdb/values.ts';
+
+/** The resource of the API that a row is made of: the one to blame when OVN will not have the row. */
+export interface Subject {
+  readonly kind: Kind;
+  readonly id: string;
+}
 
 export interface DesiredRow {
   /** Stands in the row's `external_ids` and tells it from all others. */
   readonly key: string;
   readonly table: string;
   readonly columns: Readonly<Record<string, Value>>;
+  /** Rows of the cloud's own have none. */
+  readonly subject: Subject | undefined;
 }
 
 export const keyName = 'pileus:key';
@@ -65,14 +75,26 @@ export const followed: Readonly<Record<string, readonly string[]>> = {
 
 export class Desired {
   readonly rows = new Map<string, DesiredRow>();
+  /** Resources of which no rows could be made, and why. */
+  readonly unrendered: { readonly subject: Subject; readonly reason: string }[] = [];
 
-  add(table: string, key: string, columns: DesiredRow['columns']): string {
+  add(table: string, key: string, columns: DesiredRow['columns'], subject?: Subject): string {
     const external =
       typeof columns.external_ids === 'object' && 'map' in columns.external_ids
         ? columns.external_ids.map
         : {};
     const external_ids = { map: { ...external, [keyName]: key } };
-    this.rows.set(key, { key, table, columns: { ...columns, external_ids } });
+    this.rows.set(key, { key, table, columns: { ...columns, external_ids }, subject });
     return key;
+  }
+
+  /** Makes one resource's rows. One of which none can be made goes without, and leaves all others theirs. */
+  of<T>(subject: Subject, render: () => T): T | undefined {
+    try {
+      return render();
+    } catch (error) {
+      this.unrendered.push({ subject, reason: messageOf(error) });
+      return undefined;
+    }
   }
 }

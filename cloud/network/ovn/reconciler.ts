@@ -4,9 +4,12 @@
  */
 import { type Clock, type Logger, messageOf, type Timer } from '#common';
 import type { NetworkCore } from '../core.ts';
+import type { Kind } from '../model/documents.ts';
 import type { OvsdbClient } from '../ovsdb/client.ts';
 import { mapOf } from '../ovsdb/values.ts';
-import { type Difference, differenceOf } from './difference.ts';
+import { Applier } from './applier.ts';
+import type { Subject } from './desired.ts';
+import type { Difference } from './difference.ts';
 import { ModelCache } from './model.ts';
 import { type Chassis, render } from './render.ts';
 
@@ -17,8 +20,15 @@ export interface Drift {
   readonly mended: number;
   readonly lastMendedAtUs: number | undefined;
   readonly lastError: string | undefined;
-  /** The last look found nothing to do. */
+  /** The last look found nothing to do, and nothing set aside. */
   readonly inSync: boolean;
+  /** Resources of which OVN will not have a row: these are not, or not wholly, as their owners said; all others are. */
+  readonly setAside: readonly SetAside[];
+}
+
+export interface SetAside {
+  readonly subject: Subject;
+  readonly reason: string;
 }
 
 export interface ReconcilerParts {
@@ -34,6 +44,7 @@ export interface ReconcilerParts {
 export class Reconciler {
   private readonly parts: ReconcilerParts;
   private readonly cache: ModelCache;
+  private readonly applier: Applier;
   private timer: Timer | undefined;
   private running: Promise<void> | undefined;
   private again = false;
@@ -44,15 +55,24 @@ export class Reconciler {
     lastMendedAtUs: undefined,
     lastError: undefined,
     inSync: false,
+    setAside: [],
   };
 
   constructor(parts: ReconcilerParts) {
     this.parts = parts;
     this.cache = new ModelCache(parts.core);
+    this.applier = new Applier(parts.northbound, parts.clock);
   }
 
   get drift(): Drift {
     return this.state;
+  }
+
+  refusalOf(kind: Kind, id: string): string | undefined {
+    const held = this.state.setAside.find(
+      ({ subject }) => subject.id === id && subject.kind === kind,
+    );
+    return held?.reason;
   }
 
   /** The model is another: what differs now is no drift. */
@@ -106,15 +126,15 @@ export class Reconciler {
         dnsDomain: settings.dnsDomain,
         dnsServers,
       });
-      const difference = differenceOf(desired, northbound);
-      if (difference.operations.length > 0) {
-        await northbound.transact(difference.operations);
-        if (!intended) this.note(difference);
-      }
+      const difference = await this.applier.apply(desired);
+      if (difference.operations.length > 0 && !intended) this.note(difference);
+      const setAside = [...desired.unrendered, ...this.applier.refusals];
+      this.tell(setAside);
       this.state = {
         ...this.state,
         lastError: undefined,
-        inSync: difference.operations.length === 0,
+        inSync: difference.operations.length === 0 && setAside.length === 0,
+        setAside,
       };
       this.parts.rendered(model);
     } catch (error) {
@@ -122,6 +142,14 @@ export class Reconciler {
       this.state = { ...this.state, lastError: messageOf(error), inSync: false };
       log.warn({ err: error }, `OVN could not be brought up to date: ${messageOf(error)}`);
     }
+  }
+
+  /** Says once what OVN will not have. */
+  private tell(now: readonly SetAside[]): void {
+    const before = new Set(this.state.setAside.map(lineOf));
+    for (const one of now)
+      if (!before.has(lineOf(one)))
+        this.parts.log.error({ ...one.subject }, `OVN will not have it: ${lineOf(one)}`);
   }
 
   private note({ inserted, changed, removed }: Difference): void {
@@ -134,6 +162,9 @@ export class Reconciler {
     this.parts.log.info({ inserted, changed, removed }, 'OVN was other than it should be; mended');
   }
 }
+
+const lineOf = ({ subject, reason }: SetAside): string =>
+  `${subject.kind} ${subject.id}: ${reason}`;
 
 export function chassisOf(southbound: OvsdbClient): Chassis[] {
   const found = [...southbound.rows('Chassis').values()].map((row) => {

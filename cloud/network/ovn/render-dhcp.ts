@@ -27,12 +27,16 @@ export function renderDhcp(
   held.set(desired, known);
   for (const subnet of subnets) {
     if (!subnet.enable_dhcp) continue;
-    const own =
-      subnet.ip_version === 4
-        ? fourOptions(network, subnet, service, options)
-        : sixOptions(subnet, options);
-    known.set(subnet.id, own);
-    desired.add('DHCP_Options', dhcpKey(subnet), { cidr: subnet.cidr, options: { map: own } });
+    const subject = { kind: 'subnet', id: subnet.id } as const;
+    desired.of(subject, () => {
+      const own =
+        subnet.ip_version === 4
+          ? fourOptions(network, subnet, service, options)
+          : sixOptions(subnet, options);
+      known.set(subnet.id, own);
+      const columns = { cidr: subnet.cidr, options: { map: own } };
+      desired.add('DHCP_Options', dhcpKey(subnet), columns, subject);
+    });
   }
 }
 
@@ -91,8 +95,10 @@ export function extraOptions(
     });
   if (extra.length === 0) return undefined;
   const base = held.get(desired)?.get(subnet.id) ?? {};
-  return desired.add('DHCP_Options', `dhcp ${subnet.id} ${port.id}`, {
+  const columns = {
     cidr: subnet.cidr,
     options: { map: { ...base, ...Object.fromEntries(extra) } },
-  });
+  };
+  const subject = { kind: 'port', id: port.id } as const;
+  return desired.add('DHCP_Options', `dhcp ${subnet.id} ${port.id}`, columns, subject);
 }

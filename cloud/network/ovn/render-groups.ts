@@ -25,11 +25,28 @@ export function renderGroups(desired: Desired, model: Model): void {
   renderDrop(desired, guarded);
   for (const group of model.address_group.values()) renderAddresses(desired, group);
   for (const group of model.security_group.values())
-    desired.add('Port_Group', `group ${group.id}`, {
-      name: groupName(group.id),
-      ports: { refs: (members.get(group.id) ?? []).map((port) => `port ${port.id}`) },
-      acls: { refs: (rules.get(group.id) ?? []).map((rule) => renderRule(desired, group, rule)) },
-    });
+    renderGroup(desired, group, members.get(group.id) ?? [], rules.get(group.id) ?? []);
+}
+
+function renderGroup(
+  desired: Desired,
+  group: SecurityGroup,
+  members: readonly Port[],
+  rules: readonly SecurityGroupRule[],
+): void {
+  const acls = rules.flatMap(
+    (rule) =>
+      desired.of({ kind: 'security_group_rule', id: rule.id }, () =>
+        renderRule(desired, group, rule),
+      ) ?? [],
+  );
+  const columns = {
+    name: groupName(group.id),
+    ports: { refs: members.map((port) => `port ${port.id}`) },
+    acls: { refs: acls },
+  };
+  const subject = { kind: 'security_group', id: group.id } as const;
+  desired.add('Port_Group', `group ${group.id}`, columns, subject);
 }
 
 /** Everything that no group allows, and what a guest must never say however its groups are: it is no DHCP server and no router. */
@@ -97,21 +114,28 @@ function renderDrop(desired: Desired, guarded: readonly Port[]): void {
 
 function renderAddresses(desired: Desired, group: AddressGroup): void {
   for (const version of [4, 6] as const)
-    desired.add('Address_Set', `addresses ${version} ${group.id}`, {
-      name: addressSet(version, group.id),
-      addresses: { set: group.addresses.filter((one) => one.includes(':') === (version === 6)) },
-    });
+    desired.add(
+      'Address_Set',
+      `addresses ${version} ${group.id}`,
+      {
+        name: addressSet(version, group.id),
+        addresses: { set: group.addresses.filter((one) => one.includes(':') === (version === 6)) },
+      },
+      { kind: 'address_group', id: group.id },
+    );
 }
 
 function renderRule(desired: Desired, group: SecurityGroup, rule: SecurityGroupRule): string {
   const inward = rule.direction === 'ingress';
-  return desired.add('ACL', `acl ${rule.id}`, {
+  const columns = {
     direction: inward ? 'to-lport' : 'from-lport',
     priority: allowPriority,
     match: matchOf(group, rule, inward),
     action: group.stateful ? 'allow-related' : 'allow-stateless',
     options: { map: {} },
-  });
+  };
+  const subject = { kind: 'security_group_rule', id: rule.id } as const;
+  return desired.add('ACL', `acl ${rule.id}`, columns, subject);
 }
 
 function matchOf(group: SecurityGroup, rule: SecurityGroupRule, inward: boolean): string {

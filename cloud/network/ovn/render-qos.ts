@@ -27,7 +27,8 @@ export function renderQos(
   const apply = (policy: string | null | undefined, place: Place) => {
     if (policy === null || policy === undefined) return;
     for (const rule of model.qos_rule.values())
-      if (rule.policyId === policy) keys.push(...renderRule(desired, place, rule));
+      if (rule.policyId === policy)
+        keys.push(...(desired.of(subjectOf(rule), () => renderRule(desired, place, rule)) ?? []));
   };
   for (const port of ports) {
     if (port.device_owner === 'network:router_gateway') renderGateway(model, port, apply);
@@ -59,6 +60,8 @@ function renderGateway(
       });
 }
 
+const subjectOf = (rule: QosRule) => ({ kind: 'qos_policy', id: rule.policyId }) as const;
+
 /** What leaves a guest comes from its port (`from-lport`), or from its router's. */
 function renderRule(desired: Desired, place: Place, rule: QosRule): string[] {
   const egress = rule.direction !== 'ingress';
@@ -71,13 +74,18 @@ function renderRule(desired: Desired, place: Place, rule: QosRule): string[] {
   const direction = egress ? 'from-lport' : 'to-lport';
   if (rule.type === 'dscp_marking')
     return [
-      desired.add('QoS', key, {
-        direction,
-        priority: place.priority - 1,
-        match: `${match} && ip`,
-        action: { map: { dscp: rule.dscp_mark ?? 0 } },
-        bandwidth: { map: {} },
-      }),
+      desired.add(
+        'QoS',
+        key,
+        {
+          direction,
+          priority: place.priority - 1,
+          match: `${match} && ip`,
+          action: { map: { dscp: rule.dscp_mark ?? 0 } },
+          bandwidth: { map: {} },
+        },
+        subjectOf(rule),
+      ),
     ];
   if ((rule.max_kbps ?? 0) === 0) return [];
   // Without a burst the reference takes four fifths of the rate.
@@ -85,13 +93,12 @@ function renderRule(desired: Desired, place: Place, rule: QosRule): string[] {
     rule.max_burst_kbps === undefined || rule.max_burst_kbps === 0
       ? Math.max(1, Math.floor((rule.max_kbps ?? 0) * 0.8))
       : rule.max_burst_kbps;
-  return [
-    desired.add('QoS', key, {
-      direction,
-      priority: place.priority,
-      match,
-      action: { map: {} },
-      bandwidth: { map: { rate: rule.max_kbps ?? 0, burst } },
-    }),
-  ];
+  const columns = {
+    direction,
+    priority: place.priority,
+    match,
+    action: { map: {} },
+    bandwidth: { map: { rate: rule.max_kbps ?? 0, burst } },
+  };
+  return [desired.add('QoS', key, columns, subjectOf(rule))];
 }

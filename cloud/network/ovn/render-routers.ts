@@ -15,8 +15,12 @@ export function renderRouters(desired: Desired, model: Model, options: RenderOpt
     if (port.device_owner.startsWith('network:router'))
       legs.set(port.device_id, [...(legs.get(port.device_id) ?? []), port]);
   for (const router of model.router.values())
-    renderRouter(desired, model, router, legs.get(router.id) ?? [], options);
+    desired.of(subjectOf(router), () =>
+      renderRouter(desired, model, router, legs.get(router.id) ?? [], options),
+    );
 }
+
+const subjectOf = (router: Router) => ({ kind: 'router', id: router.id }) as const;
 
 function renderRouter(
   desired: Desired,
@@ -30,7 +34,7 @@ function renderRouter(
   const ports = legs.map((port) =>
     renderLeg(desired, model, port, port === gateway ? options.chassis : undefined, router),
   );
-  desired.add('Logical_Router', `router ${router.id}`, {
+  const columns = {
     name: `pileus-${router.id}`,
     enabled: router.admin_state_up,
     ports: { refs: ports },
@@ -39,7 +43,8 @@ function renderRouter(
     load_balancer: { refs: renderForwardings(desired, model, router) },
     options: { map: { always_learn_from_arp_request: 'false', dynamic_neigh_routers: 'true' } },
     external_ids: { map: { 'pileus:name': router.name } },
-  });
+  };
+  desired.add('Logical_Router', `router ${router.id}`, columns, subjectOf(router));
 }
 
 const subnetsOf = (model: Model, port: Port): { subnet: Subnet; address: string }[] =>
@@ -57,7 +62,7 @@ function renderLeg(
 ): string {
   const places = subnetsOf(model, port);
   const network = model.network.get(port.network_id);
-  return desired.add('Logical_Router_Port', `leg ${port.id}`, {
+  const columns = {
     name: `lrp-${port.id}`,
     mac: port.mac_address,
     networks: { set: places.map(({ subnet, address }) => withLength(subnet, address)) },
@@ -76,7 +81,8 @@ function renderLeg(
           )
         : { map: {} },
     external_ids: { map: { 'pileus:router': router.id } },
-  });
+  };
+  return desired.add('Logical_Router_Port', `leg ${port.id}`, columns, subjectOf(router));
 }
 
 /** The hosts that reach the external network, in an order of the router's own, so that routers spread over them. */
@@ -90,11 +96,16 @@ function renderChassis(
   const start = able.length === 0 ? 0 : parseInt(port.id.slice(0, 6), 16) % able.length;
   const ordered = [...able.slice(start), ...able.slice(0, start)].slice(0, chassisMax);
   return ordered.map((one, at) =>
-    desired.add('Gateway_Chassis', `chassis ${port.id} ${one.name}`, {
-      name: `lrp-${port.id}_${one.name}`,
-      chassis_name: one.name,
-      priority: ordered.length - at,
-    }),
+    desired.add(
+      'Gateway_Chassis',
+      `chassis ${port.id} ${one.name}`,
+      {
+        name: `lrp-${port.id}_${one.name}`,
+        chassis_name: one.name,
+        priority: ordered.length - at,
+      },
+      { kind: 'router', id: port.device_id },
+    ),
   );
 }
 
@@ -131,20 +142,26 @@ function renderNat(
       for (const { subnet } of subnetsOf(model, leg))
         if (subnet.ip_version === 4)
           keys.push(
-            desired.add('NAT', `snat ${router.id} ${subnet.id}`, {
-              type: 'snat',
-              external_ip: shown,
-              logical_ip: subnet.cidr,
-            }),
+            desired.add(
+              'NAT',
+              `snat ${router.id} ${subnet.id}`,
+              { type: 'snat', external_ip: shown, logical_ip: subnet.cidr },
+              subjectOf(router),
+            ),
           );
   for (const floating of model.floatingip.values())
     if (floating.router_id === router.id && floating.fixed_ip_address !== null)
       keys.push(
-        desired.add('NAT', `floating ${floating.id}`, {
-          type: 'dnat_and_snat',
-          external_ip: floating.floating_ip_address,
-          logical_ip: floating.fixed_ip_address,
-        }),
+        desired.add(
+          'NAT',
+          `floating ${floating.id}`,
+          {
+            type: 'dnat_and_snat',
+            external_ip: floating.floating_ip_address,
+            logical_ip: floating.fixed_ip_address,
+          },
+          { kind: 'floatingip', id: floating.id },
+        ),
       );
   return keys;
 }
@@ -159,17 +176,24 @@ function renderRoutes(
   for (const { subnet } of gateway === undefined ? [] : subnetsOf(model, gateway))
     if (subnet.gateway_ip !== null)
       keys.push(
-        desired.add('Logical_Router_Static_Route', `default ${router.id} ${subnet.id}`, {
-          ip_prefix: subnet.ip_version === 4 ? '0.0.0.0/0' : '::/0',
-          nexthop: subnet.gateway_ip,
-        }),
+        desired.add(
+          'Logical_Router_Static_Route',
+          `default ${router.id} ${subnet.id}`,
+          {
+            ip_prefix: subnet.ip_version === 4 ? '0.0.0.0/0' : '::/0',
+            nexthop: subnet.gateway_ip,
+          },
+          subjectOf(router),
+        ),
       );
   for (const { destination, nexthop } of router.routes)
     keys.push(
-      desired.add('Logical_Router_Static_Route', `route ${router.id} ${destination} ${nexthop}`, {
-        ip_prefix: destination,
-        nexthop,
-      }),
+      desired.add(
+        'Logical_Router_Static_Route',
+        `route ${router.id} ${destination} ${nexthop}`,
+        { ip_prefix: destination, nexthop },
+        subjectOf(router),
+      ),
     );
   return keys;
 }
@@ -190,11 +214,16 @@ function renderForwardings(desired: Desired, model: Model, router: Router): stri
       }
       if (Object.keys(vips).length === 0) continue;
       keys.push(
-        desired.add('Load_Balancer', `forwarding ${floating.id} ${protocol}`, {
-          name: `pf-${floating.id}-${protocol}`,
-          vips: { map: vips },
-          protocol: { set: [protocol] },
-        }),
+        desired.add(
+          'Load_Balancer',
+          `forwarding ${floating.id} ${protocol}`,
+          {
+            name: `pf-${floating.id}-${protocol}`,
+            vips: { map: vips },
+            protocol: { set: [protocol] },
+          },
+          { kind: 'floatingip', id: floating.id },
+        ),
       );
     }
   }

@@ -2,7 +2,7 @@
 import { cidrOf } from '../addresses/ip.ts';
 import type { Network, Port, Subnet } from '../model/documents.ts';
 import type { Value } from '../ovsdb/values.ts';
-import type { Desired } from './desired.ts';
+import type { Desired, Subject } from './desired.ts';
 import type { Model } from './model.ts';
 import { overlayName, type PortsByNetwork, type RenderOptions } from './render.ts';
 import { dhcpKey, extraOptions, renderDhcp } from './render-dhcp.ts';
@@ -25,20 +25,24 @@ export function renderSwitches(
     const own = ports.get(network.id) ?? [];
     const ownSubnets = subnets.get(network.id) ?? [];
     renderDhcp(desired, network, ownSubnets, own, options);
-    const keys = own.flatMap(
-      (port) => renderPort(desired, { network, port, subnets: ownSubnets, trunks, options }) ?? [],
-    );
-    const physical = renderLocalnet(desired, network);
-    desired.add('Logical_Switch', `network ${network.id}`, {
+    const keys = own.flatMap((port) => {
+      const parts = { network, port, subnets: ownSubnets, trunks, options };
+      const subject = { kind: 'port', id: port.id } as const;
+      return desired.of(subject, () => renderPort(desired, parts, subject)) ?? [];
+    });
+    const subject = { kind: 'network', id: network.id } as const;
+    const physical = renderLocalnet(desired, network, subject);
+    const columns = {
       name: switchName(network.id),
       ports: { refs: [...keys, ...physical] },
       qos_rules: { refs: renderQos(desired, model, network, own) },
-      dns_records: { refs: renderNames(desired, network, own, options) },
+      dns_records: { refs: renderNames(desired, { network, ports: own, options, subject }) },
       other_config: {
         map: { mcast_snoop: 'false', vlan_passthru: String(network.vlan_transparent === true) },
       },
       external_ids: { map: { 'pileus:name': network.name } },
-    });
+    };
+    desired.add('Logical_Switch', `network ${network.id}`, columns, subject);
   }
 }
 
@@ -65,7 +69,7 @@ interface PortParts {
 }
 
 /** Ports of floating IPs hold an address and nothing else. */
-function renderPort(desired: Desired, parts: PortParts): string | undefined {
+function renderPort(desired: Desired, parts: PortParts, subject: Subject): string | undefined {
   const { port } = parts;
   if (port.device_owner === 'network:floatingip') return undefined;
   const addresses = port.fixed_ips.map((fixed) => fixed.ip_address);
@@ -83,27 +87,27 @@ function renderPort(desired: Desired, parts: PortParts): string | undefined {
     dhcpv6_options: none,
     external_ids,
   };
-  if (port.device_owner.startsWith('network:router'))
-    return desired.add('Logical_Switch_Port', key, {
-      ...common,
-      type: 'router',
-      options: { map: { 'router-port': `lrp-${port.id}`, 'nat-addresses': 'router' } },
-      addresses: { set: ['router'] },
-      port_security: none,
-    });
-  if (port.device_owner === 'network:distributed')
-    return desired.add('Logical_Switch_Port', key, {
-      ...common,
-      type: 'localport',
-      options: { map: {} },
-      addresses: { set: [[port.mac_address, ...addresses].join(' ')] },
-      port_security: none,
-    });
-  return desired.add('Logical_Switch_Port', key, {
-    ...common,
-    ...guestPort(desired, parts, addresses),
-  });
+  const own = port.device_owner.startsWith('network:router')
+    ? routerPort(port)
+    : port.device_owner === 'network:distributed'
+      ? servicePort([port.mac_address, ...addresses].join(' '))
+      : guestPort(desired, parts, addresses);
+  return desired.add('Logical_Switch_Port', key, { ...common, ...own }, subject);
 }
+
+const routerPort = (port: Port) => ({
+  type: 'router',
+  options: { map: { 'router-port': `lrp-${port.id}`, 'nat-addresses': 'router' } },
+  addresses: { set: ['router'] },
+  port_security: none,
+});
+
+const servicePort = (addresses: string) => ({
+  type: 'localport',
+  options: { map: {} },
+  addresses: { set: [addresses] },
+  port_security: none,
+});
 
 function guestPort(
   desired: Desired,
@@ -152,36 +156,39 @@ function pairsOf(port: Port): string[] {
 }
 
 /** Where a provider network leaves OVN for a bridge of the host. */
-function renderLocalnet(desired: Desired, network: Network): string[] {
+function renderLocalnet(desired: Desired, network: Network, subject: Subject): string[] {
   const type = network['provider:network_type'];
   const id = network['provider:segmentation_id'];
   if (type === 'geneve') return [];
   const overlay = type === 'gre' || type === 'vxlan';
   const name = overlay ? overlayName(type, id) : (network['provider:physical_network'] ?? '');
-  return [
-    desired.add('Logical_Switch_Port', `localnet ${network.id}`, {
-      name: `provnet-${network.id}`,
-      type: 'localnet',
-      options: { map: { network_name: name, mcast_flood: 'false' } },
-      addresses: { set: ['unknown'] },
-      port_security: none,
-      enabled: true,
-      parent_name: none,
-      tag: type === 'vlan' && id !== null ? { set: [id] } : none,
-      tag_request: none,
-      dhcpv4_options: none,
-      dhcpv6_options: none,
-    }),
-  ];
+  const columns = {
+    name: `provnet-${network.id}`,
+    type: 'localnet',
+    options: { map: { network_name: name, mcast_flood: 'false' } },
+    addresses: { set: ['unknown'] },
+    port_security: none,
+    enabled: true,
+    parent_name: none,
+    tag: type === 'vlan' && id !== null ? { set: [id] } : none,
+    tag_request: none,
+    dhcpv4_options: none,
+    dhcpv6_options: none,
+  };
+  return [desired.add('Logical_Switch_Port', `localnet ${network.id}`, columns, subject)];
 }
 
 /** Names of a network's ports, answered by OVN wherever a guest asks. */
 function renderNames(
   desired: Desired,
-  network: Network,
-  ports: readonly Port[],
-  options: RenderOptions,
+  parts: {
+    readonly network: Network;
+    readonly ports: readonly Port[];
+    readonly options: RenderOptions;
+    readonly subject: Subject;
+  },
 ): string[] {
+  const { network, ports, options, subject } = parts;
   const records: Record<string, string> = {};
   for (const port of ports) {
     if (port.dns_name === '' || port.fixed_ips.length === 0) continue;
@@ -191,7 +198,8 @@ function renderNames(
     records[`${port.dns_name}.${domain.replace(/\.$/, '')}`] = addresses;
   }
   if (Object.keys(records).length === 0) return [];
-  return [desired.add('DNS', `names ${network.id}`, { records: { map: records } })];
+  const columns = { records: { map: records } };
+  return [desired.add('DNS', `names ${network.id}`, columns, subject)];
 }
 
 /** `10.0.0.1/24` */

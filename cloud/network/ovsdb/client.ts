@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net';
 import { type Clock, Failure, type Logger, messageOf, type Net } from '#common';
 import { JsonStream } from './json-stream.ts';
+import { Schema } from './schema.ts';
 import type { Row } from './values.ts';
 
 export interface OvsdbOptions {
@@ -36,6 +37,7 @@ export class OvsdbClient {
   private readonly waiting = new Map<number, Waiting>();
   private socket: Socket | undefined;
   private nextId = 1;
+  private held: Schema | undefined;
   private isSynced = false;
   private isClosed = false;
 
@@ -50,11 +52,16 @@ export class OvsdbClient {
     return this.isSynced;
   }
 
+  /** Of the server that was connected last; another one after each connection. */
+  get schema(): Schema | undefined {
+    return this.held;
+  }
+
   rows(table: string): ReadonlyMap<string, Row> {
     return this.tables.get(table) ?? new Map();
   }
 
-  /** Fails `conflict` when one of the operations is refused; then none of them happened. */
+  /** Fails `conflict` when one of the operations is refused; then none of them happened. The replica has what was done when this returns. */
   async transact(operations: readonly object[]): Promise<readonly unknown[]> {
     const results = await this.call('transact', [this.options.database, ...operations]);
     const failed = (results as ({ error?: string; details?: string } | null)[]).find(
@@ -114,6 +121,7 @@ export class OvsdbClient {
     const wanted = Object.fromEntries(
       Object.entries(this.options.tables).map(([table, columns]) => [table, { columns }]),
     );
+    this.held = new Schema(await this.call('get_schema', [this.options.database]));
     const initial = await this.call('monitor', [this.options.database, 'all', wanted]);
     for (const rows of this.tables.values()) rows.clear();
     this.apply(initial);

@@ -71,12 +71,17 @@ async function floatingViews(
     const own = forwardings.filter((one) => one.floatingip_id === floating.id);
     return {
       ...plainView(attributes, floating),
-      status: floating.port_id !== null || own.length > 0 ? 'ACTIVE' : 'DOWN',
+      status: floatingStatus(core, floating, own.length > 0),
       port_details: port === undefined ? null : detailsOf(core, port),
       port_forwardings: own.map(forwardingSummary),
       qos_network_policy_id: null,
     };
   });
+}
+
+function floatingStatus(core: NetworkCore, floating: FloatingIp, isForwarded: boolean): string {
+  if (core.observed.refusalOf('floatingip', floating.id) !== undefined) return 'ERROR';
+  return floating.port_id !== null || isForwarded ? 'ACTIVE' : 'DOWN';
 }
 
 function detailsOf(core: NetworkCore, port: Port): View {

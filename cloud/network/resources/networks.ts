@@ -93,7 +93,7 @@ async function networkViews(
         .map((subnet) => scopes.get(subnet.subnetpool_id ?? ''))[0] ?? null;
     return {
       ...plainView(networkAttributes, network),
-      status: 'ACTIVE',
+      status: core.observed.refusalOf('network', network.id) === undefined ? 'ACTIVE' : 'ERROR',
       shared: shared.get(network.id)?.has('access_as_shared') === true,
       subnets: own.map(({ id }) => id),
       availability_zones: core.observed.available ? ['nova'] : [],

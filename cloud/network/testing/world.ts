@@ -3,7 +3,7 @@ import { startApiServer } from '#cloud/api';
 import { createQuotas, quotaMigrations } from '#cloud/quotas';
 import { createMetrics, defaultsOf, silentLogger, systemClock, systemRandom } from '#common';
 import { type EngineName, TestDatabase } from '../../state/testing/engines.ts';
-import { networkMigrations } from '../migrations.ts';
+import { type NetworkTables, networkMigrations } from '../migrations.ts';
 import { createNetworks, type Networks } from '../networks.ts';
 import { type NetworkSettings, networkSettings } from '../settings.ts';
 
@@ -32,6 +32,8 @@ export interface World {
   ): Promise<Answer>;
   /** Makes one and returns it; fails when that was refused. */
   make(token: string, path: string, member: string, body: object): Promise<Json>;
+  /** Puts values into a document that the API would not take, as an error of an earlier release could have. */
+  rewrite(id: string, values: Readonly<Record<string, unknown>>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -100,6 +102,21 @@ export async function openWorld(
       const { status, json } = await call(token, 'POST', `/v2.0/${path}`, { [member]: body });
       if (status !== 201) throw new Error(`${path}: ${status} ${JSON.stringify(json)}`);
       return json[member] as Json;
+    },
+    rewrite: async (id, values) => {
+      const db = state.db.$extendTables<NetworkTables>();
+      const row = await db
+        .selectFrom('network_object')
+        .select(['document', 'revision'])
+        .where('id', '=', id)
+        .executeTakeFirstOrThrow();
+      const document = JSON.stringify({ ...JSON.parse(row.document), ...values });
+      const revision = Number(row.revision) + 1;
+      await db
+        .updateTable('network_object')
+        .set({ document, revision })
+        .where('id', '=', id)
+        .execute();
     },
     close: async () => {
       await networks.close();

@@ -35,6 +35,7 @@ export async function portViews(
 
 /** Up is what OVN says; a port that hangs on no host is down, one of a router is where its router is. */
 export function statusOf(core: NetworkCore, port: Port): string {
+  if (core.observed.refusalOf('port', port.id) !== undefined) return 'ERROR';
   if (!port.admin_state_up) return 'DOWN';
   if (port.device_owner.startsWith('network:')) {
     if (port.device_owner === 'network:floatingip') return 'N/A';

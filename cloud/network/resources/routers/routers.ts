@@ -60,7 +60,7 @@ export function routers(core: NetworkCore): Resource<'router'> {
 export function routerView(core: NetworkCore, router: Router): View {
   return {
     ...plainView(routerAttributes, router),
-    status: 'ACTIVE',
+    status: core.observed.refusalOf('router', router.id) === undefined ? 'ACTIVE' : 'ERROR',
     availability_zones: core.observed.available ? ['nova'] : [],
   };
 }
