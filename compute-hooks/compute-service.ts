@@ -1,6 +1,7 @@
 /** The compute service as the rest of the program sees it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { MountableService } from '#cloud/api';
+import type { Door, MountableService, UpgradeDoor } from '#cloud/api';
+import { ConsoleProxy } from './consoles/proxy.ts';
 import { ComputeCore, type ComputeCoreOptions } from './core.ts';
 import { HostKeeper } from './hosts.ts';
 import { type Asking, MetadataService } from './metadata/service.ts';
@@ -17,6 +18,8 @@ export interface ComputeOptions extends ComputeCoreOptions {
 export interface Compute {
   /** The HTTP API, to be mounted on an API server. */
   readonly service: MountableService;
+  /** Below `/compute-console`: pages for browsers, and the websockets to screens and serial lines. */
+  readonly consoles: { readonly serve: Door; readonly upgrade: UpgradeDoor };
   /** What guests ask about themselves; who asks is told by the network. */
   answerGuest(request: IncomingMessage, response: ServerResponse, who: Asking): Promise<void>;
   /** Finds the guests that lived on while this program did not run. */
@@ -36,10 +39,18 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
   const keeper = new HostKeeper(core);
   await keeper.open();
   const metadata = new MetadataService(core);
+  const consoles = new ConsoleProxy(core);
   return {
+    consoles: {
+      serve: (request, response, prefix) => consoles.serve(request, response, prefix),
+      upgrade: (request, socket, head) => consoles.upgrade(request, socket, head),
+    },
     answerGuest: (request, response, who) => metadata.handle(request, response, who),
     service: computeService(core, options.authenticate),
     reconcile: () => keeper.reconcile(),
-    close: () => keeper.close(),
+    close: async () => {
+      consoles.close();
+      await keeper.close();
+    },
   };
 }

@@ -42,7 +42,7 @@ export interface ComputeCoreOptions {
   readonly ports?: ServerPorts;
   readonly hosts: readonly ComputeHost[];
   readonly settings: ComputeSettings;
-  /** Where clients reach consoles by websocket: `ws://host:port/compute-console`. */
+  /** Where clients reach consoles: `http://host:port/compute-console`. */
   readonly consoleUrl: string;
   readonly clock: Clock;
   readonly random: Random;

@@ -14,6 +14,7 @@ import { hostRoutes } from './resources/hosts.ts';
 import { interfaceRoutes } from './resources/interfaces.ts';
 import { keypairRoutes } from './resources/keypairs.ts';
 import { quotaRoutes } from './resources/quota-sets.ts';
+import { remoteConsoleRoutes } from './resources/remote-consoles.ts';
 import { serverDetailRoutes } from './resources/server-details.ts';
 import { serverGroupRoutes } from './resources/server-groups.ts';
 import { serverRoutes } from './resources/servers.ts';
@@ -31,6 +32,7 @@ export function computeApiRoutes(core: ComputeCore): Route<ComputeCaller>[] {
     ...flavorRoutes(core),
     ...keypairRoutes(core),
     ...serverDetailRoutes(core),
+    ...remoteConsoleRoutes(core),
     ...volumeAttachmentRoutes(core),
     ...interfaceRoutes(core),
     ...serverGroupRoutes(core),

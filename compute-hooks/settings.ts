@@ -77,7 +77,14 @@ export const computeSettings = declareSettings({
     default: 600_000,
     min: 1_000,
     max: 86_400_000,
-    about: 'How long the address of a console can be opened.',
+    about: 'How long the address of a console can be opened; it can be opened once.',
+  },
+  consolesMax: {
+    type: 'integer',
+    default: 100,
+    min: 1,
+    max: 10_000,
+    about: 'Consoles that may be open at a time.',
   },
   reclaimAfterMs: {
     type: 'integer',

@@ -61,7 +61,7 @@ export async function openCompute(
     ...(network === undefined ? {} : { ports: networks.servers }),
     hosts: [host],
     settings: settings.compute,
-    consoleUrl: `${parts.api.replace(/^http/, 'ws')}/compute-console`,
+    consoleUrl: `${parts.api}/compute-console`,
     clock: systemClock,
     random,
     log: context.log.child({ room: 'compute' }),

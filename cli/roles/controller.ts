@@ -35,7 +35,10 @@ import type { DataFolder } from '../data-folder.ts';
 import { readPolicies } from '../policy-file.ts';
 import type { RoleContext } from './context.ts';
 
-export type ListenOptions = Pick<ApiServerOptions, 'host' | 'port' | 'tls' | 'services' | 'doors'>;
+export type ListenOptions = Pick<
+  ApiServerOptions,
+  'host' | 'port' | 'tls' | 'services' | 'doors' | 'upgrades'
+>;
 
 export interface Controller {
   readonly state: State;

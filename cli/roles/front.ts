@@ -156,7 +156,12 @@ export async function openFront(
           '/compute': compute.service,
         },
         // The object store answers at its own ports, and here too: one address serves the whole cloud.
-        doors: { '/object-store': swift.serve, '/s3': s3.serve },
+        doors: {
+          '/object-store': swift.serve,
+          '/s3': s3.serve,
+          '/compute-console': compute.consoles.serve,
+        },
+        upgrades: { '/compute-console': compute.consoles.upgrade },
       }),
     () => listenAdmin(at('admin'), metrics, status),
     () =>

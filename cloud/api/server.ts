@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
 import {
   type FastifyInstance,
   type FastifyReply,
@@ -65,11 +66,16 @@ export type Refuse = (
 
 export type Door = (request: IncomingMessage, response: ServerResponse, prefix: string) => void;
 
+/** Takes over a connection whose client asks for another protocol, such as a websocket. */
+export type UpgradeDoor = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
 export interface ApiServerOptions {
   /** Prefix (`` or `/identity`) → service. */
   readonly services: Readonly<Record<string, MountableService>>;
   /** Prefix → what answers requests below it by itself, such as the doors of the object store. */
   readonly doors?: Readonly<Record<string, Door>>;
+  /** Prefix → what speaks other protocols below it; elsewhere such wishes are ignored, as HTTP allows. */
+  readonly upgrades?: Readonly<Record<string, UpgradeDoor>>;
   readonly host: string;
   readonly port: number;
   readonly tls?: { readonly key: string; readonly cert: string };
@@ -152,6 +158,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     keepAliveTimeout: 72_000,
     headersTimeout: bounds.requestTimeoutMs,
   };
+  // Connections that speak another protocol now, which no request holds any more.
+  const taken = new Set<Duplex>();
   const app: FastifyInstance = fastify({
     bodyLimit: bounds.bodyBytesMax,
     // Headers have a deadline; a body's is its own (`limitBodyTime`), since those that stream have none.
@@ -162,7 +170,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     // Ids are short, but a long one is an id that is not there, not a URL that is too long.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: bounds.headerBytesMax },
     genReqId: () => `req-${randomUuid(options.random)}`,
-    serverFactory: factoryOf(http, options),
+    serverFactory: factoryOf(http, options, taken),
     frameworkErrors: (error, request, reply) => {
       const [nearest] = refusals
         .filter(({ prefix }) => request.url.startsWith(prefix))
@@ -188,6 +196,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     bounds,
     ...metersOf(options.metrics),
   };
+  app.addHook('preClose', async () => {
+    for (const socket of taken) socket.destroy();
+  });
   allowOrigins(app, settings.corsOrigins === '' ? [] : settings.corsOrigins.split(','));
   limitBodyTime(app, options.clock, bounds.requestTimeoutMs);
   for (const name of Object.keys(parts.policies)) {
@@ -259,7 +270,11 @@ function acceptEmptyJson(app: FastifyInstance): void {
   );
 }
 
-function factoryOf(http: ServerOptions, options: ApiServerOptions): FastifyServerFactory {
+function factoryOf(
+  http: ServerOptions,
+  options: ApiServerOptions,
+  taken: Set<Duplex>,
+): FastifyServerFactory {
   const doors = Object.entries(options.doors ?? {});
   const { tls } = options;
   return (handler) => {
@@ -270,12 +285,28 @@ function factoryOf(http: ServerOptions, options: ApiServerOptions): FastifyServe
       else door[1](request, response, door[0]);
     };
     // Bodies have deadlines of their own.
-    const parameters = { ...http, requestTimeout: 0 };
-    return tls === undefined
-      ? createServer(parameters, listener)
-      : createTlsServer({ ...parameters, ...tls, minVersion: 'TLSv1.2' }, listener);
+    const parameters = {
+      ...http,
+      requestTimeout: 0,
+      shouldUpgradeCallback: ({ url }: IncomingMessage) => upgradeOf(options, url) !== undefined,
+    };
+    const server =
+      tls === undefined
+        ? createServer(parameters, listener)
+        : createTlsServer({ ...parameters, ...tls, minVersion: 'TLSv1.2' }, listener);
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      taken.add(socket);
+      socket.once('close', () => taken.delete(socket));
+      // What becomes of it is told by `close`.
+      socket.on('error', () => socket.destroy());
+      upgradeOf(options, request.url)?.(request, socket, head);
+    });
+    return server;
   };
 }
+
+const upgradeOf = ({ upgrades = {} }: ApiServerOptions, url = ''): UpgradeDoor | undefined =>
+  Object.entries(upgrades).find(([prefix]) => isBelow(url, prefix))?.[1];
 
 function isBelow(url: string, prefix: string): boolean {
   if (!url.startsWith(prefix)) return false;

@@ -7,8 +7,6 @@ import { computeFailure } from '../failures.ts';
 type Absent = readonly [what: string, path: string, methods: readonly Method[]];
 
 export const absent: readonly Absent[] = [
-  ['Remote consoles', '/servers/:server_id/remote-consoles', ['POST']],
-  ['Console tokens', '/os-console-auth-tokens/:token', ['GET']],
   ['Passwords of servers', '/servers/:server_id/os-server-password', ['GET', 'DELETE']],
   ['Live migrations', '/servers/:server_id/migrations', ['GET']],
   ['Live migrations', '/servers/:server_id/migrations/:migration_id', ['GET', 'DELETE']],

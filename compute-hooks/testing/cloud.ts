@@ -47,6 +47,7 @@ export interface Answer {
 }
 
 export interface ComputeCloud {
+  readonly url: string;
   readonly disks: MemoryDisks;
   readonly hypervisors: ReadonlyMap<string, FakeHypervisor>;
   readonly operations: Operations;
@@ -111,19 +112,22 @@ export async function startComputeCloud(options: CloudOptions = {}): Promise<Com
       space: async () => ({ totalBytes: 2 ** 50, freeBytes: 2 ** 49 }),
     })),
     settings: { ...defaultsOf(computeSettings), ...options.settings } as never,
-    consoleUrl: 'ws://127.0.0.1/compute-console',
+    consoleUrl: 'http://127.0.0.1/compute-console',
     authenticate: async (token) => callerOf(token),
     ...common,
   });
   await operations.open();
   const server = await startApiServer({
     services: { '': compute.service },
+    doors: { '/compute-console': compute.consoles.serve },
+    upgrades: { '/compute-console': compute.consoles.upgrade },
     host: '127.0.0.1',
     port: 0,
     metrics,
     ...common,
   });
   return {
+    url: server.url,
     disks,
     hypervisors,
     operations,

@@ -6,6 +6,7 @@ import type { ComputeCore } from '../../core.ts';
 import { computeFailure, refused } from '../../failures.ts';
 import { serverTarget, theServer } from '../../rows.ts';
 import type { ServerRow } from '../../tables.ts';
+import { olderConsoleActions } from '../remote-consoles.ts';
 import { refuseLocked } from '../servers.ts';
 import type { Action } from './action.ts';
 import { adminActions } from './admin.ts';
@@ -24,6 +25,7 @@ export const serverActions: Readonly<Record<string, Action>> = {
   ...imageActions,
   ...consoleActions,
   ...adminActions,
+  ...olderConsoleActions,
 };
 
 const bodyBytesMax = 262_144;
