@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run, runOk, TestCloud } from '../support/cloud.ts';
+import { ConsoleClient } from '../support/console-client.ts';
 
 let cloud: TestCloud;
 beforeAll(async () => {
@@ -51,6 +52,43 @@ async function until(command: string, wanted: RegExp): Promise<void> {
     .toMatch(wanted);
 }
 
+/** A session on the serial line, from the prompt to a command's answer; the address is good once. */
+async function logsIn(address: string): Promise<void> {
+  const line = new ConsoleClient(address);
+  // An empty word asks for the prompt again, should it have come before.
+  await expect.poll(() => line.ready).toBe(true);
+  line.say('\n');
+  await line.hear(/login: /);
+  line.say('root\n');
+  await line.hear(/# /);
+  line.say('echo $((6 * 7))\n');
+  await line.hear(/\n42\r/);
+  line.close();
+  await line.closed;
+  expect(await new ConsoleClient(address).closed).toBe(1006);
+}
+
+const oneKind = new RegExp(`${String.fromCharCode(1)}{2}`);
+
+/** RFB's handshake with the guest's screen, as a viewer does it. */
+async function showsScreen(address: string): Promise<void> {
+  expect(await (await fetch(address)).text()).toMatch(/console\.js/);
+  const { protocol, host, searchParams } = new URL(address);
+  const scheme = protocol === 'https:' ? 'wss:' : 'ws:';
+  const screen = new ConsoleClient(
+    `${scheme}//${host}/compute-console/websockify${searchParams.get('path')}`,
+  );
+  await screen.hear(/RFB 003\.008\n/);
+  screen.say('RFB 003.008\n');
+  // One kind of security: none, the token was it. Then the verdict, and what the screen is called.
+  await screen.hear(oneKind);
+  screen.say('\x01');
+  await screen.hear(/\0{4}/);
+  screen.say('\x01');
+  await screen.hear(/QEMU/);
+  screen.close();
+}
+
 describe('openstack server', () => {
   it('keys, sizes and a guest from its making to its end', async () => {
     await until('image show pileus-guest -f value -c status', /active/);
@@ -92,6 +130,14 @@ describe('openstack server', () => {
     expect(more.slice(7, 9)).toEqual(['rack', 'apart']);
 
     await until('console log show web', /login:/);
+    const consoles = await openstack([
+      'console url show --serial web -f value -c url',
+      'console url show --novnc web -f value -c url',
+      'console url show --spice web',
+    ]);
+    await logsIn(consoles[0] ?? '');
+    await showsScreen(consoles[1] ?? '');
+    expect(consoles[2]).toMatch(/Unavailable console type spice-html5/);
     const end = await openstack([
       'server delete --wait web',
       'server list -f value',
