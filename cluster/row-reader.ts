@@ -125,7 +125,7 @@ export class RowReader {
   ): Promise<Row | undefined | 'again'> {
     const row = await this.fetchBody(key, seen);
     if (row === undefined) return 'again';
-    const write = copyOf(key, row, row.version);
+    const write = { ...copyOf(key, row, row.version), copied: true };
     const quorum = new Quorum<void>(primaries.length);
     const behind: Replica[] = [];
     for (const replica of primaries) {

@@ -65,7 +65,7 @@ export class RowRepair {
     const others = this.core.primariesOf(key.hash).filter((replica) => replica.device !== device);
     const row = newestOf(await Promise.all(others.map((replica) => readWhole(replica, key))));
     if (row === undefined) return 'nothing';
-    const write = copyOf(key, row, row.version);
+    const write = { ...copyOf(key, row, row.version), copied: true };
     const reply = await this.core
       .replica(device)
       .call('row', payloadBytes(write), (service) => service.acceptRow(write));

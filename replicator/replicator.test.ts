@@ -121,6 +121,60 @@ describe('hand-back', () => {
     }
   });
 
+  test('rows on a stand-in go to their owners, and only then from the stand-in', async () => {
+    const world = new World();
+    const cluster = world.cluster();
+    const refOf = (at: number) => ({ table: 't', partition: `p${at % 7}`, sort: `s${at}` });
+    const value = { meta: Buffer.from('m'), bytes: 1, body: nothing };
+    for (let at = 0; at < 40; at++) await cluster.tables.put(refOf(at), value);
+    world.away.add(2);
+    for (let at = 20; at < 60; at++)
+      await cluster.tables.put(refOf(at), value, { mode: 'available' });
+    for (let at = 0; at < 10; at++) await cluster.tables.delete(refOf(at), { mode: 'available' });
+    const heldByStrangers = async () => {
+      let count = 0;
+      for (let at = 0; at < 60; at++) {
+        const key = keyIn(world, `p${at % 7}`, `s${at}`);
+        for (const device of [0, 1, 2, 3])
+          if (!world.primariesOf(key.hash).includes(device))
+            count += Number(
+              (await world.memory(device).readRow(key, { body: false })) !== undefined,
+            );
+      }
+      return count;
+    };
+    const kept = await heldByStrangers();
+    expect(kept).toBeGreaterThan(0);
+    const replicator = world.replicator();
+    await replicator.runOnce();
+    // Their owner is away.
+    expect(await heldByStrangers()).toBe(kept);
+    world.away.clear();
+    await replicator.runOnce();
+    expect(await heldByStrangers()).toBe(0);
+    expect(replicator.status().handedBack).toBe(kept);
+    expect(await world.differing()).toEqual([]);
+    // A further pass has nothing to look at.
+    world.calls.clear();
+    await replicator.runOnce();
+    expect(world.calls.get('survey-partitions')).toBeUndefined();
+  });
+
+  test('of a long partition key on a stand-in only what it holds is listed', async () => {
+    const world = new World({ devices: 4, power: 0 });
+    const sortOf = (at: number) => String(at).padStart(6, '0');
+    for (let at = 0; at < 5000; at++)
+      for (const device of [0, 1, 2])
+        await world.memory(device).acceptRow(rowWrite(keyIn(world, 'p', sortOf(at)), at + 1));
+    for (let at = 0; at < 5000; at += 500)
+      await world.memory(3).acceptRow(rowWrite(keyIn(world, 'p', sortOf(at)), at + 1));
+    const replicator = world.replicator();
+    await replicator.runOnce();
+    expect(replicator.status().handedBack).toBe(10);
+    expect((await world.memory(3).status()).rows).toBe(0);
+    expect(world.calls.get('readRow')).toBe(30);
+  });
+
   test('a stand-in keeps its blob while an owner has only a bad copy', async () => {
     const world = new World({ devices: 4, power: 0 });
     const key = world.blobKey('ab'.repeat(16));

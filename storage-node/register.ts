@@ -44,6 +44,35 @@ export function decidePrepare(state: RegisterState, ballot: Version): Version | 
   return undefined;
 }
 
+/**
+ * Of a row that the device does not know it may have forgotten a tombstone, none newer than `forgottenUs`. So it stands as a promise to
+ * take nothing older: what is in the way of `version`, or undefined. Copies of what other devices hold are let through.
+ */
+export function forgottenInTheWay(
+  state: RegisterState,
+  version: Version,
+  forgottenUs: number,
+): Version | undefined {
+  if (forgottenUs === 0 || state.accepted !== undefined || version.timeUs > forgottenUs)
+    return undefined;
+  return { timeUs: forgottenUs, coordinator: 0xffffffff };
+}
+
+/**
+ * Whether the row may be forgotten: it has that very version, and no promise is kept for it that the time it leaves behind would not cover.
+ * Returns that time (0: none, for a live row), or undefined when it must stay.
+ */
+export function decideForget(
+  state: RegisterState,
+  version: Version,
+  deleted: boolean,
+): number | undefined {
+  const { accepted, promised } = state;
+  if (accepted === undefined || compareVersions(accepted, version) !== 0) return undefined;
+  if (deleted) return Math.max(version.timeUs, promised?.timeUs ?? 0);
+  return promised === undefined ? 0 : undefined;
+}
+
 function newer(a: Version, b: Version | undefined): Version {
   return b === undefined || compareVersions(a, b) >= 0 ? a : b;
 }

@@ -3,11 +3,12 @@ import {
   type BlobKey,
   digestBytes,
   digestsMax,
+  forgottenMax,
   type SurveyRequest,
   surveyEntriesMax,
   type Version,
 } from '#wire';
-import { checkPartition, sortBytesMax } from './checks.ts';
+import { checkPartition, checkRowKey, checkVersion, sortBytesMax } from './checks.ts';
 import { addLanes, type Lanes, lanesOfBlob, lanesOfRow } from './digest.ts';
 import { badRequest } from './failures.ts';
 import { finishMix, mixText } from './mixing.ts';
@@ -69,6 +70,14 @@ export function checkSurvey(request: SurveyRequest): void {
     return;
   }
   if (request.what === 'refilled') return;
+  if (request.what === 'forget') {
+    checkWhole(request.rows.length, forgottenMax, 'rows');
+    for (const { key, version } of request.rows) {
+      checkRowKey(key);
+      checkVersion(version);
+    }
+    return;
+  }
   if (request.what === 'scrub') checkWhole(request.bytesMax, scrubBytesMax, 'bytesMax');
   else checkWhole(request.limit, surveyEntriesMax, 'limit');
   if (request.what === 'partitions') {

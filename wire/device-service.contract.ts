@@ -70,6 +70,7 @@ export function deviceServiceContract(
     describe('blobs', () => blobContract(use));
     describe('fences', () => fenceContract(use));
     describe('surveys', () => surveyContract(use));
+    describe('forgetting', () => forgetContract(use));
     describe('bad input', () => boundsContract(use));
   });
 }
@@ -562,6 +563,67 @@ function surveyContract(use: () => DeviceService): void {
     await bad({ what: 'digests', power: 25, first: 0, count: 1 });
     await bad({ what: 'partitions', from: 0, until: 1, limit: 10_001 });
     await bad({ what: 'scrub', bytesMax: 2 ** 40 });
+  });
+}
+
+function forgetContract(use: () => DeviceService): void {
+  const gone = { deleted: true, meta: Buffer.alloc(0), bytes: 0, body: Buffer.alloc(0) };
+  const { table, partition, hash } = keyOf('a');
+  const forget = async (sort: string, version: Version) => {
+    const rows = [{ key: keyOf(sort), version }];
+    return (await use().survey({ what: 'forget', rows })).records;
+  };
+  const digest = async () => (await use().aggregate(table, partition, hash)).digest;
+
+  test('a row is gone without a trace, and only in the version that was named', async () => {
+    const empty = await digest();
+    await use().acceptRow(writeOf('a', at(5), { bytes: 7 }));
+    expect(await forget('a', at(4))).toBe(0);
+    expect(await forget('b', at(5))).toBe(0);
+    expect((await use().readRow(keyOf('a'), { body: false }))?.version).toEqual(at(5));
+    expect(await forget('a', at(5))).toBe(1);
+    expect(await use().readRow(keyOf('a'), { body: false })).toBeUndefined();
+    expect(await digest()).toBe(empty);
+    const everything = { what: 'partitions', from: 0, until: 2 ** 32, limit: 9 } as const;
+    expect((await use().survey(everything)).partitions).toEqual([]);
+    expect((await use().scanRows({ table, partition, hash, limit: 9 })).rows).toEqual([]);
+    expect((await use().status()).rows).toBe(0);
+    // It was no tombstone: whoever brings it again may.
+    expect(await use().acceptRow(writeOf('a', at(5)))).toMatchObject({ outcome: 'ok' });
+  });
+
+  test('after a tombstone was forgotten only newer writes are taken, and copies', async () => {
+    await use().acceptRow(writeOf('a', at(5), gone));
+    await use().acceptRow(writeOf('known', at(2)));
+    const { versions } = await use().survey({
+      ...{ what: 'versions', of: { table, partition, hash }, limit: 9 },
+    });
+    expect(versions[0]).toEqual({ sort: 'a', version: at(5), deleted: true });
+    expect(await forget('a', at(5))).toBe(1);
+    for (const sort of ['a', 'b'])
+      expect(await use().acceptRow(writeOf(sort, at(5)))).toMatchObject({ outcome: 'superseded' });
+    expect(await use().prepareRow(keyOf('c'), at(5))).toMatchObject({ outcome: 'superseded' });
+    expect(await use().acceptRow(writeOf('known', at(3)))).toMatchObject({ outcome: 'ok' });
+    expect(await use().acceptRow({ ...writeOf('b', at(4)), copied: true })).toMatchObject({
+      outcome: 'ok',
+    });
+    expect(await use().acceptRow(writeOf('a', at(6)))).toMatchObject({ outcome: 'ok' });
+    expect((await use().readRow(keyOf('a'), { body: false }))?.version).toEqual(at(6));
+  });
+
+  test('a promise is kept: by the time that a tombstone leaves, else by not forgetting', async () => {
+    await use().acceptRow(writeOf('a', at(5), gone));
+    await use().prepareRow(keyOf('a'), at(8));
+    expect(await forget('a', at(5))).toBe(1);
+    expect(await use().acceptRow(writeOf('a', at(7)))).toMatchObject({ outcome: 'superseded' });
+    expect(await use().acceptRow(writeOf('a', at(9)))).toMatchObject({ outcome: 'ok' });
+    await use().prepareRow(keyOf('a'), at(10));
+    expect(await forget('a', at(9))).toBe(0);
+  });
+
+  test('refuses more at a time than it may be asked', async () => {
+    const rows = Array.from({ length: 1001 }, () => ({ key: keyOf('a'), version: at(1) }));
+    await refuses(use().survey({ what: 'forget', rows }), 'invalid', 'bad-request');
   });
 }
 

@@ -52,6 +52,11 @@ export interface RowWrite {
   readonly bytes: number;
   /** Empty for none. */
   readonly body: Buffer;
+  /**
+   * What another device holds, brought by a reader or the replicator: taken although it is no newer than what this device was told to
+   * forget. A write of a coordinator's own is refused then (`superseded`), since it may be one that a forgotten tombstone came after.
+   */
+  readonly copied?: boolean;
 }
 
 /**

@@ -52,6 +52,11 @@ export type SurveyRequest =
   | { readonly what: 'fences'; readonly after?: string; readonly limit: number }
   /** Reads stored bytes after `after` and checks them, about `bytesMax` of them; what is bad is quarantined. */
   | { readonly what: 'scrub'; readonly after?: string; readonly bytesMax: number }
+  /**
+   * Forgets rows, each only while it has that very version. A tombstone that is forgotten leaves its time behind: rows that the device does
+   * not know must be newer, unless they are copies (`RowWrite.copied`). Rows that are live are forgotten by stand-ins alone.
+   */
+  | { readonly what: 'forget'; readonly rows: readonly ForgottenRow[] }
   /** The device that was put in an empty one's place holds again what it should: it answers readers from now on. */
   | { readonly what: 'refilled' };
 
@@ -62,7 +67,19 @@ export interface SurveyedPartition extends PartitionName {
 export interface SurveyedVersion {
   readonly sort: string;
   readonly version: Version;
+  /** Present for tombstones. */
+  readonly deleted?: true;
 }
+
+export interface ForgottenRow {
+  readonly key: RowKey;
+  readonly version: Version;
+}
+
+export const forgottenMax = 1000;
+
+/** The fence that carries the time of the newest forgotten tombstone, so that it lasts as fences do. */
+export const forgottenScope = 'rows-forgotten';
 
 export type Quarantined =
   | { readonly row: RowKey; readonly blob?: never }
@@ -78,7 +95,7 @@ export interface SurveyReply {
   readonly fences: readonly Fence[];
   /** There is more after this; undefined at the end. */
   readonly next: string | undefined;
-  /** Scrub: records that were read, their bytes, and how many of them were bad. */
+  /** Scrub: records that were read, their bytes, and how many of them were bad. Forget: rows that were forgotten. */
   readonly records: number;
   readonly bytes: number;
   readonly bad: number;

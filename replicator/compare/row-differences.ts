@@ -14,6 +14,7 @@ import {
   type SurveyedPartition,
   type SurveyedVersion,
   surveyEntriesMax,
+  type Version,
 } from '#wire';
 import type { Peer } from '../peer.ts';
 import { merged, paged } from './merge.ts';
@@ -24,6 +25,13 @@ export interface RowDifference {
   readonly holders: readonly Peer[];
   /** Who should have it. */
   readonly behind: readonly Peer[];
+  /** Who has some version of it, and should have nothing. */
+  readonly kept: readonly KeptRow[];
+}
+
+export interface KeptRow {
+  readonly peer: Peer;
+  readonly version: Version;
 }
 
 export interface RowSides {
@@ -36,6 +44,7 @@ export interface RowSides {
 /** Above so many rows buckets are asked for first; below, a page or two of versions cost less. */
 const listedRowsMax = 2000;
 const bucketPower = 12;
+const noRows = Buffer.alloc(digestBytes);
 /** With more buckets than this different, a list of everything is as good. */
 const bucketsMax = 1024;
 
@@ -90,7 +99,7 @@ async function* differencesOf(
 ): AsyncGenerator<RowDifference, void> {
   const name = nameOf(found);
   const all = [...sides.owners, ...sides.strangers];
-  const buckets = rows > listedRowsMax ? await differingBuckets(all, name) : undefined;
+  const buckets = rows > listedRowsMax ? await differingBuckets(sides, name) : undefined;
   if (buckets?.length === 0) return;
   const lists = all.map((peer) => paged(versionPages(peer, name, buckets)));
   for await (const versions of merged(lists, compareSorts)) {
@@ -99,20 +108,23 @@ async function* differencesOf(
   }
 }
 
+/** Where owners differ, or a stranger has anything. */
 async function differingBuckets(
-  peers: readonly Peer[],
+  { owners, strangers }: RowSides,
   within: PartitionName,
 ): Promise<readonly number[] | undefined> {
   const count = 2 ** bucketPower;
   const ask = { what: 'digests', power: bucketPower, first: 0, count, within } as const;
-  const digests = await Promise.all(peers.map(async (peer) => (await peer.survey(ask)).digests));
+  const digestsOf = (peers: readonly Peer[]) =>
+    Promise.all(peers.map(async (peer) => (await peer.survey(ask)).digests));
+  const [owned, kept] = await Promise.all([digestsOf(owners), digestsOf(strangers)]);
   const buckets: number[] = [];
   for (let bucket = 0; bucket < count; bucket++) {
-    const pieces = digests.map((bytes) =>
-      bytes.subarray(bucket * digestBytes, (bucket + 1) * digestBytes),
-    );
-    const [first, ...others] = pieces;
-    if (first !== undefined && !others.every((other) => other.equals(first))) buckets.push(bucket);
+    const pieceOf = (bytes: Buffer) =>
+      bytes.subarray(bucket * digestBytes, (bucket + 1) * digestBytes);
+    const [first, ...others] = owned.map(pieceOf);
+    const agreed = first === undefined || others.every((other) => other.equals(first));
+    if (!agreed || kept.some((bytes) => !pieceOf(bytes).equals(noRows))) buckets.push(bucket);
   }
   return buckets.length > bucketsMax ? undefined : buckets;
 }
@@ -149,8 +161,12 @@ function judge(
   };
   const all = [...owners, ...strangers];
   const behind = owners.filter((_, at) => !has(at));
-  if (behind.length === 0) return undefined;
-  return { key: { ...name, sort }, holders: all.filter((_, at) => has(at)), behind };
+  const kept = strangers.flatMap((peer, at): readonly KeptRow[] => {
+    const one = versions[owners.length + at];
+    return one === undefined ? [] : [{ peer, version: one.version }];
+  });
+  if (behind.length + kept.length === 0) return undefined;
+  return { key: { ...name, sort }, holders: all.filter((_, at) => has(at)), behind, kept };
 }
 
 function isNewer(a: SurveyedVersion, b: SurveyedVersion): boolean {

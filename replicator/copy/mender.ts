@@ -1,9 +1,14 @@
 /** Mends one ring partition: rows and blobs to those who lack them, and what strangers keep back to its owners. */
 import { isFailure, type Logger, messageOf } from '#common';
-import type { BlobInfo } from '#wire';
+import { type BlobInfo, compareVersions, type RowKey, type Version } from '#wire';
 import { type BlobDifference, blobDifferences } from '../compare/blob-differences.ts';
 import type { Difference } from '../compare/ring-digests.ts';
-import { type RowDifference, type RowSides, rowDifferences } from '../compare/row-differences.ts';
+import {
+  type KeptRow,
+  type RowDifference,
+  type RowSides,
+  rowDifferences,
+} from '../compare/row-differences.ts';
 import { type IrreparableList, rowName } from '../irreparable.ts';
 import type { Layout } from '../layout.ts';
 import type { Peer } from '../peer.ts';
@@ -70,14 +75,32 @@ export class Mender {
   ): Promise<void> {
     const window = new Window(this.parts.copiesInFlightMax);
     const wait = (bytes: number) => this.parts.pace.wait(bytes, signal);
-    for await (const { key, holders, behind: targets } of differences) {
+    for await (const { key, holders, behind: targets, kept } of differences) {
       signal.throwIfAborted();
       await window.run(async () => {
-        const outcome = await copyRow(key, holders, targets, wait);
-        this.settle('row', rowName(key), targets, outcome, behind);
+        if (targets.length > 0) {
+          const outcome = await copyRow(key, holders, targets, wait);
+          this.settle('row', rowName(key), targets, outcome, behind);
+          if (outcome.outcome !== 'copied') return;
+        }
+        if (kept.length > 0) await this.handBackRow(key, kept);
       });
     }
     await window.drained();
+  }
+
+  /** Invariant: what a stranger keeps goes only when every owner, all of the ring's, has that version or a newer one at that moment. */
+  private async handBackRow(key: RowKey, kept: readonly KeptRow[]): Promise<void> {
+    const { layout, tally } = this.parts;
+    const devices = layout.primariesOfHash(key.hash);
+    const owners = layout.peersOf(devices);
+    if (owners.length < devices.length) return;
+    const held = await Promise.all(owners.map((owner) => versionAt(owner, key)));
+    for (const { peer, version } of kept) {
+      if (!held.every((one) => one !== undefined && compareVersions(one, version) >= 0)) continue;
+      const { records } = await peer.survey({ what: 'forget', rows: [{ key, version }] });
+      tally.handedBack += records;
+    }
   }
 
   private async mendBlobs(
@@ -150,5 +173,16 @@ export class Mender {
         log.warn({ what, name, device, reason: outcome.reason }, 'no good copy was found');
       } else log.debug({ what, name, device, err: outcome.error }, 'a copy failed');
     }
+  }
+}
+
+/** Undefined when the device has none, has a bad one, or cannot be asked. */
+async function versionAt(owner: Peer, key: RowKey): Promise<Version | undefined> {
+  try {
+    const row = await owner.call((service) => service.readRow(key, { body: false }));
+    return row?.version;
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    return undefined;
   }
 }

@@ -22,7 +22,7 @@ export async function copyRow(
   const { row } = found;
   const body = row.body ?? Buffer.alloc(0);
   const { version, deleted, meta, bytes } = row;
-  const write: RowWrite = { key, version, deleted, meta, bytes, body };
+  const write: RowWrite = { key, version, deleted, meta, bytes, body, copied: true };
   const size = meta.length + body.length;
   await wait(size * behind.length);
   const outcomes = await Promise.allSettled(

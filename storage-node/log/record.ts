@@ -12,6 +12,7 @@ export const recordTypes = {
   blobFile: 4,
   blobDelete: 5,
   fence: 6,
+  rowForget: 7,
 } as const;
 
 export const flagDeleted = 1;
@@ -29,7 +30,10 @@ export const keyBytesMax = 16 + 1024 + 2048;
 export const recordMetaBytesMax = 4 * 1024 * 1024;
 export const recordBodyBytesMax = 4 * 1024 * 1024;
 
-/** What a record says. For blobs `partition` is the id, for fences `partition` is the scope and `bytes` the epoch. */
+/**
+ * What a record says. For blobs `partition` is the id, for fences `partition` is the scope and `bytes` the epoch;
+ * for rows that are forgotten `bytes` is the time left behind.
+ */
 export interface RecordFields {
   readonly type: number;
   readonly flags: number;

@@ -29,6 +29,11 @@ export class MemoryBlobs {
     return [...this.blobs.values()].filter((blob) => blob.corrupt).length;
   }
 
+  /** The epoch in force, 0 for none. */
+  fenceOf(scope: string): number {
+    return this.fences.get(scope) ?? 0;
+  }
+
   raiseFence(scope: string, epoch: number): number {
     const inForce = Math.max(epoch, this.fences.get(scope) ?? 0);
     this.fences.set(scope, inForce);

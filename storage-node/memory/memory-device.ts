@@ -20,6 +20,7 @@ import type {
   SurveyRequest,
   Version,
 } from '#wire';
+import { forgottenScope } from '#wire';
 import {
   checkBlobKey,
   checkBlobLength,
@@ -35,7 +36,7 @@ import {
   totalLength,
 } from '../checks.ts';
 import { blobMissing, refilling, refusalOf, rowCorrupt } from '../failures.ts';
-import { decideAccept, decidePrepare } from '../register.ts';
+import { decideAccept, decidePrepare, forgottenInTheWay, type RegisterState } from '../register.ts';
 import { checkSurvey } from '../survey.ts';
 import { MemoryBlobs, MemoryBlobWriter } from './memory-blobs.ts';
 import { MemoryRows, withoutBody } from './memory-rows.ts';
@@ -107,10 +108,10 @@ class Device implements MemoryDevice {
     // A tombstone may use the reserve of a full device: it is how room is made.
     if (!(this.state === 'full' && write.deleted)) this.checkWritable();
     const register = this.rows.ensure(write.key);
-    const decision = decideAccept(
-      { accepted: register.row?.version, promised: register.promised },
-      write.version,
-    );
+    const state = { accepted: register.row?.version, promised: register.promised };
+    const by = write.copied === true ? undefined : this.forgottenBefore(state, write.version);
+    if (by !== undefined) return { outcome: 'superseded', by };
+    const decision = decideAccept(state, write.version);
     if (decision.decision === 'superseded') return { outcome: 'superseded', by: decision.by };
     const previous = register.row === undefined ? undefined : withoutBody(register.row);
     const promised = register.promised;
@@ -122,6 +123,10 @@ class Device implements MemoryDevice {
     return { outcome: 'ok', previous };
   }
 
+  private forgottenBefore(state: RegisterState, version: Version): Version | undefined {
+    return forgottenInTheWay(state, version, this.blobs.fenceOf(forgottenScope));
+  }
+
   async prepareRow(key: RowKey, ballot: Version): Promise<PrepareOutcome> {
     checkRowKey(key);
     checkVersion(ballot);
@@ -129,10 +134,8 @@ class Device implements MemoryDevice {
     this.checkWhole();
     const register = this.rows.ensure(key);
     if (register.corrupt) throw rowCorrupt(key, 'damaged');
-    const by = decidePrepare(
-      { accepted: register.row?.version, promised: register.promised },
-      ballot,
-    );
+    const state = { accepted: register.row?.version, promised: register.promised };
+    const by = this.forgottenBefore(state, ballot) ?? decidePrepare(state, ballot);
     if (by !== undefined) return { outcome: 'superseded', by };
     register.promised = ballot;
     return { outcome: 'promised', row: register.row };

@@ -82,6 +82,17 @@ export class MemoryRows {
     count(sums, key.sort, register.row, 1);
   }
 
+  forget(key: RowKey, register: Register): void {
+    const { sorts, sums, registers } = this.partitionOf(key);
+    const { row } = register;
+    if (row === undefined) return;
+    sorts.splice(firstAtOrAfter(sorts, key.sort), 1);
+    registers.delete(key.sort);
+    count(sums, key.sort, row, -1);
+    this.rows -= Number(!row.deleted);
+    this.setCorrupt(register, false);
+  }
+
   setCorrupt(register: Register, corrupt: boolean): void {
     this.quarantined += Number(corrupt) - Number(register.corrupt);
     register.corrupt = corrupt;
@@ -102,8 +113,10 @@ export class MemoryRows {
     const found = this.partitions.get(`${table}/${partition}`);
     if (found === undefined) return [];
     return found.sorts.flatMap((sort) => {
-      const version = found.registers.get(sort)?.row?.version;
-      return version === undefined ? [] : [{ sort, version }];
+      const row = found.registers.get(sort)?.row;
+      if (row === undefined) return [];
+      const { version, deleted } = row;
+      return [deleted ? { sort, version, deleted } : { sort, version }];
     });
   }
 

@@ -1,6 +1,13 @@
 /** The memory twin's answers to surveys. */
 import { compareUtf8 } from '#common';
-import { emptySurvey, type Quarantined, type SurveyReply, type SurveyRequest } from '#wire';
+import {
+  emptySurvey,
+  forgottenScope,
+  type Quarantined,
+  type SurveyReply,
+  type SurveyRequest,
+} from '#wire';
+import { decideForget } from '../register.ts';
 import { bucketOf, DigestTable, shareOf } from '../survey.ts';
 import type { MemoryBlobs } from './memory-blobs.ts';
 import type { MemoryRows } from './memory-rows.ts';
@@ -32,7 +39,25 @@ export function surveyOf(
     case 'scrub':
     case 'refilled':
       return emptySurvey;
+    case 'forget':
+      return { ...emptySurvey, records: forget(rows, blobs, request) };
   }
+}
+
+function forget(rows: MemoryRows, blobs: MemoryBlobs, request: Asked<'forget'>): number {
+  let records = 0;
+  for (const { key, version } of request.rows) {
+    const register = rows.find(key);
+    const { row } = register ?? {};
+    if (register === undefined || row === undefined || register.corrupt) continue;
+    const state = { accepted: row.version, promised: register.promised };
+    const forgottenUs = decideForget(state, version, row.deleted);
+    if (forgottenUs === undefined) continue;
+    if (forgottenUs > 0) blobs.raiseFence(forgottenScope, forgottenUs);
+    rows.forget(key, register);
+    records += 1;
+  }
+  return records;
 }
 
 function digestsOf(rows: MemoryRows, blobs: MemoryBlobs, request: Asked<'digests'>): Buffer {

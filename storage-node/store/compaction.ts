@@ -6,7 +6,7 @@
  * 3. the file is struck from the ledger, then unlinked.
  *
  * A crash anywhere leaves either the file or all of its live records' copies, or both, which is the same thing.
- * Blob tombstones are carried along until no older file is left that could hold what they deleted.
+ * Tombstones of blobs and records of forgotten rows are carried along until no older file is left that could hold what they deleted.
  */
 import type { BackgroundWork, Logger, StepOutcome } from '#common';
 import type { IndexStore } from '../index/index-store.ts';
@@ -15,6 +15,7 @@ import { recordTypes } from '../log/record.ts';
 import type { Blobs } from './blobs.ts';
 import type { Committer } from './committer.ts';
 import type { Fences } from './fences.ts';
+import type { Forgetting } from './forgetting.ts';
 import type { Ledger } from './ledger.ts';
 import { partsOf } from './recovery.ts';
 import { blobKeyOf, namedOf } from './replay.ts';
@@ -28,6 +29,7 @@ export interface CompactionOptions {
   readonly rows: Rows;
   readonly blobs: Blobs;
   readonly fences: Fences;
+  readonly forgetting: Forgetting;
   readonly seed: number;
   readonly logger: Logger;
   /** A file is worth rewriting when at most this fraction of it is live. */
@@ -126,7 +128,7 @@ export class Compaction implements BackgroundWork {
     walk: Walk,
     found: Extract<Found, { kind: 'record' }>,
   ): Promise<void> | undefined {
-    const { rows, blobs, fences, committer } = this.options;
+    const { rows, blobs, fences, forgetting, committer } = this.options;
     const { head, offset } = found;
     const place = { file: walk.file.number, offset };
     switch (head.type) {
@@ -141,6 +143,8 @@ export class Compaction implements BackgroundWork {
         return walk.isOldest ? undefined : blobs.copyTombstone(blobKeyOf(head));
       case recordTypes.fence:
         return fences.copy(head.partition, place, committer);
+      case recordTypes.rowForget:
+        return walk.isOldest ? undefined : forgetting.carry(namedOf(head), head);
       default:
         return undefined;
     }

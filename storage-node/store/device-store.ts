@@ -309,7 +309,11 @@ export class DiskDevice implements DeviceStore {
   async survey(request: SurveyRequest): Promise<SurveyReply> {
     checkSurvey(request);
     this.checkReadable();
-    return this.parts.surveys.answer(request);
+    try {
+      return await this.parts.surveys.answer(request);
+    } catch (error) {
+      throw asDeviceFailure(error);
+    }
   }
 
   async listQuarantined(limit: number): Promise<readonly { name: string; what: string }[]> {

@@ -1,5 +1,5 @@
 /** Fences: the lowest epoch that may still write, per scope. */
-import type { BlobWriteOptions, Fence } from '#wire';
+import { type BlobWriteOptions, type Fence, forgottenScope } from '#wire';
 import { fenced } from '../failures.ts';
 import type { IndexStore } from '../index/index-store.ts';
 import { fenceKey } from '../index/keys.ts';
@@ -40,6 +40,7 @@ export class Fences {
   private readonly index: IndexStore;
   private readonly ledger: Ledger;
   private readonly pending = new Map<string, FenceChange>();
+  private forgotten: number | undefined;
 
   constructor(index: IndexStore, ledger: Ledger) {
     this.index = index;
@@ -93,7 +94,15 @@ export class Fences {
       },
     );
     this.pending.set(scope, change);
+    // Should it be refused by the disk, what is held in memory is only stricter.
+    if (scope === forgottenScope) this.forgotten = Math.max(epoch, this.forgotten ?? 0);
     return change;
+  }
+
+  /** The time of the newest tombstone that was forgotten, 0 for none; asked with every row that is new here. */
+  get forgottenUs(): number {
+    this.forgotten ??= this.current(forgottenScope)?.epoch ?? 0;
+    return this.forgotten;
   }
 
   epochOf(scope: string): number {

@@ -24,6 +24,7 @@ import { Committer } from './committer.ts';
 import { Compaction } from './compaction.ts';
 import { type DeviceParts, type DeviceStore, DiskDevice } from './device-store.ts';
 import { Fences } from './fences.ts';
+import { Forgetting } from './forgetting.ts';
 import { Holdings } from './holdings.ts';
 import { type DeviceIdentity, ensureIdentity } from './identity.ts';
 import { type OpenedIndex, openIndex } from './open-index.ts';
@@ -162,7 +163,7 @@ async function assemble(options: OpenDeviceOptions, from: Opened): Promise<Devic
     ]),
   );
   const rows = new Rows({
-    ...{ registers, committer, log },
+    ...{ registers, committer, log, fences },
     cachedBodyBytesMax: settings.cachedBodyBytesMax,
   });
   const { diskCallsMax, scansMax, waitingMax } = settings;
@@ -175,14 +176,26 @@ async function assemble(options: OpenDeviceOptions, from: Opened): Promise<Devic
     gatherBytes: settings.gatherBytes,
     checkRoom: (bytes) => space.charge(bytes),
   });
+  const forgetting = new Forgetting({ registers, committer, fences, rows });
   const compaction = new Compaction({
-    ...{ log, index, ledger, committer, rows, blobs, fences, seed, logger: options.log },
+    ...{
+      log,
+      index,
+      ledger,
+      committer,
+      rows,
+      blobs,
+      fences,
+      forgetting,
+      seed,
+      logger: options.log,
+    },
     // On a full device a little gain is worth the work.
     liveFractionMax: () => (space.state === 'ok' ? settings.compactBelowFraction : 0.9),
   });
   const scrub = new Scrub({ index, rows, blobs, onIndexDamage });
   const refilled = () => refill.end();
-  const surveys = new Surveys({ index, scans, scrub, onIndexDamage, refilled });
+  const surveys = new Surveys({ index, scans, scrub, forgetting, onIndexDamage, refilled });
   const stores = { index, log, ledger, committer, slots, space, scans };
   const parts: DeviceParts = {
     ...stores,

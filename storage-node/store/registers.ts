@@ -6,6 +6,7 @@ import type { IndexStore } from '../index/index-store.ts';
 import { aggregateKey, partitionPrefix, promiseKey, quarantineKey } from '../index/keys.ts';
 import { append, begin, finish, numberAt } from '../index/text-numbers.ts';
 import type { LogPosition } from '../log/log.ts';
+import { headBytesOf, padded } from '../log/record.ts';
 import type { Effect } from './committer.ts';
 import type { Ledger } from './ledger.ts';
 import type { RowCache } from './row-cache.ts';
@@ -30,8 +31,11 @@ export interface NamedKey {
   readonly name: string;
 }
 
-/** Which part of a change its record holds; `none` for a change of the index alone. */
-export type RecordPart = 'row' | 'promise' | 'none';
+/**
+ * Which part of a change its record holds; `none` for a change of the index alone. `forget` takes the row out, and its record counts as
+ * long as an older file may hold the row.
+ */
+export type RecordPart = 'row' | 'promise' | 'forget' | 'none';
 
 export interface RegisterParts {
   readonly index: IndexStore;
@@ -124,6 +128,7 @@ export class RegisterChange implements Effect {
     const { before, after, part } = this.step;
     if (part === 'row' && after.row !== undefined) moveTo(after.row, place);
     if (part === 'promise' && after.promise !== undefined) moveTo(after.promise, place);
+    if (part === 'forget') stageTombstone(this.registers.parts.ledger, this.named.key, place);
     if (after.row !== before.row) this.stageRow(batch, before.row, after.row);
     if (after.promise !== before.promise) this.stagePromise(batch, before.promise, after.promise);
   }
@@ -133,9 +138,12 @@ export class RegisterChange implements Effect {
     before: RowState | undefined,
     after: RowState | undefined,
   ): void {
-    if (after === undefined) return;
     const { ledger } = this.registers.parts;
     const { name } = this.named;
+    if (after === undefined) {
+      if (before !== undefined) this.stageForgotten(batch, before);
+      return;
+    }
     if (before !== undefined) ledger.dropLive(before.file, recordLength(before));
     ledger.addLive(after.file, recordLength(after));
     batch.set(name, encodeRowState(name, after));
@@ -147,21 +155,33 @@ export class RegisterChange implements Effect {
     if (!same) this.stageAggregate(batch, before, after);
   }
 
+  private stageForgotten(batch: Map<string, string | undefined>, before: RowState): void {
+    const { ledger } = this.registers.parts;
+    const { name } = this.named;
+    ledger.dropLive(before.file, recordLength(before));
+    batch.set(name, undefined);
+    if (before.lost) {
+      ledger.counters.quarantined -= 1;
+      batch.set(quarantineKey(name), undefined);
+    }
+    this.stageAggregate(batch, before, undefined);
+  }
+
   private stageAggregate(
     batch: Map<string, string | undefined>,
     before: RowState | undefined,
-    after: RowState,
+    after: RowState | undefined,
   ): void {
     const { index, ledger } = this.registers.parts;
     const { table, partition, hash, sort } = this.named.key;
     const name = aggregateKey(partitionPrefix(table, partition, hash));
-    const text = batch.get(name) ?? index.get(name);
+    const text = batch.has(name) ? batch.get(name) : index.get(name);
     const sums = text === undefined ? emptySums() : decodeSums(text);
     const rowsBefore = sums.rows;
     if (before !== undefined) count(sums, sort, before, -1);
-    count(sums, sort, after, 1);
+    if (after !== undefined) count(sums, sort, after, 1);
     ledger.counters.rows += sums.rows - rowsBefore;
-    batch.set(name, encodeSums(sums));
+    batch.set(name, isEmpty(sums) ? undefined : encodeSums(sums));
   }
 
   private stagePromise(
@@ -178,8 +198,9 @@ export class RegisterChange implements Effect {
   }
 
   publish(): void {
-    if (this.step.after.row !== undefined)
-      this.registers.parts.cache.set(this.named.name, this.step.after.row);
+    const { row } = this.step.after;
+    if (row !== undefined) this.registers.parts.cache.set(this.named.name, row);
+    else this.registers.parts.cache.delete(this.named.name);
     this.settle();
     if (this.registers.pending.get(this.named.name) === this)
       this.registers.pending.delete(this.named.name);
@@ -198,6 +219,35 @@ export class RegisterChange implements Effect {
     this.settled = true;
     if (this.step.after.promise !== undefined) this.registers.pendingPromises--;
   }
+}
+
+/** The record of a row that was forgotten, where it changes nothing: carried along, or older than what came after. */
+export class ForgottenRecord implements Effect {
+  private readonly ledger: Ledger;
+  private readonly key: RowKey;
+
+  constructor(ledger: Ledger, key: RowKey) {
+    this.ledger = ledger;
+    this.key = key;
+  }
+
+  stage(_batch: Map<string, string | undefined>, place: LogPosition): void {
+    stageTombstone(this.ledger, this.key, place);
+  }
+
+  publish(): void {}
+
+  discard(): void {}
+}
+
+function stageTombstone(ledger: Ledger, key: RowKey, place: LogPosition): void {
+  const length = padded(headBytesOf(key));
+  ledger.addLive(place.file, length);
+  ledger.statsOf(place.file).tombstones += length;
+}
+
+function isEmpty({ rows, bytes, low, high }: Sums): boolean {
+  return rows === 0 && bytes === 0 && low === 0 && high === 0;
 }
 
 function moveTo(target: { file: number; offset: number }, place: LogPosition): void {

@@ -12,7 +12,7 @@ import { type BlobState, decodeDescriptor } from './blob-state.ts';
 import type { Effect } from './committer.ts';
 import type { Fences } from './fences.ts';
 import type { Holdings } from './holdings.ts';
-import type { NamedKey, Register, Registers } from './registers.ts';
+import { ForgottenRecord, type NamedKey, type Register, type Registers } from './registers.ts';
 import type { RowState } from './row-state.ts';
 
 export interface ReplayParts {
@@ -45,6 +45,8 @@ export function effectOf(parts: ReplayParts, found: FoundRecord): Effect | undef
     case recordTypes.fence:
       if (parts.fences.epochOf(head.partition) > head.bytes) return undefined;
       return parts.fences.change(head.partition, head.bytes);
+    case recordTypes.rowForget:
+      return forgetOf(parts.registers, head);
     default:
       return undefined;
   }
@@ -91,6 +93,15 @@ function rowStateOf(found: FoundRecord): RowState {
     file: 0,
     offset: 0,
   };
+}
+
+function forgetOf(registers: Registers, head: RecordHead): Effect {
+  const named = namedOf(head);
+  const { row, promise } = registers.current(named);
+  const isOver = row !== undefined && compareVersions(row.version, head.version) <= 0;
+  if (!isOver) return new ForgottenRecord(registers.parts.ledger, named.key);
+  const kept = promise !== undefined && promise.ballot.timeUs > head.bytes ? promise : undefined;
+  return registers.change(named, { row: undefined, promise: kept }, 'forget');
 }
 
 function promiseOf(registers: Registers, head: RecordHead): Effect | undefined {

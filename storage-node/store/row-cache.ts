@@ -22,6 +22,13 @@ export class RowCache {
     return found;
   }
 
+  delete(key: string): void {
+    const before = this.entries.get(key);
+    if (before === undefined) return;
+    this.entries.delete(key);
+    this.bytes -= costOf(key, before);
+  }
+
   set(key: string, state: RowState): void {
     const before = this.entries.get(key);
     if (before !== undefined) {

@@ -27,8 +27,9 @@ import {
   type RecordFields,
   recordTypes,
 } from '../log/record.ts';
-import { decideAccept, decidePrepare } from '../register.ts';
+import { decideAccept, decidePrepare, forgottenInTheWay, type RegisterState } from '../register.ts';
 import type { Committer } from './committer.ts';
+import type { Fences } from './fences.ts';
 import { decodeSums, type NamedKey, type Register, type Registers } from './registers.ts';
 import { type RowState, rowOf } from './row-state.ts';
 import { ScannedPage } from './scanned-page.ts';
@@ -37,6 +38,7 @@ export interface RowsOptions {
   readonly registers: Registers;
   readonly committer: Committer;
   readonly log: Log;
+  readonly fences: Fences;
   /** Bodies up to this are kept with their cached rows. */
   readonly cachedBodyBytesMax: number;
 }
@@ -62,6 +64,8 @@ export class Rows {
     const before = this.registers.current(at);
     const pending = this.registers.pending.get(at.name);
     const state = { accepted: before.row?.version, promised: before.promise?.ballot };
+    const by = write.copied === true ? undefined : this.forgottenBefore(state, write.version);
+    if (by !== undefined) return { outcome: 'superseded', by };
     const decision = decideAccept(state, write.version);
     if (decision.decision === 'superseded') {
       // Whether the newer one gets through or not, this one was refused; but say so only of what is durable.
@@ -72,6 +76,10 @@ export class Rows {
     if (decision.decision === 'repeated' && before.row?.lost !== true) await pending?.done;
     else await this.write(at, write, decision.decision === 'repeated' ? before.promise : undefined);
     return { outcome: 'ok', previous };
+  }
+
+  private forgottenBefore(state: RegisterState, version: Version): Version | undefined {
+    return forgottenInTheWay(state, version, this.options.fences.forgottenUs);
   }
 
   private previousOf(at: NamedKey, row: RowState | undefined): Row | undefined {
@@ -147,7 +155,7 @@ export class Rows {
     const pending = this.registers.pending.get(at.name);
     if (before.row?.lost === true) throw rowCorrupt(key, 'checksum');
     const state = { accepted: before.row?.version, promised: before.promise?.ballot };
-    const by = decidePrepare(state, ballot);
+    const by = this.forgottenBefore(state, ballot) ?? decidePrepare(state, ballot);
     if (by !== undefined) {
       await pending?.done;
       return { outcome: 'superseded', by };
@@ -313,6 +321,16 @@ export class Rows {
       },
       promise,
     }));
+  }
+
+  /** The same for a row wherever it is. */
+  copyAgain(at: NamedKey, row: RowState): Promise<void> | undefined {
+    const read = (part: 'meta' | 'body', crc: number) => {
+      const bytes = this.fromLog(at, row, part);
+      return matches(bytes, crc) ? bytes : undefined;
+    };
+    const content = { meta: read('meta', row.metaCrc), body: read('body', row.bodyCrc) };
+    return this.copy(at.key, { file: row.file, offset: row.offset }, content);
   }
 
   /** The same for a promise. */

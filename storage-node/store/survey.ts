@@ -26,6 +26,7 @@ import {
 } from '../index/keys.ts';
 import { bucketOf, DigestTable, firstHashOf, shareOf } from '../survey.ts';
 import { isLostText } from './blob-state.ts';
+import type { Forgetting } from './forgetting.ts';
 import { decodeSums } from './registers.ts';
 import { RowEntries, sumOfKey } from './row-entry.ts';
 import type { Scrub } from './scrub.ts';
@@ -36,6 +37,7 @@ export interface SurveyParts {
   readonly index: IndexStore;
   readonly scans: Gate;
   readonly scrub: Scrub;
+  readonly forgetting: Forgetting;
   readonly onIndexDamage: () => void;
   /** The device answers readers from now on. */
   readonly refilled: () => Promise<void>;
@@ -73,6 +75,8 @@ export class Surveys {
       case 'refilled':
         await this.parts.refilled();
         return emptySurvey;
+      case 'forget':
+        return { ...emptySurvey, records: await this.parts.forgetting.forget(request.rows) };
     }
   }
 
@@ -174,10 +178,12 @@ export class Surveys {
       const values = new RowEntries(entries.map(([, text]) => text));
       return entries.every(([name], at) => {
         const sort = name.slice(prefix.length);
-        const version = values.state(at, sumOfKey(sort, prefixSum))?.version;
+        const row = values.state(at, sumOfKey(sort, prefixSum));
         // An entry that is bad is as good as not there: the others' copies will be offered.
-        if (version === undefined) this.parts.onIndexDamage();
-        return version === undefined || take({ sort, version });
+        if (row === undefined) this.parts.onIndexDamage();
+        if (row === undefined) return true;
+        const { version, deleted } = row;
+        return take(deleted ? { sort, version, deleted } : { sort, version });
       });
     });
   }

@@ -37,8 +37,9 @@ class Story {
     const content = this.world.random.below(5) === 0 ? '' : `${name}#${++this.written}`;
     known.possible.push(content);
     const value = { meta: Buffer.from(content), bytes: 1, body: Buffer.alloc(0) };
-    if (content === '') await tables.delete(this.ref(name));
-    else await tables.put(this.ref(name), value);
+    const mode = this.world.random.below(2) === 0 ? 'available' : 'strict';
+    if (content === '') await tables.delete(this.ref(name), { mode });
+    else await tables.put(this.ref(name), value, { mode });
     known.settled = content;
     known.possible = [];
   }
@@ -95,6 +96,9 @@ test.each(seeds)('owners converge, and each has what was acknowledged, seed %i',
     for (const device of [0, 1, 2]) expect(await story.check(device), `seed ${seed}`).toEqual([]);
     const kept = await world.settle(world.deviceAt(3).listBlobs({ limit: 1000 }));
     expect(kept, `seed ${seed}`).toEqual([]);
+    const everything = { what: 'partitions', from: 0, until: 2 ** 32, limit: 10 } as const;
+    const left = await world.settle(world.deviceAt(3).survey(everything));
+    expect(left.partitions, `seed ${seed}`).toEqual([]);
   }
   expect(replicator.status().irreparable).toEqual([]);
 });

@@ -106,6 +106,7 @@ export function writeRowWrite(to: Encoder, field: number, write: RowWrite): void
   if (write.meta.length > 0) to.bytes(4, write.meta);
   to.uint(5, write.bytes);
   if (write.body.length > 0) to.bytes(6, write.body);
+  to.bool(7, write.copied === true);
   to.end(start);
 }
 
@@ -116,6 +117,7 @@ export function readRowWrite(from: Decoder): RowWrite {
   let meta = empty;
   let bytes = 0;
   let body = empty;
+  let copied = false;
   for (let field = from.field(); field !== 0; field = from.field()) {
     if (field === 1) key = readKey(from.message());
     else if (field === 2) version = readVersionField(from.message());
@@ -123,10 +125,12 @@ export function readRowWrite(from: Decoder): RowWrite {
     else if (field === 4) meta = from.bytes();
     else if (field === 5) bytes = from.uint();
     else if (field === 6) body = from.bytes();
+    else if (field === 7) copied = from.bool();
     else from.skip();
   }
   if (key === undefined) throw badMessage('a row without key');
-  return { key, version, deleted, meta, bytes, body };
+  const write = { key, version, deleted, meta, bytes, body };
+  return copied ? { ...write, copied } : write;
 }
 
 export function writeScan(to: Encoder, field: number, scan: ScanRequest): void {

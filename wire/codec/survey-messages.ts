@@ -1,9 +1,10 @@
 /** Surveys, to bytes and back: one flat message each way, of which each question uses a part. */
-import type { Aggregate, Fence } from '../device-service.ts';
+import type { Aggregate, Fence, RowKey } from '../device-service.ts';
 import {
   digestBytes,
   digestsMax,
   emptySurvey,
+  type ForgottenRow,
   type PartitionName,
   type Quarantined,
   type SurveyedPartition,
@@ -36,6 +37,7 @@ const whats = [
   'fences',
   'scrub',
   'refilled',
+  'forget',
 ] as const;
 
 function writeName(to: Encoder, field: number, name: PartitionName): void {
@@ -78,6 +80,13 @@ export function writeSurvey(to: Encoder, kind: number, request: SurveyRequest): 
     to.uint(9, request.limit);
     to.uint(2, request.power ?? 0);
     for (const bucket of request.buckets ?? []) to.element(10, bucket);
+  } else if (request.what === 'forget') {
+    for (const { key, version } of request.rows) {
+      const inner = to.begin(12);
+      writeKey(to, 1, key);
+      writeVersionField(to, 2, version);
+      to.end(inner);
+    }
   } else if (request.what !== 'refilled') {
     if (request.after !== undefined) to.string(8, request.after);
     if (request.what === 'scrub') to.uint(11, request.bytesMax);
@@ -97,13 +106,14 @@ interface Fields {
   limit: number;
   buckets: number[];
   bytesMax: number;
+  forgotten: ForgottenRow[];
 }
 
 export function readSurvey(from: Decoder): SurveyRequest {
   let what = 0;
   const fields: Fields = {
     ...{ power: 0, first: 0, count: 0, partition: undefined, from: 0, until: 0 },
-    ...{ after: undefined, limit: 0, buckets: [], bytesMax: 0 },
+    ...{ after: undefined, limit: 0, buckets: [], bytesMax: 0, forgotten: [] },
   };
   for (let field = from.field(); field !== 0; field = from.field()) {
     if (field === 1) what = from.uint32();
@@ -117,10 +127,24 @@ export function readSurvey(from: Decoder): SurveyRequest {
     else if (field === 9) fields.limit = from.uint32();
     else if (field === 10) fields.buckets.push(...from.uints());
     else if (field === 11) fields.bytesMax = from.uint();
+    else if (field === 12) fields.forgotten.push(readForgotten(from.message()));
     else from.skip();
     if (fields.buckets.length > digestsMax) throw badMessage('too many buckets');
+    if (fields.forgotten.length > surveyEntriesMax) throw badMessage('too many rows to forget');
   }
   return requestOf(whats[what - 1], fields);
+}
+
+function readForgotten(from: Decoder): ForgottenRow {
+  let key: RowKey | undefined;
+  let version = noVersion;
+  for (let field = from.field(); field !== 0; field = from.field()) {
+    if (field === 1) key = readKey(from.message());
+    else if (field === 2) version = readVersionField(from.message());
+    else from.skip();
+  }
+  if (key === undefined) throw badMessage('a row without key');
+  return { key, version };
 }
 
 function requestOf(what: SurveyRequest['what'] | undefined, fields: Fields): SurveyRequest {
@@ -152,6 +176,8 @@ function requestOf(what: SurveyRequest['what'] | undefined, fields: Fields): Sur
       return { what, bytesMax, ...after };
     case 'refilled':
       return { what };
+    case 'forget':
+      return { what, rows: fields.forgotten };
     case undefined:
       throw badMessage('an unknown survey');
   }
@@ -166,10 +192,11 @@ export function writeSurveyReply(to: Encoder, kind: number, reply: SurveyReply):
     writeAggregate(to, 2, partition.aggregate);
     to.end(inner);
   }
-  for (const { sort, version } of reply.versions) {
+  for (const { sort, version, deleted } of reply.versions) {
     const inner = to.begin(3);
     to.string(1, sort);
     writeVersionField(to, 2, version);
+    to.bool(3, deleted === true);
     to.end(inner);
   }
   for (const { row, blob } of reply.quarantined) {
@@ -224,10 +251,12 @@ function readPartition(from: Decoder): SurveyedPartition {
 function readVersion(from: Decoder): SurveyedVersion {
   let sort = '';
   let version = noVersion;
+  let deleted = false;
   for (let field = from.field(); field !== 0; field = from.field()) {
     if (field === 1) sort = from.string();
     else if (field === 2) version = readVersionField(from.message());
+    else if (field === 3) deleted = from.bool();
     else from.skip();
   }
-  return { sort, version };
+  return deleted ? { sort, version, deleted } : { sort, version };
 }
