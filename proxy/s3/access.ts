@@ -94,6 +94,23 @@ export function mayDo(
   );
 }
 
+/**
+ * Whether somebody who may put an object may give it tags at once. A policy that lets others put objects does not have to name this action as
+ * well, only to not deny it; users with policies of their own need it there.
+ */
+export function mayTagNew(request: S3Request, container: Container, key: string): boolean {
+  const action: Action = 's3:PutObjectTagging';
+  if (mayDo(request, container, action, { key })) return true;
+  const { caller } = request;
+  if (caller?.identity.policies !== undefined) return false;
+  const question = { request, container, action, object: { key } };
+  const lists = [
+    rightsOf(container).policy,
+    ...(caller === undefined ? [] : identityPolicies(caller)),
+  ];
+  return lists.every((policy) => policyVerdict(policy, question) !== 'deny');
+}
+
 const ofPolicy: ReadonlySet<string> = new Set([
   's3:GetBucketPolicy',
   's3:PutBucketPolicy',

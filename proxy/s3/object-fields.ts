@@ -37,10 +37,13 @@ export function parseFields(head: RequestHead): ObjectFields {
   };
 }
 
-/** `aws-chunked` is how the body travelled, not what it is. */
+/** `aws-chunked` is how the body travelled, not what it is. Everything else stays as it was said. */
 function withoutChunked(encoding: string): string {
+  if (!/\baws-chunked\b/i.test(encoding)) return encoding;
   const codings = encoding.split(',').map((coding) => coding.trim());
-  return codings.filter((coding) => coding !== '' && coding !== 'aws-chunked').join(',');
+  return codings
+    .filter((coding) => coding !== '' && coding.toLowerCase() !== 'aws-chunked')
+    .join(', ');
 }
 
 function parseMetadata(head: RequestHead): Fields {

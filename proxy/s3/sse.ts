@@ -67,6 +67,13 @@ export async function writeKeyOf(
   return wish === undefined ? undefined : await services.objects.encryption.forWrite(wish);
 }
 
+/** Who reads says only a key of its own; to ask for another kind of encryption there is a mistake worth telling. */
+export function refuseWishOfReader({ headers }: RequestHead): void {
+  const kind = headers.get(sse);
+  if (kind === undefined) return;
+  throw invalidArgument(sse, kind, `${sse} header is not supported for this operation.`);
+}
+
 function wishOf(head: RequestHead): EncryptionWish | undefined {
   const customerKey = customerKeyOf(head);
   const kind = head.headers.get(sse);

@@ -3,7 +3,7 @@ import type { Container, ObjectFields } from '../objects/index.ts';
 import { aclField, encodeAcl, isPublicAcl } from './access/acl.ts';
 import { aclOfHeaders } from './access/acl-document.ts';
 import { aclsCount, rightsOf } from './access/bucket-rights.ts';
-import { mayDo, ownerId } from './access.ts';
+import { mayTagNew, ownerId } from './access.ts';
 import { lockOfWrite } from './config/object-lock.ts';
 import { encodeTags, parseTagQuery, tagsField } from './config/tags.ts';
 import type { S3Request, S3Services } from './context.ts';
@@ -32,11 +32,7 @@ export async function systemOfWrite(
 ): Promise<Readonly<Record<string, string>>> {
   const { headers } = request.head;
   const tagging = headers.get('x-amz-tagging');
-  if (
-    tagging !== undefined &&
-    tagging !== '' &&
-    !mayDo(request, container, 's3:PutObjectTagging', { key: request.key })
-  )
+  if (tagging !== undefined && tagging !== '' && !mayTagNew(request, container, request.key))
     throw new S3Failure('AccessDenied');
   const tags = tagging === undefined ? [] : parseTagQuery(tagging);
   return {

@@ -127,7 +127,8 @@ function checkResource(resource: string, { bucket }: PolicyBounds): void {
     if (resource === '*' || resource.startsWith('arn:')) return;
     throw malformed('Policy has invalid resource');
   }
-  const name = /^arn:aws[a-z-]*:s3:::([^/]*)(\/.*)?$/s.exec(resource)?.[1];
+  // Neither region nor account is part of a bucket's name; those who write `*` for them mean any.
+  const name = /^arn:aws[a-z-]*:s3:\*?:\*?:([^/]*)(\/.*)?$/s.exec(resource)?.[1];
   if (name !== bucket && !(name !== undefined && /[*?]/.test(name)))
     throw malformed('Policy has invalid resource');
 }

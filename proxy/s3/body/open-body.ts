@@ -133,8 +133,10 @@ function decodedLength(request: S3Request): number {
 function contentLength(request: S3Request): number | undefined {
   const text = request.head.headers.get('content-length');
   if (text !== undefined) return wholeNumber('Content-Length', text);
-  // A request without either header has no body (RFC 9112 §6.3).
-  return request.head.headers.has('transfer-encoding') ? undefined : 0;
+  if (request.head.headers.has('transfer-encoding')) return undefined;
+  // A request without either header has no body (RFC 9112 §6.3). Who puts an object must say so.
+  if (request.head.method === 'PUT') throw new S3Failure('MissingContentLength');
+  return 0;
 }
 
 function wholeNumber(name: string, text: string): number {

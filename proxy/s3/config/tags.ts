@@ -56,7 +56,7 @@ export function parseTagQuery(header: string): TagList {
 
 export function checkTags(tags: TagList, max: number): void {
   if (tags.length > max)
-    throw new S3Failure(max === objectTagsMax ? 'BadRequest' : 'InvalidTag', {
+    throw new S3Failure('InvalidTag', {
       message: `Object tags cannot be greater than ${max}`,
     });
   const seen = new Set<string>();

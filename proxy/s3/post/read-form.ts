@@ -30,6 +30,9 @@ async function* whole(file: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void,
   }
 }
 
+/** Some clients give every field a file name: what the field is called decides. */
+const isFile = (name: string | undefined): boolean => name?.toLowerCase() === 'file';
+
 export async function readForm(request: S3Request): Promise<UploadForm> {
   const type = request.head.headers.get('content-type') ?? '';
   if (!/^multipart\/form-data\s*;.*boundary=/i.test(type))
@@ -48,7 +51,7 @@ export async function readForm(request: S3Request): Promise<UploadForm> {
   };
   let parser: InstanceType<typeof Busboy>;
   try {
-    parser = new Busboy({ headers, limits });
+    parser = new Busboy({ headers, limits, isPartAFile: isFile });
   } catch (cause) {
     throw malformed(cause);
   }
@@ -67,15 +70,10 @@ export async function readForm(request: S3Request): Promise<UploadForm> {
       const key = name.toLowerCase();
       if (!fields.has(key)) fields.set(key, value);
     });
-    parser.on('file', (name, file, filename, _encoding, mimetype) => {
+    parser.on('file', (_name, file, filename, _encoding, mimetype) => {
       // A form that ends inside the file is said by an event alone: without a listener it would end the process, and a
       // reader that came later would take what there is for the whole file.
       file.on('error', (error) => file.destroy(error));
-      if (name.toLowerCase() !== 'file') {
-        file.resume();
-        fail(malformed());
-        return;
-      }
       // What goes wrong on the wire later is met by whoever reads the file.
       source.on('error', (error) => file.destroy(error));
       resolve({ fields, filename: filename ?? '', contentType: mimetype, file: whole(file) });

@@ -9,7 +9,7 @@ import type { Authenticated, AuthenticateOptions } from '../sigv4/authenticate.t
 import { anonymousPayload, checkSkew, factsOf } from '../sigv4/claims.ts';
 import { findKey } from '../sigv4/find-key.ts';
 import { isoTime, parseAmzDate, parseHttpDate } from '../sigv4/request-time.ts';
-import { parseV2Claim, signV2, stringToSignV2 } from './signature-v2.ts';
+import { hasEmptySubresource, parseV2Claim, signV2, stringToSignV2 } from './signature-v2.ts';
 
 /** A presigned request of version 2: nothing tells the region, and the body is unsigned. */
 export async function authenticateV2(
@@ -79,10 +79,13 @@ async function proveV2(
 ): Promise<Caller> {
   const known = await findKey(accessKey, head.headers.get('x-amz-security-token'), options);
   const bucket = virtualBucket(head.headers.get('host') ?? '', options.baseDomains);
-  const stringToSign = stringToSignV2(head, date, { virtualBucket: bucket });
-  if (!equalSignatures(signV2(known.secret, stringToSign), signature))
+  const forms = hasEmptySubresource(head.query) ? [false, true] : [false];
+  const texts = forms.map((bareWhenEmpty) =>
+    stringToSignV2(head, date, { virtualBucket: bucket, bareWhenEmpty }),
+  );
+  if (!texts.some((text) => equalSignatures(signV2(known.secret, text), signature)))
     throw new S3Failure('SignatureDoesNotMatch', {
-      details: { AWSAccessKeyId: accessKey, StringToSign: stringToSign },
+      details: { AWSAccessKeyId: accessKey, StringToSign: texts[0] ?? '' },
     });
   return known.caller;
 }

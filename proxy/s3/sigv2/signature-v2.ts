@@ -39,6 +39,8 @@ const subresources = new Set([
 export interface V2Place {
   /** The bucket when it stands in the host name: it is part of the resource, and not of the path. */
   readonly virtualBucket: string | undefined;
+  /** Whether `?policy=` is signed as `policy`, as Go's clients do, and not with its sign, as Python's do. */
+  readonly bareWhenEmpty?: boolean;
 }
 
 /** `date`: the `Date` header, or the expiry of a presigned URL. Its characters are bytes (latin1). */
@@ -48,21 +50,33 @@ export function stringToSignV2(head: RequestHead, date: string, place: V2Place):
   const amz = [...head.headers.keys()].filter((name) => name.startsWith('x-amz-')).sort();
   for (const name of amz) lines.push(`${name}:${header(name).trim()}`);
   const bucket = place.virtualBucket === undefined ? '' : `/${place.virtualBucket}`;
-  lines.push(`${bucket}${head.path}${canonicalSubresources(head.query)}`);
+  const resource = canonicalSubresources(head.query, place.bareWhenEmpty === true);
+  lines.push(`${bucket}${head.path}${resource}`);
   return lines.join('\n');
 }
 
+/** Whether a parameter that names the resource has a sign and nothing behind it: clients disagree on how to sign that. */
+export function hasEmptySubresource(rawQuery: string): boolean {
+  return rawQuery
+    .split('&')
+    .some((piece) => piece.endsWith('=') && subresources.has(piece.slice(0, -1)));
+}
+
 /** Sorted by name; values decoded. */
-function canonicalSubresources(rawQuery: string): string {
-  const found: string[] = [];
+function canonicalSubresources(rawQuery: string, bareWhenEmpty: boolean): string {
+  const found: { readonly name: string; readonly text: string }[] = [];
   for (const piece of rawQuery.split('&')) {
     const equals = piece.indexOf('=');
     const name = equals < 0 ? piece : piece.slice(0, equals);
     if (!subresources.has(name)) continue;
-    const value = decodePercent(piece.slice(equals + 1));
-    found.push(equals < 0 ? name : `${name}=${Buffer.from(value, 'utf8').toString('latin1')}`);
+    const value = equals < 0 ? '' : decodePercent(piece.slice(equals + 1));
+    const bare = equals < 0 || (bareWhenEmpty && value === '');
+    const text = bare ? name : `${name}=${Buffer.from(value, 'utf8').toString('latin1')}`;
+    found.push({ name, text });
   }
-  return found.length === 0 ? '' : `?${found.sort().join('&')}`;
+  if (found.length === 0) return '';
+  found.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
+  return `?${found.map(({ text }) => text).join('&')}`;
 }
 
 export function signV2(secret: string, text: string): string {

@@ -71,6 +71,19 @@ export function nameEncoder(query: ReadonlyMap<string, string>): NameEncoder {
   return (name) => uriEncode(name, true);
 }
 
+/** What the first version shows of the prefix: as it was asked for, since clients do not decode it there; encoded where XML could not hold it. */
+export function plainOrEncoded(text: string, encode: NameEncoder): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  return /[\x00-\x08\x0b\x0c\x0d-\x1f\ufffe\uffff]/.test(text) ? encode(text) : text;
+}
+
+/** `allow-unordered` is an extension of Ceph's: our order is one of those it allows. With a delimiter it makes no sense. */
+export function refuseUnordered(query: ReadonlyMap<string, string>, delimiter: string): void {
+  if (query.get('allow-unordered') !== 'true' || delimiter === '') return;
+  const why = 'A delimiter cannot be used with allow-unordered.';
+  throw invalidArgument('allow-unordered', 'true', why);
+}
+
 export interface RenderedEntries {
   readonly contents: string;
   readonly commonPrefixes: string;

@@ -6,7 +6,14 @@ import { pageLimit } from '../../numbers.ts';
 import { ownerElement } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
 import { element, optionalElement, s3Document } from '../../xml/write.ts';
-import { askPage, nameEncoder, positionAfter, positionOf, renderEntries } from './list-entries.ts';
+import {
+  askPage,
+  nameEncoder,
+  positionAfter,
+  positionOf,
+  refuseUnordered,
+  renderEntries,
+} from './list-entries.ts';
 
 export const listObjectsV2: Operation = async (request, services) => {
   const { query } = request;
@@ -15,6 +22,7 @@ export const listObjectsV2: Operation = async (request, services) => {
   const delimiter = query.get('delimiter') ?? '';
   const limit = pageLimit(query, 'max-keys');
   const encode = nameEncoder(query);
+  refuseUnordered(query, delimiter);
   const start = startPosition(query, prefix, delimiter);
   const page = await askPage(services, container, { prefix, delimiter, limit, start });
   const owner =
@@ -46,7 +54,7 @@ function startPosition(
   delimiter: string,
 ): ListPosition | undefined {
   const token = query.get('continuation-token');
-  if (token !== undefined) return decodeToken(token);
+  if (token !== undefined && token !== '') return decodeToken(token);
   const after = query.get('start-after');
   return after === undefined || after === '' ? undefined : positionOf(after, prefix, delimiter);
 }

@@ -5,7 +5,14 @@ import { pageLimit } from '../../numbers.ts';
 import { ownerElement } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
 import { element, s3Document } from '../../xml/write.ts';
-import { askPage, nameEncoder, positionOf, renderEntries } from './list-entries.ts';
+import {
+  askPage,
+  nameEncoder,
+  plainOrEncoded,
+  positionOf,
+  refuseUnordered,
+  renderEntries,
+} from './list-entries.ts';
 
 export const listObjects: Operation = async (request, services) => {
   const { query } = request;
@@ -15,6 +22,7 @@ export const listObjects: Operation = async (request, services) => {
   const marker = query.get('marker') ?? '';
   const limit = pageLimit(query, 'max-keys');
   const encode = nameEncoder(query);
+  refuseUnordered(query, delimiter);
   const start = marker === '' ? undefined : positionOf(marker, prefix, delimiter);
   const page = await askPage(services, container, { prefix, delimiter, limit, start });
   const owner = await ownerElement(container.account, services);
@@ -23,7 +31,7 @@ export const listObjects: Operation = async (request, services) => {
   const next = page.more && delimiter !== '' ? (last?.prefix ?? last?.name) : undefined;
   const inner =
     element('Name', request.bucket) +
-    element('Prefix', encode(prefix)) +
+    element('Prefix', plainOrEncoded(prefix, encode)) +
     element('Marker', encode(marker)) +
     (next === undefined ? '' : element('NextMarker', encode(next))) +
     element('MaxKeys', limit) +

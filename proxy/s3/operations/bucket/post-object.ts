@@ -27,7 +27,8 @@ import { versionOf } from '../object/put-object.ts';
 
 export const postObject: Operation = async (sent, services) => {
   const form = await readForm(sent);
-  const key = form.fields.get('key');
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what the form says.
+  const key = form.fields.get('key')?.replaceAll('${filename}', () => form.filename);
   if (key === undefined || key === '')
     throw new S3Failure('UserKeyMustBeSpecified', {
       message:
@@ -36,13 +37,12 @@ export const postObject: Operation = async (sent, services) => {
   const proof = await authenticateForm(form.fields, services.proving);
   const policyText = form.fields.get('policy');
   const policy = policyText === undefined ? undefined : parsePostPolicy(policyText);
-  const fields = new Map(form.fields);
+  const fields = new Map(form.fields).set('key', key);
   if (policy !== undefined)
     checkPostPolicy(policy, fields, { bucket: sent.bucket, nowMs: sent.nowMs });
   const request: S3Request = {
     ...sent,
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what the form says.
-    key: checkedKey(key.replaceAll('${filename}', form.filename)),
+    key: checkedKey(key),
     head: { ...sent.head, headers: headersOf(form, sent) },
     caller: proof?.caller,
     signature: proof?.signature,

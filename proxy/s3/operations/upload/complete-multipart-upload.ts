@@ -94,7 +94,6 @@ const roots = ['CompleteMultipartUpload', 'CompleteMultipartUploadRequest'];
 const tagsMax = partNumberMax * 10 + 100;
 
 function parseParts(document: Buffer): readonly CompletedPart[] {
-  if (document.length === 0) throw new S3Failure('MissingRequestBodyError');
   const root = parseXml(document, { roots, tagsMax });
   const parts = root.children('Part').map(parsePart);
   if (parts.length === 0 || parts.length > partNumberMax) throw new S3Failure('MalformedXML');

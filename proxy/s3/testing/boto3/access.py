@@ -168,6 +168,18 @@ def test_policy_conditions():
     put(bucket, 'new', IfNoneMatch='*')
 
 
+def test_policy_on_tags_of_what_is_put():
+    bucket = new_bucket()
+    tagged = {'StringEquals': {'s3:RequestObjectTag/security': 'public'}}
+    policy(bucket, allow('s3:PutObject', 'arn:aws:s3::*:%s/*' % bucket, condition=tagged))
+    put(bucket, 'o', by=alt, Tagging='security=public')
+    fails('AccessDenied', put, bucket, 'o', by=alt, Tagging='security=private')
+    fails('AccessDenied', put, bucket, 'o', by=alt)
+    policy(bucket, allow('s3:PutObject', arn(bucket, '*')), allow('s3:PutObjectTagging', arn(bucket, '*'), effect='Deny'))
+    put(bucket, 'o', by=alt)
+    fails('AccessDenied', put, bucket, 'o', by=alt, Tagging='a=b')
+
+
 def test_policy_wants_encryption():
     bucket = new_bucket()
     policy(bucket,

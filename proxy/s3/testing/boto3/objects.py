@@ -1,5 +1,6 @@
 """Listing, reading, writing, copying, uploading: the daily part, at its edges."""
 import hashlib
+import http.client
 import urllib.error
 import urllib.request
 
@@ -304,3 +305,40 @@ def test_host_names():
     put(bucket, 'o', ACL='public-read')
     if os.environ.get('BASE_DOMAIN') == 's3.test':
         same(urllib.request.urlopen(request).read(), b'x')
+
+
+def test_what_other_tools_put_into_listings():
+    bucket = new_bucket()
+    keys(bucket, 'a', 'b/c')
+    same(listed(bucket, v2=True, ContinuationToken='')[0], ['a', 'b/c'])
+    same(listed(bucket, Prefix='\n')[2]['Prefix'], '\n')
+    unordered = client()
+    for operation in ('ListObjects', 'ListObjectsV2'):
+        unordered.meta.events.register('before-call.s3.' + operation, lambda params, **_: params.update(url=params['url'] + '&allow-unordered=true'))
+    same(len(unordered.list_objects(Bucket=bucket)['Contents']), 2)
+    fails('InvalidArgument', unordered.list_objects, Bucket=bucket, Delimiter='/')
+    fails('InvalidArgument', unordered.list_objects_v2, Bucket=bucket, Delimiter='/')
+
+
+def test_content_encoding_stays_as_said():
+    bucket = new_bucket()
+    for said, kept in [('deflate, gzip', 'deflate, gzip'), ('aws-chunked, gzip', 'gzip'), ('gzip, aws-chunked', 'gzip')]:
+        put(bucket, 'o', ContentEncoding=said)
+        same(main.head_object(Bucket=bucket, Key='o')['ContentEncoding'], kept)
+
+
+def test_requests_that_lack_something():
+    bucket = new_bucket()
+    url = main.generate_presigned_url('put_object', Params={'Bucket': bucket, 'Key': 'o'}, ExpiresIn=100)
+    host, _, path = url.partition('//')[2].partition('/')
+    connection = http.client.HTTPConnection(host)
+    connection.putrequest('PUT', '/' + path)
+    connection.endheaders()
+    answer = connection.getresponse()
+    same((answer.status, b'<Code>MissingContentLength</Code>' in answer.read()), (411, True))
+    upload_id = main.create_multipart_upload(Bucket=bucket, Key='o')['UploadId']
+    fails('MalformedXML', main.complete_multipart_upload, Bucket=bucket, Key='o', UploadId=upload_id)
+    put(bucket, 'o', ServerSideEncryption='aws:kms')
+    wishing = client()
+    wishing.meta.events.register('before-call.s3.HeadObject', lambda params, **_: params['headers'].update({'x-amz-server-side-encryption': 'aws:kms'}))
+    fails('400', wishing.head_object, Bucket=bucket, Key='o')

@@ -42,7 +42,7 @@ def test_tags_that_are_wrong():
     set_tags = lambda *pairs: main.put_object_tagging(
         Bucket=bucket, Key='o', Tagging={'TagSet': [{'Key': k, 'Value': v} for k, v in pairs]})
     set_tags(*[('k' * 120 + str(n), 'v' * 256) for n in range(10)])
-    fails('BadRequest', set_tags, *[(str(n), '') for n in range(11)])
+    fails('InvalidTag', set_tags, *[(str(n), '') for n in range(11)])
     fails('InvalidTag', set_tags, ('k' * 129, ''))
     fails('InvalidTag', set_tags, ('k', 'v' * 257))
     fails('InvalidTag', set_tags, ('k', '1'), ('k', '2'))
@@ -191,11 +191,12 @@ def test_honest_answers():
     fails('InvalidObjectState', main.restore_object, Bucket=bucket, Key='o', RestoreRequest={'Days': 1})
 
 
-def form(bucket, fields, file=b'file', filename='f.txt'):
+def form(bucket, fields, file=b'file', filename='f.txt', named=False):
     mark = uuid.uuid4().hex
     lines = []
     for name, value in fields.items():
-        lines.append('--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (mark, name, value))
+        also = '; filename="%s"' % name if named else ''
+        lines.append('--%s\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % (mark, name, also, value))
     head = '--%s\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\nContent-Type: text/plain\r\n\r\n' % (mark, filename)
     data = ''.join(lines).encode() + (b'' if file is None else head.encode() + file + b'\r\n') + ('--%s--\r\n' % mark).encode()
     request = urllib.request.Request('%s/%s' % (endpoint, bucket), data=data, method='POST')
@@ -243,6 +244,9 @@ def test_forms_signed_version_2():
     same(form(bucket, fields)[0], 204)
     same(body(bucket, 'foo.txt', by=anonymous), b'file')
     same(form(bucket, {**fields, 'Content-Type': 'image/png'})[0], 403)
+    named = conditions[:1] + [['starts-with', '$key', 'in-']] + conditions[2:]
+    for filename, status in [('in-one', 204), ('out-one', 403)]:
+        same(form(bucket, {**fields, 'key': '${filename}', **signed_v2(bucket, named)}, filename=filename)[0], status)
     same(form(bucket, {**fields, **signed_v2(bucket, conditions, expires=-100)})[0], 403)
     same(form(bucket, {**fields, **signed_v2(bucket, conditions, key='EXPIRATION')})[0], 400)
     same(form(bucket, {**fields, **signed_v2(bucket, [{}])})[0], 400)
@@ -260,6 +264,9 @@ def test_forms_of_nobody():
     same(form(bucket, {'key': 'o', 'acl': 'public-read'})[0], 204)
     same(body(bucket, 'o', by=anonymous), b'file')
     same(form(bucket, {'acl': 'private'})[0], 400)
+    tagging = '<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>'
+    same(form(bucket, {'key': 'named', 'acl': 'public-read', 'tagging': tagging}, named=True)[0], 204)
+    same(main.get_object_tagging(Bucket=bucket, Key='named')['TagSet'], [{'Key': 'a', 'Value': 'b'}])
 
 
 def test_websites_and_logging_documents():
