@@ -16,6 +16,7 @@ import {
   randomHex,
 } from '#common';
 import type { Exchange, Handler } from './exchange.ts';
+import { brokenLine, frontOf, isFronted } from './raw-targets.ts';
 import { RequestBody } from './request-body.ts';
 import { sendReply } from './send-reply.ts';
 import type { ProxySettings } from './settings.ts';
@@ -80,7 +81,16 @@ export async function listenHttp(
     rewriteUrl: () => '/',
     genReqId: () => '',
     forceCloseConnections: false,
-    clientErrorHandler: refuseGarbage,
+    clientErrorHandler: (error, socket) => {
+      if (isFronted(socket)) return;
+      const line = brokenLine(error);
+      if (server === undefined || line === undefined || isAnswering(socket))
+        refuseGarbage(error, socket);
+      else {
+        const front = frontOf(socket, line, settings.headerBytesMax);
+        server.emit(options.tls === undefined ? 'connection' : 'secureConnection', front);
+      }
+    },
   });
   app.addHook('onRequest', (request, reply, _done) => {
     // From here on the answer is ours: fastify parses and serialises nothing.
@@ -172,13 +182,18 @@ function transactionId(
 /** The request being answered on each connection. */
 const answering = new WeakMap<Socket, http.ServerResponse>();
 
+function isAnswering(socket: Socket): boolean {
+  const current = answering.get(socket);
+  return current !== undefined && !current.writableFinished;
+}
+
 function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
   }
   const current = answering.get(socket);
-  if (current?.req.complete === true && !current.writableFinished) {
+  if (current?.req.complete === true && isAnswering(socket)) {
     // The request before the garbage was whole: it gets its answer, and then this connection is over.
     current.once('close', () => socket.destroySoon());
     return;
