@@ -117,10 +117,10 @@ export class Front extends Duplex {
 
   // What Node's server and our own stages ask a socket for besides.
 
-  setTimeout(ms: number): this {
+  readonly setTimeout = (ms: number): this => {
     this.socket.setTimeout(ms);
     return this;
-  }
+  };
 
   destroySoon(): void {
     this.end(() => this.destroy());
