@@ -1,5 +1,5 @@
 /** Reads blobs from whichever replica answers well and soon: primaries first, then the devices that may stand in for them. */
-import { Failure, isFailure } from '#common';
+import { Failure, giveBack, isFailure } from '#common';
 import { type BlobInfo, type BlobKey, blobReadBytesMax, type DeviceService } from '#wire';
 import type { BlobRepair } from './blob-repair.ts';
 import type { Core } from './core.ts';
@@ -18,7 +18,8 @@ export class BlobReader {
 
   read(key: BlobKey, offset: number, length: number): Promise<Buffer> {
     checkRange(offset, length);
-    return this.first(key, (device) => device.readBlob(key, offset, length));
+    // A copy that a hedge overtook is nobody's, so its memory is free again.
+    return this.first(key, (device) => device.readBlob(key, offset, length), giveBack);
   }
 
   async find(key: BlobKey): Promise<BlobInfo | undefined> {
@@ -34,13 +35,17 @@ export class BlobReader {
     }
   }
 
-  private async first<T>(key: BlobKey, run: (device: DeviceService) => Promise<T>): Promise<T> {
+  private async first<T>(
+    key: BlobKey,
+    run: (device: DeviceService) => Promise<T>,
+    late?: (value: T) => void,
+  ): Promise<T> {
     const primaries = this.core.primariesOf(key.hash);
-    const near = await this.ask(readOrder(primaries, key.hash, 'blob'), run);
+    const near = await this.ask(readOrder(primaries, key.hash, 'blob'), run, late);
     const answer = near.answers[0];
     this.mendLater(key, near.failures, answer !== undefined);
     if (answer !== undefined) return answer.value;
-    const far = await this.ask(this.standIns(key.hash, primaries.length), run);
+    const far = await this.ask(this.standIns(key.hash, primaries.length), run, late);
     const found = far.answers[0];
     if (found !== undefined) return found.value;
     throw verdictOf(key, near.failures, far.failures);
@@ -49,9 +54,13 @@ export class BlobReader {
   private ask<T>(
     candidates: readonly Replica[],
     run: (device: DeviceService) => Promise<T>,
+    late: ((value: T) => void) | undefined,
   ): Promise<HedgedOutcome<T>> {
     const send = (replica: Replica) => replica.call('blob', 0, run);
-    return askHedged<T>({ wheel: this.core.wheel, kind: 'blob', candidates, needed: 1, send });
+    return askHedged<T>({
+      ...{ wheel: this.core.wheel, kind: 'blob', candidates, needed: 1, send },
+      ...(late === undefined ? {} : { late }),
+    });
   }
 
   private standIns(hash: number, countMax: number): Replica[] {

@@ -76,6 +76,8 @@ export interface HedgedRequest<T> {
   readonly send: (replica: Replica, whole: boolean) => Promise<T>;
   /** Settle for what has come after so long, even if it is nothing. */
   readonly patienceMs?: number;
+  /** Given what comes when nobody waits for it any more. */
+  readonly late?: (value: T) => void;
 }
 
 export interface HedgedOutcome<T> {
@@ -152,7 +154,10 @@ class HedgedRound<T> {
     this.request.send(replica, whole).then(
       (value) => {
         this.waiting.delete(replica);
-        if (this.done) return;
+        if (this.done) {
+          this.request.late?.(value);
+          return;
+        }
         this.answers.push({ device: replica.device, value });
         this.decide();
       },
