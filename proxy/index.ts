@@ -5,4 +5,9 @@ export * from './objects/index.ts';
 export { type S3Settings, s3Settings } from './s3/index.ts';
 export * from './server.ts';
 export * from './settings.ts';
-export { type SwiftSettings, swiftSettings } from './swift/index.ts';
+export {
+  mayReadObject,
+  type ObjectReader,
+  type SwiftSettings,
+  swiftSettings,
+} from './swift/index.ts';

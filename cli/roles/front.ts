@@ -92,7 +92,11 @@ export async function openFront(
   });
   opened.add(() => objects.close());
   const gateway = await openGateway(folder, cluster, context, opened);
-  const images = await openImages({ ...controller, folder, objects, gateway }, context, opened);
+  const images = await openImages(
+    { ...controller, folder, objects, gateway, endpoints },
+    context,
+    opened,
+  );
   const authenticator = adaptIdentity(controller.identity);
   const info: CloudInfo = {
     endpoints,

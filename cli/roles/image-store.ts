@@ -7,7 +7,7 @@ import type { ContentStore } from '#cloud/image';
 import { isFailure } from '#common';
 import { accountOf, type Container, type ObjectService, type StoredObject } from '#proxy';
 
-const containerName = 'images';
+export const imageContainer = 'images';
 const piecesMax = 4_096;
 
 export function imageStore(
@@ -19,10 +19,10 @@ export function imageStore(
   // Made at the first image, so that a start costs nothing.
   const container = async (): Promise<Container> => {
     try {
-      return await objects.containers.open(account, containerName);
+      return await objects.containers.open(account, imageContainer);
     } catch (error) {
       if (!isFailure(error, 'missing')) throw error;
-      return (await objects.containers.create({ account, name: containerName })).container;
+      return (await objects.containers.create({ account, name: imageContainer })).container;
     }
   };
   const find = async (at: Container, name: string): Promise<StoredObject | undefined> => {

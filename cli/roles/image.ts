@@ -2,13 +2,15 @@
 import { credentialsOf, type Identity } from '#cloud/identity';
 import { createImages, type Images, type ImageVolumes } from '#cloud/image';
 import { Failure, systemClock, type Undo } from '#common';
-import type { ObjectService } from '#proxy';
+import { accountOf, type ObjectService } from '#proxy';
+import type { Endpoints } from '../cloud-types.ts';
 import type { DataFolder } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
 import type { Gateway } from './gateway.ts';
 import { guestWorkflow } from './guest-image.ts';
-import { imageStore } from './image-store.ts';
+import { userObjects } from './image-objects.ts';
+import { imageContainer, imageStore } from './image-store.ts';
 
 export interface ImagesParts
   extends Pick<Controller, 'state' | 'operations' | 'quotas' | 'events'> {
@@ -16,6 +18,7 @@ export interface ImagesParts
   readonly identity: Identity;
   readonly objects: ObjectService;
   readonly gateway: Gateway;
+  readonly endpoints: Endpoints;
 }
 
 export async function openImages(
@@ -33,6 +36,12 @@ export async function openImages(
     random,
     log: context.log.child({ room: 'image' }),
     store: imageStore(parts.objects, project),
+    objects: userObjects({
+      ...{ objects: parts.objects, identity: parts.identity, endpoints: parts.endpoints },
+      swift: settings.swift,
+      imageAccount: accountOf(project),
+      imageContainer,
+    }),
     volumes: imageVolumes(parts.gateway, project),
     scratch: parts.folder.path('run', 'images'),
     holder: `${context.clusterId}/${context.name}`,

@@ -4,7 +4,7 @@ import type { Operations } from '#cloud/operations';
 import type { Quotas } from '#cloud/quotas';
 import type { AnyTransaction, State } from '#cloud/state';
 import { type Clock, type Logger, type Random, randomUuid } from '#common';
-import type { ContentStore, ImageVolumes } from './content/interfaces.ts';
+import type { ContentStore, ImageVolumes, UserObjects } from './content/interfaces.ts';
 import type { ImageSettings } from './settings.ts';
 import type { ImageTables } from './tables.ts';
 
@@ -40,6 +40,8 @@ export interface CoreOptions {
   readonly store: ContentStore;
   /** Makes volumes of images; without it images stay files. */
   readonly volumes?: ImageVolumes;
+  /** Whose objects can become images without a copy; without it their bytes come like any others. */
+  readonly objects?: UserObjects;
   /** A name of this process that stays the same over restarts, and of no other process. */
   readonly holder: string;
 }
@@ -54,6 +56,7 @@ export class ImageCore {
   readonly log: Logger;
   readonly store: ContentStore;
   readonly volumes: ImageVolumes | undefined;
+  readonly objects: UserObjects | undefined;
   readonly holder: string;
   private readonly events: EventSink | undefined;
   private readonly state: State;
@@ -70,6 +73,7 @@ export class ImageCore {
     this.log = options.log;
     this.store = options.store;
     this.volumes = options.volumes;
+    this.objects = options.objects;
     this.holder = options.holder;
   }
 

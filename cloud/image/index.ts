@@ -4,7 +4,10 @@ export type {
   ContentStore,
   ImageVolumes,
   NewImageVolume,
+  SourceObject,
+  SourceReader,
   StoredContent,
+  UserObjects,
 } from './content/interfaces.ts';
 export { createImages, type Images, type ImagesOptions } from './images.ts';
 export type { ImageVolume, LocalImage, LocalImages, NewLocalImage } from './local.ts';

@@ -33,6 +33,8 @@ export const imageRules: PolicyRules = {
   ),
   get_image_location: `${admin} or ${projectReader}`,
   delete_image_location: admin,
+  add_image_location: `role:service or ${adminOrMember}`,
+  fetch_image_location: 'role:service',
   copy_image: admin,
 
   ...named(['add_member', 'delete_member'], adminOrMember),

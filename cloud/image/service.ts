@@ -20,6 +20,7 @@ import { dataRoutes } from './resources/data.ts';
 import { discoveryRoutes } from './resources/discovery.ts';
 import { imageRoutes } from './resources/images.ts';
 import { importRoutes } from './resources/imports.ts';
+import { locationRoutes } from './resources/locations.ts';
 import { memberRoutes } from './resources/members.ts';
 import { schemaRoutes } from './resources/schemas.ts';
 import { tagRoutes } from './resources/tags.ts';
@@ -36,6 +37,7 @@ export function imageApiRoutes(core: ImageCore): Route<ImageCaller>[] {
     ...tagRoutes(core),
     ...memberRoutes(core),
     ...importRoutes(core),
+    ...locationRoutes(core),
     ...taskRoutes(core),
     ...cacheRoutes(),
     ...metadefRoutes(core),

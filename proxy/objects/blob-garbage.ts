@@ -6,12 +6,15 @@
 import type { Blobs, RowRef, Tables } from '#cluster';
 import { type Clock, type Logger, messageOf } from '#common';
 import type { ProxySettings } from '../settings.ts';
+import { BlobShares } from './blob-shares.ts';
 import { DelayQueue } from './delay-queue.ts';
 import { type BodyBlob, decodeObjectRow } from './rows/object-row.ts';
 
 interface Waiting {
   readonly refs: readonly RowRef[];
   readonly blobs: readonly BodyBlob[];
+  /** The row that had borrowed them. */
+  readonly borrower: RowRef | undefined;
 }
 
 export interface BlobGarbageOptions {
@@ -29,6 +32,7 @@ const soonMsMax = 2_000;
 
 export class BlobGarbage {
   private readonly options: BlobGarbageOptions;
+  private readonly shares: BlobShares;
   private readonly soon: DelayQueue<Waiting>;
   private readonly late: DelayQueue<Waiting>;
   private closed = false;
@@ -38,6 +42,7 @@ export class BlobGarbage {
 
   constructor(options: BlobGarbageOptions) {
     this.options = options;
+    this.shares = new BlobShares(options.tables);
     const { clock, settings } = options;
     const soonMs = Math.min(settings.blobDeleteDelayMs, soonMsMax);
     this.late = new DelayQueue(clock, settings.blobDeleteDelayMs, (entry) =>
@@ -53,16 +58,18 @@ export class BlobGarbage {
   /**
    * `refs` are the rows that may refer to them; without any nothing ever did. `own`: none but that row, and the put that wrote
    * it, ever knew these blobs; so whoever may still use them is held here, and where no other process does, a moment is enough.
+   * `borrower`: they were another object's, and that row had them by reference.
    */
   add(
     refs: RowRef | readonly RowRef[] | undefined,
     blobs: readonly BodyBlob[],
-    options: { readonly own?: boolean } = {},
+    options: { readonly own?: boolean; readonly borrower?: RowRef } = {},
   ): void {
     if (blobs.length === 0) return;
     const isSoon = options.own === true && this.options.soleCoordinator === true;
     const rows = refs === undefined ? [] : 'table' in refs ? [refs] : refs;
-    this.queue(isSoon ? this.soon : this.late, { refs: rows, blobs });
+    const entry = { refs: rows, blobs, borrower: options.borrower };
+    this.queue(isSoon ? this.soon : this.late, entry);
   }
 
   /** Keeps blobs from being deleted by this process while they are read, or written into a row. Returns how to end that. */
@@ -95,7 +102,8 @@ export class BlobGarbage {
     try {
       const live = await this.referredTo(entry.refs);
       for (const blob of entry.blobs)
-        if (!live.has(blob.id)) await this.options.blobs.delete(blob.id);
+        if (!live.has(blob.id) && (await this.shares.giveUp(blob.id, entry.borrower)))
+          await this.options.blobs.delete(blob.id);
     } catch (error) {
       this.options.log.info({ reason: messageOf(error) }, 'blobs left to reclaim');
     }

@@ -1,5 +1,6 @@
 /** What becomes of the object that a row replaced. */
 import type { RowRef, StoredRow } from '#cluster';
+import { borrowedField } from './blob-shares.ts';
 import type { ObjectContext } from './context.ts';
 import { isExpired } from './live-rows.ts';
 import { decodeObjectRow, type ObjectRow } from './rows/object-row.ts';
@@ -16,6 +17,11 @@ export function dropPrevious(
   // A repeated completion, or a metadata update, refers to the same blobs.
   const shared = next !== undefined && next.blobs[0]?.id === old.blobs[0]?.id;
   // Of an upload's blobs its parts' rows know as well.
-  if (!shared) context.garbage.add(ref, old.blobs, { own: old.uploadId === undefined });
+  const isBorrower = old.info.system[borrowedField] !== undefined;
+  if (!shared)
+    context.garbage.add(ref, old.blobs, {
+      own: old.uploadId === undefined,
+      ...(isBorrower ? { borrower: ref } : {}),
+    });
   return !isExpired(context, old.info);
 }

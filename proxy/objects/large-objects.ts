@@ -8,8 +8,8 @@ import { type FailureKind, isFailure } from '#common';
 import { publicEtag } from './conditions.ts';
 import type { Container } from './container-service.ts';
 import { objectFailure } from './failures.ts';
-import type { ObjectInfo, ObjectService, StoredObject } from './object-service.ts';
-import { followLinks, hopsMaxDefault } from './symlinks.ts';
+import type { ObjectInfo, ObjectRef, ObjectService, StoredObject } from './object-service.ts';
+import { type FollowedObject, followLinks, hopsMaxDefault } from './symlinks.ts';
 
 /** A segment as the stored manifest (JSON, the keys of Swift's) has it. */
 export interface ManifestSegment {
@@ -144,14 +144,14 @@ async function openSegment(
   options: AssembleOptions,
   name: string,
   object: string,
-): Promise<StoredObject> {
+): Promise<FollowedObject> {
   try {
     const container = await options.service.containers.open(options.account, name);
     await options.mayRead(container);
     const stored = await options.service.objects.get({ container, name: object });
     const { service, mayRead } = options;
     const follow = { service, mayRead, hopsMax: hopsMaxDefault };
-    return (await followLinks(follow, stored, options.account)).stored;
+    return await followLinks(follow, stored, options.account);
   } catch (cause) {
     if (!isFailure(cause) || retried.has(cause.kind)) throw cause;
     throw objectFailure('segment-changed', 'A segment cannot be had', {
@@ -172,16 +172,19 @@ async function* readSegment(
   depth: number,
 ): AsyncIterable<Buffer> {
   const { container: name, object } = splitName(segment.name ?? '');
-  const stored = await openSegment(options, name, object);
-  const size =
-    stored.info.kind === 'slo' ? Number(stored.info.system['slo-size']) : stored.info.size;
-  const same = segment.hash === undefined || segment.hash === publicEtag(stored.info);
-  if (!same || size !== segment.bytes)
-    throw objectFailure('segment-changed', 'A segment is not what the manifest says', {
-      facts: { container: name, object, size, expected: segment.bytes },
-    });
+  const { stored } = await openSegment(options, name, object);
+  checkSegment(segment, stored);
   if (stored.info.kind === 'slo') yield* readManifest(options, stored, at, length, depth + 1);
   else yield* stored.read(at, length);
+}
+
+function checkSegment(segment: ManifestSegment, { info }: StoredObject): void {
+  const size = info.kind === 'slo' ? Number(info.system['slo-size']) : info.size;
+  const same = segment.hash === undefined || segment.hash === publicEtag(info);
+  if (same && size === segment.bytes) return;
+  throw objectFailure('segment-changed', 'A segment is not what the manifest says', {
+    facts: { segment: segment.name, size, expected: segment.bytes },
+  });
 }
 
 /** As clients send it: percent-encoded, or plain where that is the same. */
@@ -197,6 +200,20 @@ async function assembleDynamic(
   options: AssembleOptions,
   stored: StoredObject,
 ): Promise<AssembledObject> {
+  const { segments, size, etag } = await dynamicSegments(options, stored);
+  return { size, etag, read: (at, length) => readList(options, segments, at, length) };
+}
+
+interface DynamicSegments {
+  readonly segments: readonly ManifestSegment[];
+  readonly size: number;
+  readonly etag: string;
+}
+
+async function dynamicSegments(
+  options: AssembleOptions,
+  stored: StoredObject,
+): Promise<DynamicSegments> {
   const manifest = decodeManifest(stored.info.system['x-object-manifest'] ?? '');
   const { container: name, object: prefix } = splitName(manifest);
   const container = await options.service.containers.open(options.account, name);
@@ -221,11 +238,32 @@ async function assembleDynamic(
     }
     if (!listed.more) break;
   }
-  return {
-    size,
-    etag: etags.digest('hex'),
-    read: (at, length) => readList(options, segments, at, length),
-  };
+  return { segments, size, etag: etags.digest('hex') };
+}
+
+/**
+ * The objects whose bytes, one after the other, are those of a large one; undefined when some are less than that: a range of an object,
+ * bytes in the manifest, another manifest.
+ */
+export async function wholeSegments(
+  options: AssembleOptions,
+  stored: StoredObject,
+): Promise<readonly ObjectRef[] | undefined> {
+  const segments = isDynamic(stored.info)
+    ? (await dynamicSegments(options, stored)).segments
+    : await readSegments(stored);
+  const refs: ObjectRef[] = [];
+  for (const segment of segments) {
+    if (segment.data !== undefined || segment.range !== undefined) return undefined;
+    const { container: name, object } = splitName(segment.name ?? '');
+    const found = await openSegment(options, name, object);
+    checkSegment(segment, found.stored);
+    if (found.stored.info.kind === 'slo' || isDynamic(found.stored.info)) return undefined;
+    const { account, ...place } = found.at ?? { account: options.account, container: name, object };
+    const container = await options.service.containers.open(account, place.container);
+    refs.push({ container, name: place.object });
+  }
+  return refs;
 }
 
 async function* readList(

@@ -123,6 +123,12 @@ export interface CopyObject {
   readonly encryption?: WriteKey;
 }
 
+export interface LendBlobs {
+  /** Objects with bytes of their own, in the order of their bytes; the dialect has decided that the caller may read them. */
+  readonly sources: readonly ObjectRef[];
+  readonly target: ObjectRef;
+}
+
 export interface PutOutcome {
   readonly info: ObjectInfo;
   /** Whether an object was replaced, as far as the replicas that answered know. */
@@ -186,8 +192,14 @@ export interface ObjectOperations {
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<DeleteOutcome>;
   /** Makes an older version the current one, under its own id; fails `version-missing`. */
   restore(ref: ObjectRef, choice: Required<VersionChoice>): Promise<ObjectInfo>;
-  /** Server-side: the bytes are read and written anew; blobs are never shared by two objects. */
+  /** Server-side: the bytes are read and written anew. */
   copy(request: CopyObject): Promise<PutOutcome>;
+  /**
+   * Makes the target of the sources' bytes by reference: nothing is copied, and it keeps them when the sources go. Undefined where that
+   * cannot be done (small bodies, which lie in rows; a key that the client keeps). Fails `object-missing`, or `segment-changed`
+   * when a source is replaced meanwhile. Only for containers without versions.
+   */
+  lend(request: LendBlobs): Promise<ObjectInfo | undefined>;
 }
 
 /** The dialect-free object store: Swift and S3 parse, call this, and render. */

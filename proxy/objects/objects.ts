@@ -4,6 +4,7 @@
  */
 import type { RowRef, RowValue, StoredRow, WriteOptions } from '#cluster';
 import { isFailure } from '#common';
+import { borrowedField } from './blob-shares.ts';
 import { type StoredBody, storeBody } from './body-writer.ts';
 import { checkConditions } from './conditions.ts';
 import { decodeContainer } from './containers.ts';
@@ -13,7 +14,8 @@ import { dropPrevious } from './drop-previous.ts';
 import { encryptBody } from './encryption/body-cipher.ts';
 import { withoutEncryption } from './encryption/object-encryption.ts';
 import { objectFailure } from './failures.ts';
-import { noFields } from './fields.ts';
+import { type Fields, noFields } from './fields.ts';
+import { lendBlobs } from './lend-blobs.ts';
 import { checkName, findLive, infoOf, isExpired, missing } from './live-rows.ts';
 import type {
   CopyObject,
@@ -56,6 +58,7 @@ export function createObjects(context: ObjectContext): ObjectOperations {
       );
     },
     copy: (request) => copyObject(context, request),
+    lend: (request) => lendBlobs(context, request),
   };
 }
 
@@ -272,6 +275,12 @@ async function putConditional(
   return outcome.previous;
 }
 
+/** What is said of how the source's bytes are kept is not true of the copy's. */
+function ownFields(system: Fields): Fields {
+  const { [borrowedField]: _, ...fields } = withoutEncryption(system);
+  return fields;
+}
+
 async function copyObject(context: ObjectContext, request: CopyObject): Promise<PutOutcome> {
   const { source, target, conditions, mode, encryption } = request;
   const { info } = source;
@@ -287,7 +296,7 @@ async function copyObject(context: ObjectContext, request: CopyObject): Promise<
     contentType: fields.contentType ?? info.contentType,
     metadata: fields.metadata ?? noFields,
     headers: fields.headers ?? noFields,
-    system: withoutEncryption(fields.system ?? noFields),
+    system: ownFields(fields.system ?? noFields),
     // A multipart object's checksum may be one of checksums, which its copy in one piece does not have.
     checksums: info.kind === 'multipart' ? noFields : (fields.checksums ?? info.checksums),
     ...(deleteAtS === undefined ? {} : { deleteAtS }),

@@ -80,7 +80,7 @@ function rightOf(caller: Caller, acl: Acl): AccountRight | undefined {
 export async function learnRight(
   caller: Caller,
   account: string,
-  services: SwiftServices,
+  services: Pick<SwiftServices, 'objects'>,
 ): Promise<void> {
   if (caller.identity === undefined || caller.grant !== undefined) return;
   if (caller.rights === undefined || caller.rights.has(account)) return;

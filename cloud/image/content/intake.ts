@@ -41,10 +41,7 @@ export async function takeIn(core: ImageCore, intake: Intake): Promise<TakenCont
     for await (const bytes of intake.body) {
       const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       size += chunk.length;
-      if (size > intake.bytesMax)
-        throw imageFailure('limit-exceeded', {
-          why: `The provided image is too large: more than ${intake.bytesMax} bytes.`,
-        });
+      if (size > intake.bytesMax) throw tooLarge(intake.bytesMax);
       inspector.feed(chunk);
       sha512.update(chunk);
       await intake.onProgress?.(size);
@@ -59,6 +56,34 @@ export async function takeIn(core: ImageCore, intake: Intake): Promise<TakenCont
     throw imageFailure('invalid', { why: 'The image ended before it was looked at.' });
   return { size, md5, sha512: sha512.digest('hex'), inspection };
 }
+
+/** The same of bytes that are stored under this name already: they are read once and written nowhere. */
+export async function lookOver(
+  core: ImageCore,
+  intake: Omit<Intake, 'body' | 'lengthBytes'>,
+): Promise<TakenContent> {
+  const stored = await core.store.open(intake.contentId);
+  if (stored.sizeBytes > intake.bytesMax) throw tooLarge(intake.bytesMax);
+  const md5 = createHash('md5');
+  const sha512 = createHash('sha512');
+  const inspector = new ImageInspector({ virtualBytesMax: core.settings.virtualBytesMax });
+  let size = 0;
+  for await (const chunk of stored.read(0, stored.sizeBytes)) {
+    size += chunk.length;
+    inspector.feed(chunk);
+    md5.update(chunk);
+    sha512.update(chunk);
+    await intake.onProgress?.(size);
+  }
+  const inspection = inspector.finish();
+  checkDeclared(core, intake.declared, inspection);
+  return { size, md5: md5.digest('hex'), sha512: sha512.digest('hex'), inspection };
+}
+
+const tooLarge = (bytesMax: number) =>
+  imageFailure('limit-exceeded', {
+    why: `The provided image is too large: more than ${bytesMax} bytes.`,
+  });
 
 export function checkDeclared(
   core: ImageCore,

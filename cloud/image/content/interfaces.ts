@@ -40,3 +40,30 @@ export interface ImageVolumes {
   /** The volume that `ensure` or `clone` made under this id, if they did; may be repeated. */
   delete(id: string): Promise<void>;
 }
+
+/** An object of a user's as it was when its reader asked for it to become an image. */
+export interface SourceObject {
+  readonly account: string;
+  readonly container: string;
+  readonly object: string;
+  /** What it must still be when its turn comes. */
+  readonly etag: string;
+  readonly sizeBytes: number;
+}
+
+export interface SourceReader {
+  readonly token: string;
+  readonly projectId: string | undefined;
+}
+
+/** The objects of the cloud's users. */
+export interface UserObjects {
+  /**
+   * The object that a URI means, when it is one of this cloud's own; undefined for every other URI. Fails `missing` for what is not
+   * there or the reader may not read, without telling which.
+   */
+  find(uri: string, reader: SourceReader): Promise<SourceObject | undefined>;
+  /** Makes the content of this name of the object's bytes, by reference; false where they can only be copied. */
+  share(source: SourceObject, name: string): Promise<boolean>;
+  open(source: SourceObject): Promise<StoredContent>;
+}

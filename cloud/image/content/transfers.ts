@@ -204,11 +204,19 @@ export async function settle(tx: Tx, contentId: string, taken: TakenContent): Pr
 export async function activate(
   core: ImageCore,
   tx: Tx,
-  given: { readonly imageId: string; readonly contentId: string; readonly taken: TakenContent },
+  given: {
+    readonly imageId: string;
+    readonly contentId: string;
+    readonly taken: TakenContent;
+    readonly volume?: VolumeWish;
+  },
 ): Promise<void> {
   const contentId = await settle(tx, given.contentId, given.taken);
-  await refer(core, tx, given.imageId, contentId);
+  await refer(core, tx, given.imageId, contentId, given.volume);
 }
+
+/** When a volume is made of the content: at once, so that servers start without waiting for it, or when one is asked for. */
+export type VolumeWish = 'now' | 'later';
 
 /** Lets the image refer to a stored content. */
 export async function refer(
@@ -216,6 +224,7 @@ export async function refer(
   tx: Tx,
   imageId: string,
   contentId: string,
+  volume: VolumeWish = 'now',
 ): Promise<void> {
   const content = await tx
     .updateTable('image_content')
@@ -244,7 +253,7 @@ export async function refer(
     updated_at_us: core.nowUs(),
   };
   await tx.updateTable('image_image').set(columns).where('id', '=', imageId).execute();
-  await wantVolume(core, tx, content);
+  if (volume === 'now') await wantVolume(core, tx, content);
   await core.tell(tx, 'upload', { id: imageId, owner: image.owner });
   if (image.staged_id !== null && image.staged_id !== contentId)
     await releaseContent(tx, image.staged_id);

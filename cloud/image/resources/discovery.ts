@@ -8,7 +8,21 @@ import { importMethods } from '../tasks/methods.ts';
 
 /** 2.14 and 2.16 are those of the image cache, which is not here: bytes lie beside the service already. */
 const minors = [
-  ...['2.15', '2.13', '2.12', '2.11', '2.10', '2.9', '2.8', '2.7', '2.6', '2.5', '2.4', '2.3'],
+  ...[
+    '2.17',
+    '2.15',
+    '2.13',
+    '2.12',
+    '2.11',
+    '2.10',
+    '2.9',
+    '2.8',
+    '2.7',
+    '2.6',
+    '2.5',
+    '2.4',
+    '2.3',
+  ],
   ...['2.2', '2.1', '2.0'],
 ];
 

@@ -2,6 +2,7 @@
 import Type from 'typebox';
 import type { Route } from '#cloud/api';
 import { callerOf, type ImageCaller, projectOf, type Request, route } from '../caller.ts';
+import { objectAt } from '../content/user-objects.ts';
 import { checkUri } from '../content/web-download.ts';
 import type { ImageCore } from '../core.ts';
 import { conflict, imageFailure, invalid } from '../failures.ts';
@@ -10,7 +11,7 @@ import { roomFor } from '../images/quotas.ts';
 import type { ImageRecord } from '../images/records.ts';
 import { storeId } from '../images/view.ts';
 import { importMethods } from '../tasks/methods.ts';
-import { startTask } from '../tasks/task-rows.ts';
+import { type ImportSource, startTask } from '../tasks/task-rows.ts';
 import { taskView } from './tasks.ts';
 
 const importBody = Type.Object(
@@ -49,7 +50,7 @@ export function importRoutes(core: ImageCore): Route<ImageCaller>[] {
         );
         checkState(image, asked);
         checkStores(request, asked);
-        if (asked.method === 'web-download') checkUri(core.settings, asked.uri ?? '');
+        const source = await sourceOf(core, request, asked);
         if (asked.method !== 'copy-image') await roomFor(core, image.owner, 'size_total');
         await core.change(async (tx) => {
           const now = await getImage(core, request, 'get_image', tx);
@@ -61,10 +62,7 @@ export function importRoutes(core: ImageCore): Route<ImageCaller>[] {
             userId: callerOf(request).userId,
             requestId: request.requestId,
             input: { image_id: image.id, import_req: request.body, backend: [storeId] },
-            source: {
-              method: asked.method,
-              ...(asked.uri === undefined ? {} : { uri: asked.uri }),
-            },
+            source,
           });
         });
         return { status: 202 };
@@ -87,6 +85,19 @@ export function importRoutes(core: ImageCore): Route<ImageCaller>[] {
       },
     }),
   ];
+}
+
+/** A URL of this cloud's own object store means the object itself; every other is asked for over the network. */
+async function sourceOf(
+  core: ImageCore,
+  request: Request,
+  { method, uri = '' }: Asked,
+): Promise<ImportSource> {
+  if (method !== 'web-download') return { method };
+  const object = await objectAt(core, request, uri);
+  if (object !== undefined) return { method, uri, object };
+  checkUri(core.settings, uri);
+  return { method, uri };
 }
 
 function askedFor(body: {

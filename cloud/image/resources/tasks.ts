@@ -9,6 +9,7 @@ import {
   type Request,
   route,
 } from '../caller.ts';
+import { objectAt } from '../content/user-objects.ts';
 import { checkUri } from '../content/web-download.ts';
 import type { ImageCore } from '../core.ts';
 import { conflict, imageFailure, invalid, missing } from '../failures.ts';
@@ -165,7 +166,9 @@ async function createTask(
     throw invalid(`Invalid task type: ${type.slice(0, 64)}. Supported: import`);
   for (const name of ['import_from', 'import_from_format', 'image_properties'] as const)
     if (input[name] === undefined) throw invalid(`Input does not contain '${name}' field`);
-  const uri = checkUri(core.settings, input.import_from ?? '').href;
+  const from = input.import_from ?? '';
+  const object = await objectAt(core, request, from);
+  const uri = object === undefined ? checkUri(core.settings, from).href : from;
   const properties: Record<string, unknown> = { ...input.image_properties };
   for (const name of Object.keys(properties))
     if (readOnlyNames.has(name) || reserved(name))
@@ -193,7 +196,7 @@ async function createTask(
       userId: callerOf(request).userId,
       requestId: request.requestId,
       input,
-      source: { method: 'web-download', uri },
+      source: { method: 'web-download', uri, ...(object === undefined ? {} : { object }) },
     });
   });
 }

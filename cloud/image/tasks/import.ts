@@ -1,5 +1,5 @@
 /**
- * The operation `image.import`: staged bytes, or bytes from the web, become an image's data.
+ * The operation `image.import`: staged bytes, bytes from the web or those of an object become an image's data.
  *
  * Its one step may be repeated: a download that was cut off is begun anew and what it had stored is dropped; that the image
  * refers to its content is one transaction, after which there is nothing more to do.
@@ -24,6 +24,8 @@ import type { ContentFormat } from '../formats/inspection.ts';
 import { reserve, roomFor } from '../images/quotas.ts';
 import { findImage, type ImageRecord } from '../images/records.ts';
 import type { ImageTables } from '../tables.ts';
+import { fromObject } from './from-object.ts';
+import { declaredBy, type ImportProgress } from './import-progress.ts';
 import { plainFailure } from './reasons.ts';
 import { endTask } from './task-rows.ts';
 
@@ -32,6 +34,16 @@ const Input = Type.Object({
   imageId: Type.String(),
   method: Type.String(),
   uri: Type.Optional(Type.String()),
+  object: Type.Optional(
+    Type.Object({
+      account: Type.String(),
+      container: Type.String(),
+      object: Type.String(),
+      etag: Type.String(),
+      sizeBytes: Type.Integer(),
+    }),
+  ),
+  sha512: Type.Optional(Type.String()),
 });
 type Input = Static<typeof Input>;
 
@@ -66,18 +78,15 @@ export function importWorkflow(core: ImageCore): Workflow {
   });
 }
 
-interface Progress {
-  readonly signal: AbortSignal;
-  progress(done: number, total: number, unit?: string): void;
-}
-
-async function importData(core: ImageCore, input: Input, progress: Progress): Promise<void> {
+async function importData(core: ImageCore, input: Input, progress: ImportProgress): Promise<void> {
   const image = await findImage(core, input.imageId, { projectId: undefined });
   if (image === undefined)
     throw imageFailure('gone', { why: 'The image was deleted before its import.' });
   // Done already, by a process that was killed before it could say so.
   if (image.content_id !== null) return;
-  if (input.method === 'web-download') await fromWeb(core, image, input.uri ?? '', progress);
+  const { object: source, sha512 } = input;
+  if (source !== undefined) await fromObject(core, image, { source, sha512, ...progress });
+  else if (input.method === 'web-download') await fromWeb(core, image, input.uri ?? '', progress);
   else await fromStaged(core, image);
 }
 
@@ -98,16 +107,11 @@ async function fromStaged(core: ImageCore, image: ImageRecord): Promise<void> {
   await core.change((tx) => refer(core, tx, image.id, stagedId));
 }
 
-const declaredBy = (image: ImageRecord) => ({
-  diskFormat: image.disk_format ?? 'raw',
-  containerFormat: image.container_format ?? 'bare',
-});
-
 async function fromWeb(
   core: ImageCore,
   image: ImageRecord,
   uri: string,
-  { signal, progress }: Progress,
+  { signal, progress }: ImportProgress,
 ): Promise<void> {
   const transfer = await beginTransfer(core, image, 'uploading');
   await carry(core, transfer, async () => {

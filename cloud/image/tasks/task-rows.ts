@@ -1,16 +1,24 @@
 /** Tasks: what clients see of imports. The work itself is an operation, which writes here how it ended. */
+import type { SourceObject } from '../content/interfaces.ts';
 import type { ImageCore, Tx } from '../core.ts';
 import { conflict } from '../failures.ts';
 import type { TaskRow } from '../tables.ts';
 
+export interface ImportSource {
+  readonly method: string;
+  readonly uri?: string;
+  readonly object?: SourceObject;
+  readonly sha512?: string;
+}
+
 export interface NewTask {
-  readonly type: 'api_image_import' | 'import';
+  readonly type: 'api_image_import' | 'import' | 'location_import';
   readonly owner: string | null;
   readonly imageId: string;
   readonly userId: string;
   readonly requestId: string;
   readonly input: unknown;
-  readonly source: { readonly method: string; readonly uri?: string };
+  readonly source: ImportSource;
 }
 
 /** The task and the operation that does it come into being together. */

@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { objectFailure } from '../failures.ts';
 import { type Fields, noFields } from '../fields.ts';
 
-export type RowLetter = 'a' | 'b' | 'c' | 'd' | 'k' | 'p' | 'r' | 'u';
+export type RowLetter = 'a' | 'b' | 'c' | 'd' | 'k' | 'p' | 'r' | 's' | 'u';
 
 const version = 1;
 

@@ -1,0 +1,157 @@
+/** Objects of the cloud's users as sources of images: found by their URL, read as the front door would let them be, shared by reference. */
+import type { Identity } from '#cloud/identity';
+import type { SourceObject, SourceReader, UserObjects } from '#cloud/image';
+import { Failure, isFailure } from '#common';
+import {
+  type AssembleOptions,
+  accountOf,
+  assemble,
+  type Identity as Caller,
+  type Container,
+  followLinks,
+  hopsMaxDefault,
+  isDynamic,
+  mayReadObject,
+  type ObjectRef,
+  type ObjectService,
+  publicEtag,
+  type StoredObject,
+  type SwiftSettings,
+  wholeSegments,
+} from '#proxy';
+import type { Endpoints } from '../cloud-types.ts';
+import { adaptIdentity } from './authenticator.ts';
+import { objectUrlReader, type UrlObject } from './object-urls.ts';
+
+export interface UserObjectsParts {
+  readonly objects: ObjectService;
+  readonly identity: Identity;
+  readonly endpoints: Endpoints;
+  readonly swift: SwiftSettings;
+  /** Where images themselves are kept: nobody's to name. */
+  readonly imageAccount: string;
+  readonly imageContainer: string;
+}
+
+export function userObjects(parts: UserObjectsParts): UserObjects {
+  const read = objectUrlReader(parts.endpoints);
+  return {
+    find: async (uri, reader) => {
+      const named = read(uri);
+      return named === undefined ? undefined : await findObject(parts, named, reader);
+    },
+    share: async (source, name) => {
+      const { objects, imageAccount, imageContainer } = parts;
+      const stored = await openSource(objects, source);
+      const container = await containerFor(objects, imageAccount, imageContainer);
+      const sources = await piecesOf(objects, source, stored);
+      if (sources === undefined) return false;
+      const lent = await objects.objects.lend({ sources, target: { container, name } });
+      return lent !== undefined;
+    },
+    open: async (source) => {
+      const stored = await openSource(parts.objects, source);
+      const { size, read: readWhole } = await assemble(
+        within(parts.objects, source.account),
+        stored,
+      );
+      return { sizeBytes: size, read: readWhole };
+    },
+  };
+}
+
+const notThere = (cause?: unknown) =>
+  new Failure('missing', 'source-missing', 'There is no such object that you may read', { cause });
+
+async function findObject(
+  parts: UserObjectsParts,
+  named: UrlObject,
+  { token, projectId }: SourceReader,
+): Promise<SourceObject> {
+  try {
+    const container = await openContainer(parts.objects, named, projectId);
+    const path = `/v1/${container.account}/${container.name}/${named.object}`;
+    const identity = await adaptIdentity(parts.identity).validateToken(token, {
+      method: 'GET',
+      path,
+    });
+    if (identity === undefined) throw notThere();
+    return await readable(parts, identity, container, named.object);
+  } catch (error) {
+    if (isFailure(error) && (error.kind === 'missing' || error.kind === 'denied'))
+      throw notThere(error);
+    throw error;
+  }
+}
+
+async function readable(
+  { objects, swift, imageAccount, imageContainer }: UserObjectsParts,
+  identity: Caller,
+  container: Container,
+  object: string,
+): Promise<SourceObject> {
+  const reader = { objects, settings: swift, identity };
+  const mayRead = async (of: Container) => {
+    const isOurs = of.account === imageAccount && of.name === imageContainer;
+    if (isOurs || !(await mayReadObject(reader, of.account, of))) throw notThere();
+  };
+  await mayRead(container);
+  const first = await objects.objects.get({ container, name: object });
+  const follow = { service: objects, mayRead, hopsMax: hopsMaxDefault };
+  const { stored, at } = await followLinks(follow, first, container.account);
+  const place = at ?? { account: container.account, container: container.name, object };
+  // Its segments are found again later, without the caller: only who may read all of the account names a manifest.
+  if (isManifest(stored) && !(await mayReadObject(reader, place.account, undefined)))
+    throw notThere();
+  const etag = publicEtag(stored.info);
+  const { size } = await assemble(within(objects, place.account), stored);
+  return { ...place, etag, sizeBytes: size };
+}
+
+const isManifest = ({ info }: StoredObject) => info.kind === 'slo' || isDynamic(info);
+
+async function openContainer(
+  objects: ObjectService,
+  { account, bucket }: UrlObject,
+  projectId: string | undefined,
+): Promise<Container> {
+  if (account !== undefined) return await objects.containers.open(account, bucket);
+  const own = projectId === undefined ? undefined : accountOf(projectId);
+  return await objects.containers.resolve(bucket, own);
+}
+
+/** Segments of a manifest are those of its own account: whoever names it was asked for that. */
+function within(service: ObjectService, account: string): AssembleOptions {
+  const mayRead = (container: Container) => {
+    if (container.account !== account) throw notThere();
+  };
+  return { service, account, mayRead };
+}
+
+async function openSource(objects: ObjectService, source: SourceObject): Promise<StoredObject> {
+  const container = await objects.containers.open(source.account, source.container);
+  const stored = await objects.objects.get({ container, name: source.object });
+  if (publicEtag(stored.info) === source.etag) return stored;
+  throw new Failure('conflict', 'source-changed', 'The object was replaced meanwhile', {
+    facts: { reason: `Object ${source.container}/${source.object} was replaced meanwhile.` },
+  });
+}
+
+/** The objects whose bytes, one after the other, are the source's; undefined when some of them are not whole objects. */
+async function piecesOf(
+  objects: ObjectService,
+  source: SourceObject,
+  stored: StoredObject,
+): Promise<readonly ObjectRef[] | undefined> {
+  if (isManifest(stored)) return await wholeSegments(within(objects, source.account), stored);
+  const container = await objects.containers.open(source.account, source.container);
+  return [{ container, name: source.object }];
+}
+
+async function containerFor(
+  objects: ObjectService,
+  account: string,
+  name: string,
+): Promise<Container> {
+  return (await objects.containers.create({ account, name })).container;
+}
