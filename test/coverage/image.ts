@@ -49,7 +49,8 @@ export const imageOperations: readonly ImageOperation[] = [
   },
   {
     operation: 'POST /v2/images/:image_id/import',
-    parameters: 'glance-direct, web-download, copy-image; stores, all_stores',
+    parameters:
+      'glance-direct, web-download (an object of this cloud by reference), copy-image; stores, all_stores',
     state: 'works',
     note: 'glance-download (from another cloud) is refused (400)',
   },
@@ -93,11 +94,17 @@ export const imageOperations: readonly ImageOperation[] = [
     'GET /v2/schemas/task',
     'GET /v2/schemas/tasks',
   ]),
-  ...list(
-    'missing',
-    ['POST /v2/images/:image_id/locations', 'GET /v2/images/:image_id/locations'],
-    'locations are hidden',
-  ),
+  {
+    operation: 'POST /v2/images/:image_id/locations',
+    parameters: 'url of an object of this cloud (http, https, swift, s3); validation_data',
+    state: 'works',
+    note: 'taken by reference; locations elsewhere are refused (400)',
+  },
+  {
+    operation: 'GET /v2/images/:image_id/locations',
+    state: 'works',
+    note: 'for services, as upstream',
+  },
   ...list('works', [
     'GET /v2/metadefs/namespaces',
     'POST /v2/metadefs/namespaces',
