@@ -1,5 +1,5 @@
 /**
- * Request targets with bytes beyond ASCII, sent as they are (`curl http://…/café`). Swift's server takes them; Node's parser does not,
+ * Request targets with bytes beyond ASCII, sent as they are, as old clients and scripts do. Swift's server takes them; Node's parser does not,
  * in any of its modes. So its refusal is where they are mended:
  *
  * 1. The parser stops at such a byte: it says where in the packet it is, and that this is within a request's target. Every request

@@ -55,6 +55,19 @@ describe('account ACLs', () => {
   });
 });
 
+test('a system reader reads every account and changes none', async () => {
+  const auditors = await SwiftClient.open({ systemReaderRoles: 'nobody' });
+  const path = await auditors.container();
+  await auditors.put(`${path}/o`, 'x');
+  const nora = { as: 'nora' };
+  for (const at of ['', path, `${path}/o`])
+    expect(await auditors.status('GET', at, nora)).toBe(200);
+  expect(await auditors.status('PUT', `${path}/o`, { ...nora, body: 'y' })).toBe(403);
+  expect(await auditors.status('DELETE', `${path}/o`, nora)).toBe(403);
+  expect(await auditors.status('POST', path, nora)).toBe(403);
+  await auditors.close();
+});
+
 describe('service accounts', () => {
   test('need the service’s token besides the user’s', async () => {
     const account = 'SERVICE_id-demo';

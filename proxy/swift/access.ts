@@ -46,6 +46,7 @@ export interface AccessRules {
   readonly serviceRoles: ReadonlyMap<string, ReadonlySet<string>>;
   readonly operators: ReadonlySet<string>;
   readonly readers: ReadonlySet<string>;
+  readonly systemReaders: ReadonlySet<string>;
   readonly resellers: ReadonlySet<string>;
   readonly namesInAcls: boolean;
   readonly projectsInAcls: boolean;
@@ -74,6 +75,7 @@ export function accessRules(settings: SwiftSettings): AccessRules {
     serviceRoles,
     operators: rolesOf(settings.operatorRoles),
     readers: rolesOf(settings.readerRoles),
+    systemReaders: rolesOf(settings.systemReaderRoles),
     resellers: rolesOf(settings.resellerRoles),
     namesInAcls: settings.namesInAcls,
     projectsInAcls: settings.projectsInAcls,
@@ -122,6 +124,7 @@ export function isOwner(caller: Caller, account: string): boolean {
 }
 
 function isReader(caller: Caller, account: string): boolean {
+  if (hasRole(caller.identity, rulesOf(caller).systemReaders)) return true;
   const prefix = ownPrefix(caller, account);
   if (prefix === undefined || rulesOf(caller).serviceRoles.has(prefix)) return false;
   return hasRole(caller.identity, rulesOf(caller).readers);

@@ -39,6 +39,12 @@ export const swiftSettings = declareSettings({
     pattern: names,
     about: 'Roles that may read everything in the accounts of their project.',
   },
+  systemReaderRoles: {
+    type: 'text',
+    default: '',
+    pattern: names,
+    about: 'Roles that may read everything in every account, and change nothing by that.',
+  },
   resellerRoles: {
     type: 'text',
     default: 'ResellerAdmin',

@@ -114,16 +114,16 @@ export const swiftEntries: readonly SwiftEntry[] = [
     'index, error, listings, listings-css, listings-label, directory-type, X-Web-Mode',
   ),
   works('cors', 'allow-origin, expose-headers, max-age; strict mode; origins for all'),
-  partly(
+  works(
     'bulk',
-    'tar, tar.gz, tar.bz2 with extended attributes; lists of names',
-    'the report comes at the end: no blanks before it',
+    'tar, tar.gz, tar.bz2 with extended attributes; lists of names, with blanks while they take long',
+    'the report of an archive comes at the end: no blanks before it',
   ),
   works('versioned_writes', 'stack and history'),
-  partly(
+  works(
     'object_versioning',
     'X-Versions-Enabled, version-id, versions, delete markers',
-    'shared with S3: deleting the current version brings the one before back, restoring makes a new version, a deletion while suspended leaves a marker',
+    'shared with S3; ids are 32 hex digits',
   ),
   works('symlink', 'dynamic and static, across accounts, in manifests and listings'),
   works(
@@ -153,9 +153,8 @@ export const swiftEntries: readonly SwiftEntry[] = [
   ),
   works(
     'keystoneauth',
-    'operator, reader and reseller roles, ids and names in ACLs, cross-project, service tokens, reseller prefixes',
+    'operator, reader, system reader and reseller roles, ids and names in ACLs, cross-project, service tokens, reseller prefixes',
   ),
-  missing('keystoneauth system reader roles', 'system_reader_roles'),
   works(
     'Storage policies',
     'a default, aliases, deprecated ones; counts by policy',

@@ -1,5 +1,8 @@
 /** Many things in one request: an archive put as its files, or a list of names to delete. */
+import type { Reply } from '../../exchange.ts';
 import { bulkDelete, deleteLarge } from '../bulk-delete.ts';
+import { reportFormat } from '../bulk-report.ts';
+import { replyOrBlanks } from '../heartbeat.ts';
 import {
   isObjectRequest,
   type SwiftHandler,
@@ -15,11 +18,17 @@ export function createBulk(services: SwiftServices): SwiftStage {
     const { method } = exchange;
     if (method === 'PUT' && query.has('extract-archive')) return extract(request, next, services);
     if ((method === 'POST' || method === 'DELETE') && query.has('bulk-delete'))
-      return bulkDelete(request, next);
+      return reported(services, request, bulkDelete(request, next));
     if (method === 'DELETE' && query.get('multipart-manifest') === 'delete')
-      if (isObjectRequest(request)) return deleteLarge(request, next, services);
+      if (isObjectRequest(request))
+        return reported(services, request, deleteLarge(request, next, services));
     return next(request);
   };
+}
+
+/** Long deletions are heard of while they go on. */
+function reported({ clock }: SwiftServices, { exchange }: SwiftRequest, work: Promise<Reply>) {
+  return replyOrBlanks(clock, reportFormat(exchange), work);
 }
 
 /** The readers of archives are loaded when the first one comes. */
