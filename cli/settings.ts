@@ -8,6 +8,7 @@ import { imageSettings } from '#cloud/image';
 import { journalSettings } from '#cloud/journal';
 import { networkSettings } from '#cloud/network';
 import { operationSettings } from '#cloud/operations';
+import { secretSettings } from '#cloud/secret';
 import { stateSettings } from '#cloud/state';
 import { volumeSettings } from '#cloud/volume';
 import { clusterSettings } from '#cluster';
@@ -66,6 +67,7 @@ export const settingsRooms = {
   identity: identitySettings,
   image: imageSettings,
   volume: volumeSettings,
+  secret: secretSettings,
   compute: computeSettings,
   network: networkSettings,
 } as const;

@@ -22,6 +22,7 @@ const testPackages = [
   'python3-swiftclient',
   'python3-openstackclient',
   'python3-keystoneclient',
+  'python3-barbicanclient',
   'python3-glanceclient',
   'python3-openstacksdk',
   'tempest',

@@ -9,6 +9,7 @@ import {
   type EngineBackupStore,
   type VolumeEngine,
   type VolumeImages,
+  type VolumeKeys,
 } from '#cloud/volume';
 import { isFailure, systemClock } from '#common';
 import { accountOf, type Container, type ObjectService } from '#proxy';
@@ -22,6 +23,7 @@ export interface BlockStorageParts
   readonly objects: ObjectService;
   readonly gateway: Gateway;
   readonly images: VolumeImages;
+  readonly keys: VolumeKeys;
   /** Where NBD clients connect, `nbd://host:port`. */
   readonly nbd: string;
   readonly status: () => Promise<CloudStatus>;
@@ -37,7 +39,7 @@ export async function openBlockStorage(
     ...{ state, operations, quotas },
     engine: engineOf(gateway.volumes),
     images: parts.images,
-    keys: gateway.keys,
+    keys: parts.keys,
     backups: backupStores(parts.objects),
     projects: { exists: (id) => identity.hasProject(id) },
     settings: context.settings.volume,

@@ -27,6 +27,7 @@ import {
   type Waker,
 } from '#cloud/operations';
 import { createQuotas, type Quotas, quotaMigrations } from '#cloud/quotas';
+import { secretMigrations } from '#cloud/secret';
 import { openState, type State } from '#cloud/state';
 import { volumeMigrations } from '#cloud/volume';
 import { type Logger, systemClock, systemDisk, type Undo } from '#common';
@@ -77,6 +78,7 @@ export async function openController(
       volumeMigrations,
       computeMigrations,
       networkMigrations,
+      secretMigrations,
     ],
     ...common,
   });

@@ -51,6 +51,12 @@ export function catalogAt({ api }: Endpoints): readonly CatalogEntry[] {
     },
     { type: 'network', name: 'neutron', description: 'Networks', url: `${api}/network` },
     { type: 'compute', name: 'nova', description: 'Servers', url: `${api}/compute/v2.1` },
+    {
+      type: 'key-manager',
+      name: 'barbican',
+      description: 'Secrets and keys',
+      url: `${api}/key-manager`,
+    },
     { type: 's3', name: 's3', description: 'Object storage by S3', url: `${api}/s3` },
     {
       type: 'control',

@@ -34,6 +34,7 @@ import { networkCalls } from './network-calls.ts';
 import { operationCalls } from './operation-calls.ts';
 import { type PublicTls, publicTls, writeAuthority } from './public-tls.ts';
 import { openReplicator } from './replicator.ts';
+import { openSecrets } from './secrets.ts';
 import { userCalls } from './user-calls.ts';
 import { volumeCalls } from './volume-calls.ts';
 
@@ -91,7 +92,8 @@ export async function openFront(
     ...common,
   });
   opened.add(() => objects.close());
-  const gateway = await openGateway(folder, cluster, context, opened);
+  const secrets = await openSecrets({ ...controller, masterKeys: objects.keys }, context);
+  const gateway = await openGateway(folder, cluster, context, opened, secrets.forVolumes);
   const images = await openImages(
     { ...controller, folder, objects, gateway, endpoints },
     context,
@@ -114,6 +116,7 @@ export async function openFront(
       objects,
       gateway,
       images: { ...images.forVolumes, find: images.forVolumes.look },
+      keys: secrets.forVolumes,
       nbd: endpoints.nbd,
       status,
     },
@@ -157,6 +160,7 @@ export async function openFront(
           '/image': images.service,
           '/volume': blockStorage.service,
           '/network': networks.service,
+          '/key-manager': secrets.service,
           '/compute': compute.service,
         },
         // The object store answers at its own ports, and here too: one address serves the whole cloud.

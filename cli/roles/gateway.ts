@@ -13,11 +13,11 @@ import { type Address, systemClock, systemDisk, systemNet, type Undo } from '#co
 import { type DataFolder, ensureSecret, randomSecret } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';
 import { nbdCertificates } from './nbd-certificates.ts';
-import { type VolumeKeys, volumeKeys } from './volume-keys.ts';
+import { type FileKeys, type SecretKeys, volumeKeys } from './volume-keys.ts';
 
 export interface Gateway {
   readonly volumes: VolumesOfGateway;
-  readonly keys: VolumeKeys;
+  readonly keys: FileKeys;
   /** Where NBD clients on this machine may also connect. */
   readonly socketPath: string;
   listen(address: Address): Promise<{ close(): Promise<void> }>;
@@ -28,13 +28,14 @@ export async function openGateway(
   cluster: Cluster,
   context: RoleContext,
   opened: Undo,
+  secrets: SecretKeys,
 ): Promise<Gateway> {
   const { random, metrics } = context;
   const settings = context.settings.gateway;
   const log = context.log.child({ room: 'gateway' });
   const common = { clock: systemClock, log };
   await systemDisk.makeDirectory(folder.path('gateway'));
-  const keys = volumeKeys(folder, random);
+  const keys = volumeKeys(folder, random, secrets);
   const secret = ensureSecret(folder, 'volume-attachments', () => randomSecret(random, 32));
   const volumes = await createVolumes({
     tables: cluster.tables,

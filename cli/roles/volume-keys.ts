@@ -1,6 +1,6 @@
 /**
- * The key store of encrypted volumes: keys are files of the folder `secrets`, never rows beside the data they open. A data key is sealed by
- * AES-256-GCM: nonce (12 bytes), tag (16), text, as base64.
+ * The key store of encrypted volumes. A volume's key is a secret of its project, kept by the key manager; keys that operators name are
+ * files of the folder `secrets`. A data key is sealed by AES-256-GCM: nonce (12 bytes), tag (16), text, as base64.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -13,19 +13,28 @@ const nonceBytes = 12;
 const tagBytes = 16;
 const idPattern = /^[0-9a-zA-Z_-]{1,64}$/;
 
-export interface VolumeKeys extends KeyStore {
-  /** Makes a key of this name when there is none. */
+/** Keys that the key manager has; undefined for one that it does not know. */
+export interface SecretKeys {
+  find(keyId: string): Promise<Buffer | undefined>;
+}
+
+export interface FileKeys extends KeyStore {
+  /** Makes a key of this name as a file, when there is none: for volumes that operators make. */
   ensure(keyId: string): void;
 }
 
-export function volumeKeys(folder: DataFolder, random: Random): VolumeKeys {
+export function volumeKeys(folder: DataFolder, random: Random, secrets: SecretKeys): FileKeys {
   const nameOf = (keyId: string) => `volume-key-${keyId}`;
-  const keyOf = (keyId: string): Buffer => {
-    if (idPattern.test(keyId) && fs.existsSync(folder.path('secrets', nameOf(keyId))))
-      return Buffer.from(
-        ensureSecret(folder, nameOf(keyId), () => ''),
-        'hex',
-      );
+  const keyOf = async (keyId: string): Promise<Buffer> => {
+    if (idPattern.test(keyId)) {
+      if (fs.existsSync(folder.path('secrets', nameOf(keyId))))
+        return Buffer.from(
+          ensureSecret(folder, nameOf(keyId), () => ''),
+          'hex',
+        );
+      const secret = await secrets.find(keyId);
+      if (secret !== undefined) return secret;
+    }
     throw new Failure('missing', 'key-missing', 'The key store has no such key', {
       facts: { keyId },
     });
@@ -38,14 +47,14 @@ export function volumeKeys(folder: DataFolder, random: Random): VolumeKeys {
     },
     async wrap(keyId, dataKey) {
       const nonce = random.bytes(nonceBytes);
-      const cipher = createCipheriv('aes-256-gcm', keyOf(keyId), nonce);
+      const cipher = createCipheriv('aes-256-gcm', await keyOf(keyId), nonce);
       const sealed = Buffer.concat([cipher.update(dataKey), cipher.final()]);
       return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
     },
     async unwrap(keyId, wrapped) {
       const bytes = Buffer.from(wrapped, 'base64');
       const nonce = bytes.subarray(0, nonceBytes);
-      const opener = createDecipheriv('aes-256-gcm', keyOf(keyId), nonce);
+      const opener = createDecipheriv('aes-256-gcm', await keyOf(keyId), nonce);
       opener.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes));
       try {
         const text = bytes.subarray(nonceBytes + tagBytes);

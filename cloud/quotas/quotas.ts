@@ -50,6 +50,8 @@ export interface Quotas {
   /** Forgets the limits of a scope. */
   clearLimits(scope: string, service?: string): Promise<void>;
   limits(scope: string, service?: string): Promise<QuotaAmounts>;
+  /** What was set for single scopes, by scope. */
+  listLimits(service: string): Promise<ReadonlyMap<string, QuotaAmounts>>;
   declared(service?: string): readonly QuotaDeclaration[];
 }
 
@@ -179,6 +181,19 @@ class QuotaRoom implements Quotas {
         { limit, used: used.get(resource) ?? 0 },
       ]),
     );
+  }
+
+  async listLimits(service: string): Promise<ReadonlyMap<string, QuotaAmounts>> {
+    const rows = await this.db
+      .selectFrom('quota_limit')
+      .selectAll()
+      .where('scope', '<>', '')
+      .orderBy('scope')
+      .execute();
+    const found = new Map<string, Record<string, number>>();
+    for (const { scope, resource, amount } of rows)
+      if (isOf(resource, service)) found.set(scope, { ...found.get(scope), [resource]: amount });
+    return found;
   }
 
   async limits(scope: string, service?: string): Promise<QuotaAmounts> {

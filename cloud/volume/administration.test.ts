@@ -141,15 +141,16 @@ describe('encryption', () => {
       control_location: 'front-end',
     });
     const volume = await makeVolume({ volume_type: 'secret' });
-    expect(await showVolume(volume.id)).toMatchObject({
-      encrypted: true,
-      encryption_key_id: volume.id,
-    });
+    const shown = await showVolume(volume.id);
+    expect(shown).toMatchObject({ encrypted: true });
     const copy = await makeVolume({ source_volid: volume.id });
-    expect([...cloud.keys].sort()).toEqual([volume.id, copy.id].sort());
+    const keys = [shown, await showVolume(copy.id)].map((one) => one.encryption_key_id);
+    expect([...cloud.keys].sort()).toEqual([...new Set(keys)].sort());
+    expect(cloud.keys.size).toBe(2);
     await ok(400, 'admin', 'DELETE', `/types/${type.id}/encryption/${encryption.encryption_id}`);
     for (const { id } of [copy, volume]) await ok(202, 'member', 'DELETE', `/volumes/${id}`);
     await cloud.settled();
+    expect(cloud.keys.size).toBe(0);
     await ok(202, 'admin', 'DELETE', `/types/${type.id}/encryption/${encryption.encryption_id}`);
     expect(await ok(200, 'admin', 'GET', `/types/${type.id}/encryption`)).toEqual({});
   });

@@ -166,10 +166,26 @@ export interface VolumeImages {
   abandon(imageId: string): Promise<void>;
 }
 
-/** The key store of encrypted volumes. */
+/** Who needs a key: a volume, a backup of it, an image made of it. */
+export interface KeyHolder {
+  readonly kind: 'volumes' | 'backups' | 'images';
+  readonly id: string;
+}
+
+/** The keys of encrypted volumes, as secrets of the key manager. */
 export interface VolumeKeys {
-  /** Makes a key of this name when there is none. */
-  ensure(keyId: string): void;
+  /** Makes a key of this id when there is none. */
+  ensure(wanted: {
+    readonly id: string;
+    readonly name: string;
+    readonly projectId: string;
+    readonly userId: string;
+  }): Promise<void>;
+  /** The key stays for as long as somebody holds it. */
+  hold(id: string, holder: KeyHolder): Promise<void>;
+  release(id: string, holder: KeyHolder): Promise<void>;
+  /** With its volume, to another project. */
+  move(id: string, projectId: string): Promise<void>;
 }
 
 /** Where backups of a project go: a container of the object store, as that project. */

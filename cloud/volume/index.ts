@@ -8,6 +8,7 @@ export type {
   Projects,
   VolumeEngine,
   VolumeImages,
+  VolumeKeys,
 } from './engine.ts';
 export { volumeMigrations } from './migrations/index.ts';
 export { type VolumeSettings, volumeSettings } from './settings.ts';

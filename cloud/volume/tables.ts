@@ -86,6 +86,8 @@ export type BackupRow = Worked & {
   readonly metadata_json: string;
   /** The engine's record; null until it was made. */
   readonly record_json: string | null;
+  /** What opens its data; null when it is not sealed. */
+  readonly encryption_key_id: string | null;
   readonly zone: string;
   readonly data_at_us: number;
   readonly created_at_us: number;

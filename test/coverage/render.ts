@@ -1,6 +1,7 @@
 /** docs/api-coverage.md, rendered from the route tables; `node test/coverage/write.ts` writes it, the tidy test compares. */
 import { imageApiRoutes } from '../../cloud/image/service.ts';
 import { networkRoutes } from '../../cloud/network/service.ts';
+import { secretApiRoutes } from '../../cloud/secret/service.ts';
 import { volumeApiRoutes } from '../../cloud/volume/service.ts';
 import { computeApiRoutes } from '../../compute-hooks/service.ts';
 import { computeRows } from './compute.ts';
@@ -8,6 +9,7 @@ import { identityOperations } from './identity.ts';
 import { imageRows } from './image.ts';
 import { networkRows } from './network.ts';
 import { s3Rows, s3Sections } from './s3.ts';
+import { secretRows } from './secret.ts';
 import { swiftEntries } from './swift.ts';
 import { servicesMissing } from './upstream.ts';
 import { volumeRows } from './volume.ts';
@@ -79,6 +81,8 @@ export function renderCoverage(): string {
     '## Network (Neutron 2.0)',
     'Each under `/v2.0`; `GET /v2.0/extensions` lists what of Neutron’s extensions is there.',
     table(['Operation', 'State', 'Note'], networkRows(networkRoutes(hollow()))),
+    '## Key manager (Barbican v1, microversions 1.0 to 1.1)',
+    table(['Operation', 'State', 'Rule or note'], secretRows(secretApiRoutes(hollow()))),
     '## Other services',
     `Not there yet: ${servicesMissing.join(' · ')}.`,
     '',

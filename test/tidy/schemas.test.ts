@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { compileSchema } from '../../cloud/api/index.ts';
 import { identityRoutes } from '../../cloud/identity/service.ts';
 import { imageApiRoutes } from '../../cloud/image/service.ts';
+import { secretApiRoutes } from '../../cloud/secret/service.ts';
 import { volumeApiRoutes } from '../../cloud/volume/service.ts';
 import { hollow } from '../coverage/render.ts';
 
@@ -11,6 +12,7 @@ test('every schema of every route compiles', () => {
     ...identityRoutes(hollow()),
     ...imageApiRoutes(hollow()),
     ...volumeApiRoutes(hollow()),
+    ...secretApiRoutes(hollow()),
   ];
   const bodies = routes.flatMap(({ method, path, schema }) =>
     schema === undefined ? [] : [{ place: `${method} ${path}`, schema }],

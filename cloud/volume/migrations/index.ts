@@ -1,8 +1,12 @@
 /** The volume service's migrations in order. */
 import type { RoomMigrations } from '#cloud/state';
 import { createVolumeTables } from './0001-volume.ts';
+import { addBackupKeys } from './0002-backup-keys.ts';
 
 export const volumeMigrations: RoomMigrations = {
   room: 'volume',
-  steps: [{ number: 1, name: 'volume', apply: createVolumeTables }],
+  steps: [
+    { number: 1, name: 'volume', apply: createVolumeTables },
+    { number: 2, name: 'backup-keys', apply: addBackupKeys },
+  ],
 };

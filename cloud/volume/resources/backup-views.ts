@@ -40,7 +40,7 @@ export function backupDetail(
       ? { 'os-backup-project-attr:project_id': row.project_id }
       : {}),
     ...(administrator && atLeast(request, 'backupUser') ? { user_id: row.user_id } : {}),
-    ...(atLeast(request, 'encryptionKey') ? { encryption_key_id: null } : {}),
+    ...(atLeast(request, 'encryptionKey') ? { encryption_key_id: row.encryption_key_id } : {}),
   };
 }
 

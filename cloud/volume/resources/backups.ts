@@ -36,6 +36,7 @@ const exported = Type.Object({
   size: Type.Integer({ minimum: 1 }),
   container: Type.String({ minLength: 1, maxLength: 255 }),
   data_at_us: Type.Integer({ minimum: 0 }),
+  encryption_key_id: Type.Optional(fields.uuid),
   record: Type.Object({
     id: Type.String({ maxLength: 64 }),
     volume: Type.String({ maxLength: 64 }),
@@ -272,6 +273,7 @@ function exportRecord(row: BackupRow): { backup_service: string; backup_url: str
     size: row.size_gib,
     container: row.container,
     data_at_us: row.data_at_us,
+    ...(row.encryption_key_id === null ? {} : { encryption_key_id: row.encryption_key_id }),
     record: JSON.parse(row.record_json) as unknown,
   };
   return {
@@ -306,6 +308,7 @@ async function importRecord(
     pin_id: document.record.snapshot,
     metadata_json: '{}',
     record_json: JSON.stringify(document.record),
+    encryption_key_id: document.encryption_key_id ?? null,
     zone: core.settings.zone,
     data_at_us: document.data_at_us,
     created_at_us: now,

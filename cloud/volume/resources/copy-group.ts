@@ -103,7 +103,7 @@ async function beginCopy(
   const row: VolumeRow = {
     ...copy.volume,
     id,
-    encryption_key_id: copy.volume.encryption_key_id === null ? null : id,
+    encryption_key_id: copy.volume.encryption_key_id === null ? null : core.newId(),
     project_id: group.project_id,
     user_id: callerOf(request).userId,
     snapshot_id: null,

@@ -70,6 +70,7 @@ export async function beginBackup(
         (atLeast(request, 'backupMetadata') ? wanted.metadata : null) ?? {},
       ),
       record_json: null,
+      encryption_key_id: volume.encryption_key_id,
       zone: core.settings.zone,
       data_at_us: snapshot?.created_at_us ?? now,
       created_at_us: now,

@@ -236,7 +236,7 @@ async function fromBackup(core: VolumeCore, request: Request, id: string): Promi
     input: { kind: 'backup', backupId: id },
     kind: 'volume.restore',
     gib: backup.size_gib,
-    row: {},
+    row: { encryption_key_id: backup.encryption_key_id },
   };
 }
 
@@ -294,7 +294,13 @@ function rowOf(
     operation_kind: null,
     failure: null,
     ...source.row,
-    encryption_key_id: encrypted ? id : null,
+    // A backup is sealed with its own volume's key, and so is what is restored from it.
+    encryption_key_id:
+      source.input.kind === 'backup'
+        ? (source.row.encryption_key_id ?? null)
+        : encrypted
+          ? core.newId()
+          : null,
   };
 }
 

@@ -39,7 +39,7 @@ export async function beginRestore(
     snapshot_id: null,
     source_volid: null,
     group_id: null,
-    encryption_key_id: null,
+    encryption_key_id: backup.encryption_key_id,
     created_at_us: now,
     updated_at_us: now,
     made: 0,

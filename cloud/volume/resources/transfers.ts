@@ -220,9 +220,10 @@ async function accept(
     if (volume === undefined) throw notFound('Volume', row.volume_id);
     await move(core, transaction, request, volume, row.no_snapshots === 1);
     await transaction.deleteFrom('volume_transfer').where('id', '=', row.id).execute();
-    return row;
+    return { ...row, keyId: volume.encryption_key_id };
   });
   await core.engine.change(accepted.volume_id, { project: projectId });
+  if (accepted.keyId !== null) await core.keys.move(accepted.keyId, projectId);
   return accepted;
 }
 

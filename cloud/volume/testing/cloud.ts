@@ -103,7 +103,12 @@ export async function startVolumeCloud(
       },
       abandon: async () => {},
     },
-    keys: { ensure: (keyId) => void keys.add(keyId) },
+    keys: {
+      ensure: async ({ id }) => void keys.add(id),
+      hold: async () => {},
+      release: async (id) => void keys.delete(id),
+      move: async () => {},
+    },
     backups: {
       open: (project, container) => ({
         put: async (name, chunks) => {

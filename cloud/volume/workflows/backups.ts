@@ -7,10 +7,11 @@ import { declareWorkflow, type Workflow } from '#cloud/operations';
 import { roomOf } from '#cloud/state';
 import { Failure } from '#common';
 import type { VolumeCore } from '../core.ts';
+import { holdKey, releaseKey } from '../key-holders.ts';
 import { finish } from '../operations.ts';
 import { findRow, setWorked } from '../rows.ts';
 import type { BackupRow, VolumeTables } from '../tables.ts';
-import { parseRecord, recordOf, storeOf } from './backup-records.ts';
+import { parseRecord, storeOf } from './backup-records.ts';
 import { forgetPins, removeData } from './change-volume.ts';
 import { makeVolume, shipTimeoutMs, theRow } from './create-volume.ts';
 import { missingIsDone } from './missing.ts';
@@ -57,6 +58,7 @@ function createWorkflow(core: VolumeCore): Workflow {
         retriesMax: 5,
         run: async ({ input: { backupId, volumeId }, operation, progress, signal }) => {
           const row = await theBackup(core, backupId);
+          await holdKey(core, row.encryption_key_id, { kind: 'backups', id: backupId });
           const parent = row.parent_id === null ? undefined : await theBackup(core, row.parent_id);
           const record = await core.engine.backup({
             id: backupId,
@@ -114,6 +116,7 @@ function deleteWorkflow(core: VolumeCore): Workflow {
           }
           if (row.pin_id !== '')
             await missingIsDone(() => core.engine.deleteSnapshot(volumeId, row.pin_id));
+          await releaseKey(core, row.encryption_key_id, { kind: 'backups', id: backupId });
           return {
             commit: async (untyped) => {
               const transaction = roomOf<VolumeTables>(untyped);
@@ -150,10 +153,21 @@ function restoreWorkflow(core: VolumeCore): Workflow {
         timeoutMs: shipTimeoutMs,
         retriesMax: 10,
         run: async ({ input: { backupId, volumeId }, progress, signal }) => {
-          await recordOf(core, backupId);
-          const row = await theRow(core, volumeId);
+          const { encryption_key_id } = await theBackup(core, backupId);
+          const before = await theRow(core, volumeId);
+          const row = { ...before, encryption_key_id };
           await makeVolume(core, row, { kind: 'backup', backupId }, { progress, signal });
-          return undefined;
+          if (before.encryption_key_id === encryption_key_id) return undefined;
+          await releaseKey(core, before.encryption_key_id, { kind: 'volumes', id: volumeId });
+          return {
+            commit: async (untyped) => {
+              await roomOf<VolumeTables>(untyped)
+                .updateTable('volume')
+                .set({ encryption_key_id })
+                .where('id', '=', volumeId)
+                .execute();
+            },
+          };
         },
       },
     ],

@@ -3,8 +3,10 @@ import Type from 'typebox';
 import { declareWorkflow, type Workflow } from '#cloud/operations';
 import { roomOf } from '#cloud/state';
 import type { Tx, VolumeCore } from '../core.ts';
+import { releaseKey } from '../key-holders.ts';
 import { finish } from '../operations.ts';
 import { hold, volumeAmounts } from '../quotas.ts';
+import { findRow } from '../rows.ts';
 import type { VolumeTables } from '../tables.ts';
 import { makeVolume, qosOf, theRow } from './create-volume.ts';
 import { missingIsDone } from './missing.ts';
@@ -35,6 +37,8 @@ function deleteWorkflow(core: VolumeCore): Workflow {
         retriesMax: 10,
         run: async ({ input: { volumeId } }) => {
           await removeData(core, volumeId);
+          const row = await findRow(core.db, 'volume', volumeId);
+          await releaseKey(core, row?.encryption_key_id, { kind: 'volumes', id: volumeId });
           return { commit: (transaction) => removeRows(core, roomOf(transaction), volumeId) };
         },
       },

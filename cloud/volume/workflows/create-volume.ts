@@ -5,6 +5,7 @@ import { roomOf } from '#cloud/state';
 import { Failure } from '#common';
 import type { VolumeCore } from '../core.ts';
 import type { EngineQos } from '../engine.ts';
+import { ensureVolumeKey, releaseKey } from '../key-holders.ts';
 import { finish } from '../operations.ts';
 import { findRow, setWorked } from '../rows.ts';
 import { engineQos, unfitSpec } from '../specs.ts';
@@ -61,6 +62,8 @@ export function createVolumeWorkflow(core: VolumeCore): Workflow {
         },
         undo: async ({ input: { volumeId } }) => {
           await missingIsDone(() => core.engine.delete(volumeId, { force: true }));
+          const row = await findRow(core.db, 'volume', volumeId);
+          await releaseKey(core, row?.encryption_key_id, { kind: 'volumes', id: volumeId });
           return undefined;
         },
       },
@@ -78,12 +81,15 @@ export async function makeVolume(
   step: { readonly signal: AbortSignal; readonly progress: Report },
 ): Promise<boolean> {
   const qos = await qosOf(core, row.type_id);
+  await ensureVolumeKey(core, row);
   const common = {
     id: row.id,
     name: row.name ?? row.id,
     project: row.project_id,
     sizeBytes: row.size_gib * 2 ** 30,
-    ...encryptionOf(core, row),
+    ...(row.encryption_key_id === null
+      ? {}
+      : { encryption: { keyId: row.encryption_key_id, cipher: 'aes-256-xts' } as const }),
   };
   if (from.kind !== 'backup') {
     const source = await engineSource(core, from);
@@ -99,14 +105,6 @@ export async function makeVolume(
   });
   await core.engine.change(row.id, { qos });
   return true;
-}
-
-/** A key of its own for each encrypted volume, whatever it is made of. */
-function encryptionOf(core: VolumeCore, row: VolumeRow) {
-  const { encryption_key_id: keyId } = row;
-  if (keyId === null) return {};
-  core.keys.ensure(keyId);
-  return { encryption: { keyId, cipher: 'aes-256-xts' } as const };
 }
 
 export async function qosOf(core: VolumeCore, typeId: string): Promise<EngineQos> {

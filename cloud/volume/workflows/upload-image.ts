@@ -3,7 +3,9 @@ import Type from 'typebox';
 import { declareWorkflow, type Workflow } from '#cloud/operations';
 import { roomOf } from '#cloud/state';
 import type { VolumeCore } from '../core.ts';
+import { holdKey } from '../key-holders.ts';
 import { finish } from '../operations.ts';
+import { findRow } from '../rows.ts';
 import type { VolumeTables } from '../tables.ts';
 import { shipTimeoutMs } from './create-volume.ts';
 import { missingIsDone } from './missing.ts';
@@ -31,6 +33,9 @@ export function uploadImageWorkflow(core: VolumeCore): Workflow {
         timeoutMs: shipTimeoutMs,
         retriesMax: 5,
         run: async ({ input: { volumeId, imageId }, operation }) => {
+          // The image is sealed with the volume's key, and is not heard of again: the key stays with it.
+          const row = await findRow(core.db, 'volume', volumeId);
+          await holdKey(core, row?.encryption_key_id, { kind: 'images', id: imageId });
           await core.images.fill(imageId, { volume: volumeId, snapshot: operation.id });
           return undefined;
         },
