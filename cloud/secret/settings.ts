@@ -10,12 +10,14 @@ const limit = (default_: number, about: string) =>
     about: `${about}; -1 is without limit.`,
   }) as const;
 
+export const payloadBytesLimit = 65_536;
+
 export const secretSettings = declareSettings({
   payloadBytesMax: {
     type: 'integer',
     default: 20_000,
     min: 1,
-    max: 1_000_000,
+    max: payloadBytesLimit,
     about: 'The largest payload of one secret.',
   },
   limitDefault: {

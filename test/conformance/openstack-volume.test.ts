@@ -264,7 +264,7 @@ describe('openstack secret', () => {
       `secret get ${ref} --payload -f value`,
       'volume type create --encryption-provider luks --encryption-cipher aes-xts-plain64 --encryption-key-size 256 sealed -f value -c name',
       'volume create --size 1 --type sealed safe -f value -c encrypted',
-      'secret list --algorithm aes --mode xts --bits 256 --limit 1 -f value -c Name',
+      'secret list --algorithm aes --mode xts --bit-length 256 -f value -c Name',
       'volume delete safe',
       `secret delete ${ref}`,
       'secret list -f value -c Name',

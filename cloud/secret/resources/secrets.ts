@@ -7,6 +7,7 @@ import { conflict, invalid, missing } from '../failures.ts';
 import { pageReply, pagingOf } from '../paging.ts';
 import { answerType, payloadOfBody, payloadOfBytes } from '../payloads.ts';
 import { consumersOf, secretOf, secretTarget } from '../rows.ts';
+import { payloadBytesLimit } from '../settings.ts';
 import { deleteSecret, insertSecret, storePayload } from '../store.ts';
 import type { SecretRow } from '../tables.ts';
 import { refOf, secretView } from '../views.ts';
@@ -16,6 +17,9 @@ import { expirationOf } from './times.ts';
 export const secretTypes = [
   ...['symmetric', 'passphrase', 'private', 'public', 'certificate', 'opaque'],
 ] as const;
+
+// The largest payload that may be set as base64 in JSON, each byte perhaps escaped.
+const bodyBytesMax = payloadBytesLimit * 6 + 16_384;
 
 const short = (length = 255) => Type.Optional(Type.String({ maxLength: length }));
 
@@ -35,8 +39,6 @@ const newSecret = Type.Object({
 
 export function secretRoutes(core: SecretCore): Route<SecretCaller>[] {
   const target = secretTarget(core);
-  // Base64 in JSON, each byte perhaps escaped.
-  const bodyBytesMax = core.settings.payloadBytesMax * 6 + 16_384;
   return [
     route({
       method: 'GET',
@@ -86,7 +88,7 @@ export function secretRoutes(core: SecretCore): Route<SecretCaller>[] {
       target,
       body: 'stream',
       mediaTypes: ['application/octet-stream', 'text/plain'],
-      bodyBytesMax: core.settings.payloadBytesMax * 2,
+      bodyBytesMax,
       handle: (request) => putPayload(core, request),
     }),
     route({
