@@ -267,7 +267,7 @@ describe('openstack secret', () => {
       'secret list --algorithm aes --mode xts --bit-length 256 -f value -c Name',
       'volume delete safe',
       `secret delete ${ref}`,
-      'secret list -f value -c Name',
+      'secret list -f value',
     ]);
     expect(answers[0]).toBe('hunter2');
     expect(answers[2]).toBe('True');
