@@ -2,11 +2,14 @@ import { defineConfig } from 'vitest/config';
 
 const elsewhere = ['node_modules/**', '.runtime/**', '.cache/**', 'data/**', 'dashboard/**'];
 
-/** One project a kind of test; `./pileus test` runs them in order. Kinds with real processes run one file at a time. */
+/**
+ * One project a kind of test; `./pileus test` runs them in order. Where whole clouds are killed, or time and memory are looked at, one
+ * file runs at a time: those of a kind called KIND-alone after the others of KIND.
+ */
 function kind(
   name: string,
   include: string[],
-  options: { exclude?: string[]; serial?: boolean; timeoutMs?: number } = {},
+  options: { exclude?: string[]; serial?: boolean; timeoutMs?: number; after?: boolean } = {},
 ) {
   return {
     test: {
@@ -16,6 +19,7 @@ function kind(
       pool: 'forks' as const,
       fileParallelism: options.serial !== true,
       maxWorkers: options.serial === true ? 1 : 2,
+      sequence: { groupOrder: options.after === true ? 1 : 0 },
       testTimeout: options.timeoutMs ?? 60_000,
       hookTimeout: options.timeoutMs ?? 60_000,
     },
@@ -24,6 +28,9 @@ function kind(
 
 // Real outside programs stand beside rooms in files of these names; they are conformance, not unit tests.
 const outside = ['**/clients.test.ts', '**/conformance/**/*.test.ts', 'tools/**/*.test.ts'];
+
+// How soon, or in how much memory, is part of what they say.
+const alone = ['revocation', 'uploads-memory'].map((name) => `test/conformance/${name}.test.ts`);
 
 // Stored bytes of every format version, opened again.
 const golden = ['**/golden/**/*.test.ts'];
@@ -37,9 +44,10 @@ export default defineConfig({
       kind('sim', ['test/sim/**/*.test.ts'], { timeoutMs: 300_000 }),
       kind('cluster', ['test/cluster/**/*.test.ts'], { serial: true, timeoutMs: 600_000 }),
       kind('conformance', ['test/conformance/**/*.test.ts', ...outside], {
-        serial: true,
+        exclude: alone,
         timeoutMs: 600_000,
       }),
+      kind('conformance-alone', alone, { serial: true, timeoutMs: 600_000, after: true }),
     ],
   },
 });

@@ -124,6 +124,8 @@ function runKind(kind: TestKind, filters: readonly string[], seed: number | unde
     'run',
     '--project',
     kind,
+    '--project',
+    `${kind}-alone`,
     '--passWithNoTests',
     '--reporter=default',
     '--reporter=json',
