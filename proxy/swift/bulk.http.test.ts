@@ -144,7 +144,7 @@ describe('static large objects', () => {
     expect(JSON.parse(good.text)).toMatchObject({ 'Response Status': '201 Created', Errors: [] });
     expect(JSON.parse((await put('none')).text)).toMatchObject({
       'Response Status': '400 Bad Request',
-      Errors: [[`${path.slice(1)}/none`, '404 Not Found']],
+      Errors: [[`${path}/none`, '404 Not Found']],
     });
   });
 

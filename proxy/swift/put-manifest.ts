@@ -139,6 +139,11 @@ async function findSegments(
   return found;
 }
 
+/** As reports have it: with the slash that manifests may leave out. */
+function shownName(path: string): string {
+  return encodePercent(path.startsWith('/') ? path : `/${path}`);
+}
+
 async function findSegment(
   request: ObjectRequest,
   services: SwiftServices,
@@ -149,7 +154,7 @@ async function findSegment(
     const length = Buffer.byteLength(wanted.data, 'base64');
     return { segment: { data: wanted.data }, length, problems: [] };
   }
-  const name = encodePercent(wanted.path);
+  const name = shownName(wanted.path);
   try {
     const info = await headSegment(request, services, wanted.path);
     return checkSegment(wanted, info, isLast);
@@ -180,7 +185,7 @@ function checkSegment(
   isLast: boolean,
 ): FoundSegment {
   const problems: (readonly [string, string])[] = [];
-  const name = encodePercent(wanted.path);
+  const name = shownName(wanted.path);
   const size = info.kind === 'slo' ? Number(info.system['slo-size'] ?? 0) : info.size;
   const etag = publicEtag(info);
   let length = size;

@@ -33,7 +33,7 @@ export async function sendObject(exchange: Exchange, options: SendOptions): Prom
   const { headers, object, source, inline } = options;
   const verdict = evaluateConditions(exchange, object);
   if (verdict === 304) return { status: 304, headers };
-  if (verdict === 412) return page(412, { Etag: headers.Etag ?? '' });
+  if (verdict === 412) return { status: 412, headers, body: '' };
   const { size } = object;
   if (exchange.method === 'HEAD') {
     headers['Content-Length'] = size;
@@ -48,8 +48,7 @@ export async function sendObject(exchange: Exchange, options: SendOptions): Prom
     const body = inline ?? (size === 0 ? Buffer.alloc(0) : await primed(source.read(0, size)));
     return { status: 200, headers, body };
   }
-  if (ranges.length === 0)
-    return page(416, { 'Content-Range': `bytes */${size}`, 'Accept-Ranges': 'bytes' });
+  if (ranges.length === 0) return page(416, { ...headers, 'Content-Range': `bytes */${size}` });
   const [first] = ranges;
   if (ranges.length === 1 && first !== undefined)
     return await sendRange(headers, size, first, source);
