@@ -8,6 +8,7 @@ import { declareQuotas } from './images/quotas.ts';
 import { type LocalImages, localImages } from './local.ts';
 import { type Authenticate, imageService } from './service.ts';
 import { importWorkflow } from './tasks/import.ts';
+import { injectedProperties } from './tasks/injection.ts';
 import { volumeWorkflow } from './tasks/volume-operation.ts';
 
 export interface ImagesOptions extends CoreOptions {
@@ -28,6 +29,8 @@ export interface Images {
 
 export async function createImages(options: ImagesOptions): Promise<Images> {
   const core = new ImageCore(options);
+  // What cannot be injected is said at the start, not at the first import.
+  injectedProperties(options.settings);
   declareQuotas(core);
   await clearScratch(options.scratch);
   const converter = qemuImgConverter(options.scratch, options.settings);

@@ -128,6 +128,23 @@ export const imageSettings = declareSettings({
     max: 86_400_000,
     about: 'How long one download may take.',
   },
+  decompress: {
+    type: 'switch',
+    default: false,
+    about:
+      'An import whose data is compressed by gzip is unpacked, unless its `container_format` is `compressed`.',
+  },
+  injectProperties: {
+    type: 'text',
+    default: '',
+    about: 'Properties that every imported image gets, `name=value,name=value`.',
+  },
+  injectExemptRoles: {
+    type: 'text',
+    default: 'admin',
+    about:
+      'Imports by users with one of these roles get none of `injectProperties` (comma-separated).',
+  },
   guest: {
     type: 'switch',
     default: true,

@@ -1,5 +1,6 @@
 /** Images by the clients people have: `openstack image`, openstacksdk, python-glanceclient; on a real cloud. */
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
@@ -197,6 +198,52 @@ test('the same image twice takes its room once, and none when both are gone', as
   await openstack(['image save --file second.raw second', 'image delete second']);
   expect(fs.statSync(join(folder, 'second.raw')).size).toBe(24 << 20);
   await until(used, (blobs) => blobs < once);
+});
+
+test('an object becomes an image without a copy, and neither needs the other', async () => {
+  const { endpoints } = cloud.info;
+  const bytes = randomBytes(3 << 20);
+  fs.writeFileSync(join(folder, 'object.raw'), bytes);
+  const token = (
+    await runOk('openstack', ['token', 'issue', '-f', 'value', '-c', 'id'], { env: environment() })
+  ).trim();
+  await openstack(['container create disks', 'object create disks object.raw']);
+  const send = async (method: string, path: string, body?: unknown) => {
+    const headers = { 'x-auth-token': token, 'content-type': 'application/json' };
+    const answer = await fetch(endpoints.image + path, {
+      ...{ method, headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, bytes: Buffer.from(await answer.arrayBuffer()) };
+  };
+  const imported = async (ask: (id: string) => Promise<{ status: number }>) => {
+    const made = await send('POST', '/v2/images', { disk_format: 'raw', container_format: 'bare' });
+    const { id } = JSON.parse(made.bytes.toString()) as { id: string };
+    expect((await ask(id)).status).toBe(202);
+    const status = async () =>
+      (JSON.parse((await send('GET', `/v2/images/${id}`)).bytes.toString()) as { status: string })
+        .status;
+    await until(status, (now) => now === 'active');
+    return id;
+  };
+  const url = 's3://disks/object.raw';
+  const used = async () => {
+    const status = JSON.parse(await cloud.pileus(['status', '--json'])) as {
+      devices: { blobs: number }[];
+    };
+    return status.devices.reduce((sum, device) => sum + device.blobs, 0);
+  };
+  const before = await until(used, () => true);
+  const first = await imported((id) => send('POST', `/v2/images/${id}/locations`, { url }));
+  const method = { name: 'web-download', uri: url };
+  const second = await imported((id) => send('POST', `/v2/images/${id}/import`, { method }));
+  expect(await until(used, () => true)).toBe(before);
+  await openstack(['object delete disks object.raw', `image delete ${first}`]);
+  await new Promise((resolve) => setTimeout(resolve, 6_000));
+  const saved = await send('GET', `/v2/images/${second}/file`);
+  expect(saved.bytes.equals(bytes)).toBe(true);
+  await openstack([`image delete ${second}`]);
+  await until(used, (blobs) => blobs < before);
 });
 
 /** Asks until the answer is good and stays so for a second look, for at most a minute. */

@@ -10,6 +10,7 @@ import { getImage } from '../images/access.ts';
 import { roomFor } from '../images/quotas.ts';
 import type { ImageRecord } from '../images/records.ts';
 import { storeId } from '../images/view.ts';
+import { inject } from '../tasks/injection.ts';
 import { importMethods } from '../tasks/methods.ts';
 import { type ImportSource, startTask } from '../tasks/task-rows.ts';
 import { taskView } from './tasks.ts';
@@ -55,6 +56,7 @@ export function importRoutes(core: ImageCore): Route<ImageCaller>[] {
         await core.change(async (tx) => {
           const now = await getImage(core, request, 'get_image', tx);
           checkState(now, asked);
+          if (asked.method !== 'copy-image') await inject(core, tx, request, now);
           await startTask(core, tx, {
             type: 'api_image_import',
             owner: projectOf(request),

@@ -1,5 +1,6 @@
 /** An object of a user's becomes an image's data: by reference, read once for its hashes and its format, copied only where it must be. */
 
+import { decompressed, startsPacked } from '../content/decompress.ts';
 import { type Intake, lookOver, type TakenContent, takeIn } from '../content/intake.ts';
 import type { SourceObject, UserObjects } from '../content/interfaces.ts';
 import { activate, beginTransfer, carry, renewal, settleTransfer } from '../content/transfers.ts';
@@ -7,7 +8,7 @@ import type { ImageCore } from '../core.ts';
 import { imageFailure } from '../failures.ts';
 import { roomFor } from '../images/quotas.ts';
 import type { ImageRecord } from '../images/records.ts';
-import { declaredBy, type ImportProgress } from './import-progress.ts';
+import { declaredBy, type ImportProgress, unpacks } from './import-progress.ts';
 
 export interface ObjectImport extends ImportProgress {
   readonly source: SourceObject;
@@ -34,8 +35,12 @@ export async function fromObject(
       },
       bytesMax: await roomFor(core, image.owner, 'size_total'),
     };
-    const isShared = await objects.share(source, contentId);
-    const taken = isShared ? await lookOver(core, intake) : await copy(core, source, intake);
+    // What is unpacked is other bytes than the object's.
+    const unpack = unpacks(core, image) && (await startsPacked(await objects.open(source)));
+    const isShared = !unpack && (await objects.share(source, contentId));
+    const taken = isShared
+      ? await lookOver(core, intake)
+      : await copy(core, source, { ...intake, unpack });
     if (sha512 !== undefined && sha512.toLowerCase() !== taken.sha512)
       throw imageFailure('invalid', {
         why: `os_hash_value: (${sha512}) not matched with actual os_hash_value: (${taken.sha512})`,
@@ -58,9 +63,10 @@ function objectsOf(core: ImageCore): UserObjects {
 async function copy(
   core: ImageCore,
   source: SourceObject,
-  intake: Omit<Intake, 'body'>,
+  { unpack, ...intake }: Omit<Intake, 'body'> & { readonly unpack: boolean },
 ): Promise<TakenContent> {
   const stored = await objectsOf(core).open(source);
   const body = stored.read(0, stored.sizeBytes);
+  if (unpack) return await takeIn(core, { ...intake, body: decompressed(body) });
   return await takeIn(core, { ...intake, body, lengthBytes: stored.sizeBytes });
 }

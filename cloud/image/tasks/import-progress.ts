@@ -1,11 +1,16 @@
 /** What the ways of importing have in common. */
 import type { Declared } from '../content/intake.ts';
+import type { ImageCore } from '../core.ts';
 import type { ImageRecord } from '../images/records.ts';
 
 export interface ImportProgress {
   readonly signal: AbortSignal;
   progress(done: number, total: number, unit?: string): void;
 }
+
+/** Whether compressed data is to be unpacked; an image may say that it is meant to be compressed. */
+export const unpacks = (core: ImageCore, image: ImageRecord): boolean =>
+  core.settings.decompress && image.container_format !== 'compressed';
 
 /** What the image says its data is. */
 export const declaredBy = (image: ImageRecord): Declared => ({

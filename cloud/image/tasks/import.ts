@@ -7,7 +7,8 @@
 import Type, { type Static } from 'typebox';
 import { declareWorkflow, type Operation, type Workflow } from '#cloud/operations';
 import { roomOf } from '#cloud/state';
-import { releaseContent } from '../content/contents.ts';
+import { openContent, releaseContent } from '../content/contents.ts';
+import { decompressed, startsPacked } from '../content/decompress.ts';
 import { checkDeclared, takeIn } from '../content/intake.ts';
 import {
   activate,
@@ -17,7 +18,7 @@ import {
   renewal,
   settleTransfer,
 } from '../content/transfers.ts';
-import { download } from '../content/web-download.ts';
+import { type Download, download } from '../content/web-download.ts';
 import type { ImageCore, Tx } from '../core.ts';
 import { imageFailure } from '../failures.ts';
 import type { ContentFormat } from '../formats/inspection.ts';
@@ -25,7 +26,7 @@ import { reserve, roomFor } from '../images/quotas.ts';
 import { findImage, type ImageRecord } from '../images/records.ts';
 import type { ImageTables } from '../tables.ts';
 import { fromObject } from './from-object.ts';
-import { declaredBy, type ImportProgress } from './import-progress.ts';
+import { declaredBy, type ImportProgress, unpacks } from './import-progress.ts';
 import { plainFailure } from './reasons.ts';
 import { endTask } from './task-rows.ts';
 
@@ -87,13 +88,25 @@ async function importData(core: ImageCore, input: Input, progress: ImportProgres
   const { object: source, sha512 } = input;
   if (source !== undefined) await fromObject(core, image, { source, sha512, ...progress });
   else if (input.method === 'web-download') await fromWeb(core, image, input.uri ?? '', progress);
-  else await fromStaged(core, image);
+  else await fromStaged(core, image, progress);
 }
 
-async function fromStaged(core: ImageCore, image: ImageRecord): Promise<void> {
+async function fromStaged(
+  core: ImageCore,
+  image: ImageRecord,
+  progress: ImportProgress,
+): Promise<void> {
   const stagedId = image.staged_id;
   if (stagedId === null)
     throw imageFailure('conflict', { why: 'There is no staged data to import.' });
+  if (unpacks(core, image)) {
+    const stored = await openContent(core, stagedId);
+    if (await startsPacked(stored)) {
+      const body = stored.read(0, stored.sizeBytes);
+      await receive(core, image, { body, lengthBytes: undefined }, progress);
+      return;
+    }
+  }
   const content = await core.db
     .selectFrom('image_content')
     .select(['format', 'virtual_size'])
@@ -111,21 +124,34 @@ async function fromWeb(
   core: ImageCore,
   image: ImageRecord,
   uri: string,
-  { signal, progress }: ImportProgress,
+  progress: ImportProgress,
+): Promise<void> {
+  await receive(core, image, () => download(core.settings, uri, progress.signal), progress);
+}
+
+type Incoming = Pick<Download, 'body' | 'lengthBytes'> & Partial<Pick<Download, 'close'>>;
+
+/** Bytes become the image's data as they come, unpacked where that is wished. */
+async function receive(
+  core: ImageCore,
+  image: ImageRecord,
+  from: Incoming | (() => Promise<Incoming>),
+  { progress }: ImportProgress,
 ): Promise<void> {
   const transfer = await beginTransfer(core, image, 'uploading');
   await carry(core, transfer, async () => {
-    const response = await download(core.settings, uri, signal);
+    const incoming = typeof from === 'function' ? await from() : from;
     const renew = renewal(core, transfer);
     try {
-      const { lengthBytes } = response;
+      const unpack = unpacks(core, image);
+      const { lengthBytes } = incoming;
       const taken = await takeIn(core, {
         contentId: transfer.contentId,
-        body: response.body,
-        ...(lengthBytes === undefined ? {} : { lengthBytes }),
+        body: unpack ? decompressed(incoming.body) : incoming.body,
+        ...(lengthBytes === undefined || unpack ? {} : { lengthBytes }),
         declared: declaredBy(image),
         onProgress: async (bytes) => {
-          progress(bytes, lengthBytes ?? 0, 'bytes');
+          progress(bytes, unpack ? 0 : (lengthBytes ?? 0), 'bytes');
           await renew();
         },
         bytesMax: await roomFor(core, image.owner, 'size_total'),
@@ -135,7 +161,7 @@ async function fromWeb(
         await activate(core, tx, { imageId: image.id, contentId: transfer.contentId, taken });
       });
     } finally {
-      await response.close();
+      await incoming.close?.();
     }
   });
 }
