@@ -248,7 +248,7 @@ export const errorTable = {
   MalformedXML: entry(
     400,
     'invalid',
-    'The XML that you provided was not well formed or did not validate against our published schema.',
+    'The XML you provided was not well-formed or did not validate against our published schema',
   ),
   MaxMessageLengthExceeded: entry(400, 'invalid', 'Your request was too large.'),
   MetadataTooLarge: entry(

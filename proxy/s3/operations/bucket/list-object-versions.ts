@@ -22,6 +22,8 @@ export const listObjectVersions: Operation = async (request, services) => {
   const value = (name: string) => query.get(name) ?? '';
   const [prefix, delimiter] = [value('prefix'), value('delimiter')];
   const [keyMarker, idMarker] = [value('key-marker'), value('version-id-marker')];
+  if (!/^(|null|[\w.-]{16,})$/.test(idMarker))
+    throw invalidArgument('version-id-marker', idMarker, 'Invalid version id specified');
   if (keyMarker === '' && idMarker !== '')
     throw invalidArgument(
       'version-id-marker',

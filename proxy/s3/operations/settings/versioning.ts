@@ -25,8 +25,9 @@ export const putBucketVersioning: Operation = async (request, services) => {
   const deletion = root.childText('MfaDelete')?.trim();
   if (deletion === 'Enabled' || request.head.headers.has('x-amz-mfa'))
     throw new S3Failure('NotImplemented', { message: 'MFA delete is not implemented.' });
-  if (status !== 'Enabled' && status !== 'Suspended')
+  if (status === undefined || status === '')
     throw new S3Failure('IllegalVersioningConfigurationException');
+  if (status !== 'Enabled' && status !== 'Suspended') throw new S3Failure('MalformedXML');
   if (status === 'Suspended' && hasLock(container))
     throw new S3Failure('InvalidBucketState', {
       message:

@@ -15,7 +15,7 @@ def test_state_is_absent_then_what_was_set():
     for state in ('Enabled', 'Suspended', 'Enabled'):
         set_versioning(bucket, state)
         same(main.get_bucket_versioning(Bucket=bucket)['Status'], state)
-    fails('IllegalVersioningConfigurationException', set_versioning, bucket, 'Nonsense')
+    fails('MalformedXML', set_versioning, bucket, 'Nonsense')
 
 
 def test_versions_read_and_head_and_delete():
