@@ -516,7 +516,7 @@ describe.each(engines)('networks on %s', (engine) => {
       ],
       ['raise an own quota', bob, 'PUT', 'quotas/bbbb', { quota: { network: 1000 } }, 403],
       ["read another's quota", bob, 'GET', 'quotas/aaaa', undefined, 403],
-      ['list agents', bob, 'GET', 'agents', undefined, 403],
+      ['look at an agent', bob, 'GET', 'agents/x', undefined, 403],
       ['make things as a reader', carol, 'POST', 'networks', { network: {} }, 403],
       [
         'take an address outside',

@@ -213,6 +213,58 @@ for _ in range(3): s.sendto(bytes([134,0,0,0,64,0,7,8]) + bytes(8), ("ff02::1", 
     expect((await send()).ok).toBe(true);
     expect(await b.guest.hears('icmp6 and ip6[40] == 134', send)).toBe(false);
   }, 30_000);
+
+  test('other ways to seem somebody else: VLAN tags, IPv6, neighbour discovery, DHCPv6, names of the gateway', async () => {
+    const [a, b] = [guest('a'), guest('b')];
+    const [ma, mb] = [hex(a.port.macAddress), hex(b.port.macAddress)];
+    const [ia, ib] = [addressOf(a.port), addressOf(b.port)];
+    const honest = echo(a.port.macAddress, b.port.macAddress, ia, ib);
+    /** IPv6 with this next header and payload; checksums are left out, since what is dropped is dropped before them. */
+    const six = (to: string, from: string, next: string, payload: string) =>
+      `${to}${ma}86dd60000000${(payload.length / 2).toString(16).padStart(4, '0')}${next}ff${from}${'ff02'.padEnd(31, '0')}1${payload}`;
+    const stranger = `fe80${'0'.repeat(12)}0000000000000099`;
+    const advertisement = `8800000020000000${stranger}0201020000000099`;
+    const everybody = '333300000001';
+    const forged: Record<string, [string, string]> = {
+      'a VLAN tag before an honest frame': [
+        'vlan',
+        `${honest.slice(0, 24)}81000007${honest.slice(24)}`,
+      ],
+      'an IPv6 address of another': ['ip6 src fe80::99', six(everybody, stranger, '3b', '')],
+      'neighbour advertisement for another': [
+        'icmp6 and ip6[40] == 136',
+        six(everybody, stranger, '3a', advertisement),
+      ],
+      'a DHCPv6 answer': [
+        'udp port 546',
+        six(everybody, stranger, '11', '022302220008000000000000'.slice(0, 16)),
+      ],
+      'the MAC of the gateway': [
+        'icmp[icmptype] == 8',
+        echo('fa:16:3e:00:00:01', b.port.macAddress, ia, ib),
+      ],
+      'the address of the gateway': [
+        'src host 10.1.0.1',
+        echo(a.port.macAddress, b.port.macAddress, '10.1.0.1', ib),
+      ],
+      'the metadata address': [
+        'src host 169.254.169.254',
+        echo(a.port.macAddress, b.port.macAddress, '169.254.169.254', ib),
+      ],
+      'a protocol that is none of these': ['ether proto 0x88b5', `${mb}02000000009988b500`],
+    };
+    for (const [name, [filter, frame]] of Object.entries(forged))
+      expect([name, await b.guest.hears(filter, () => a.guest.forge(frame))]).toEqual([
+        name,
+        false,
+      ]);
+  }, 60_000);
+
+  test('whoever forges for another network is not heard there, nor answered as its guest', async () => {
+    const [a, c] = [guest('a'), guest('c')];
+    const frame = echo(a.port.macAddress, c.port.macAddress, addressOf(a.port), addressOf(c.port));
+    expect(await c.guest.hears('icmp[icmptype] == 8', () => a.guest.forge(frame))).toBe(false);
+  });
 });
 
 describe('other carriers', () => {
@@ -355,6 +407,43 @@ except OSError: print("silent", last, flush=True)
     await eventually('the gateway is slow', async () => (await lost(a)) > 50);
     await limitGateway(null);
     await eventually('and is not', async () => (await lost(a)) < 20);
+  }, 60_000);
+
+  test('a DSCP mark stands on what leaves a port, and a rate holds both ways', async () => {
+    const [a, b] = [guest('a'), guest('b')];
+    const policy = await world.make(admin, 'qos/policies', 'policy', { name: 'm', shared: true });
+    const rule = (type: string, values: object) =>
+      world.make(admin, `qos/policies/${policy.id}/${type}_rules`, `${type}_rule`, values);
+    await rule('dscp_marking', { dscp_mark: 26 });
+    const port = `/v2.0/ports/${a.port.id}`;
+    const set = (qos_policy_id: unknown) =>
+      world.call(alice, 'PUT', port, { port: { qos_policy_id } });
+    const marked = () =>
+      b.guest.hears('icmp[icmptype] == 8 and ip[1] >> 2 == 26', () =>
+        a.guest.reaches(addressOf(b.port)),
+      );
+    expect(await marked()).toBe(false);
+    await set(policy.id);
+    await eventually('the mark is there', marked);
+    const lost = async (one: Guest, to: ServerPort) => {
+      const { out } = await one.run(`ping -q -c 300 -i 0.002 -s 1300 -W 1 ${addressOf(to)}`);
+      return Number(/([\d.]+)% packet loss/.exec(out)?.[1]);
+    };
+    for (const direction of ['egress', 'ingress']) {
+      expect(await lost(a.guest, b.port)).toBeLessThan(20);
+      const limit = await rule('bandwidth_limit', {
+        ...{ max_kbps: 400, max_burst_kbps: 400 },
+        direction,
+      });
+      await eventually(`${direction} is slow`, async () => (await lost(a.guest, b.port)) > 50);
+      await world.call(
+        admin,
+        'DELETE',
+        `/v2.0/qos/policies/${policy.id}/bandwidth_limit_rules/${limit.id}`,
+      );
+      await eventually('and is not', async () => (await lost(a.guest, b.port)) < 20);
+    }
+    await set(null);
   }, 60_000);
 
   test('a port forwarding leads a single port in', async () => {

@@ -13,7 +13,7 @@ export const absent: Readonly<Record<string, string>> = {
   'metering/metering-label-rules': 'Metering',
   flavors: 'Flavours of services',
   service_profiles: 'Service profiles',
-  'local-ips': 'Local IPs',
+  local_ips: 'Local IPs',
   ndp_proxies: 'NDP proxies',
   'fwaas/firewall_groups': 'Firewalls',
   'vpn/vpnservices': 'VPN',

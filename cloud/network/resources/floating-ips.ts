@@ -288,7 +288,11 @@ export async function routerFor(
   );
 }
 
-async function removeFloating(core: NetworkCore, tx: Tx, floating: FloatingIp): Promise<void> {
+export async function removeFloating(
+  core: NetworkCore,
+  tx: Tx,
+  floating: FloatingIp,
+): Promise<void> {
   for (const forwarding of await core.list(tx, 'port_forwarding', {
     by: { floatingip_id: floating.id },
   }))

@@ -21,6 +21,7 @@ import type { Change, Resource, View } from '../model/resource.ts';
 import { sharedWith } from '../model/sharing.ts';
 import { plainView } from '../model/views.ts';
 import { ensureDefaultGroup } from './default-group.ts';
+import { removeFloating } from './floating-ips.ts';
 import { removePort } from './ports/removing.ts';
 import { shareWith, unshare } from './rbac-grants.ts';
 
@@ -226,8 +227,13 @@ export async function checkNotUsedByOthers(
     );
 }
 
-/** Ports of the service itself (gateways of DHCP and metadata) go with the network; others keep it. */
+/** Ports of the service itself (gateways of DHCP and metadata) and floating IPs that lead nowhere go with the network; others keep it. */
 async function removeNetwork(core: NetworkCore, tx: Tx, network: Network): Promise<void> {
+  for (const floating of await core.list(tx, 'floatingip', {
+    by: { floating_network_id: network.id },
+  }))
+    if (floating.port_id === null && floating.router_id === null)
+      await removeFloating(core, tx, floating);
   const ports = await core.list(tx, 'port', { by: { network_id: network.id } });
   if (ports.some((port) => port.device_owner !== 'network:distributed'))
     throw fail(

@@ -11,7 +11,7 @@ import {
   standard,
 } from '../model/attributes.ts';
 import type { SecurityGroup, SecurityGroupRule } from '../model/documents.ts';
-import { name, oneOf, orNull, uuid } from '../model/readers.ts';
+import { name, oneOf, orNull, text, uuid } from '../model/readers.ts';
 import type { Change, Resource, TargetOf, View } from '../model/resource.ts';
 import { mayUse } from '../model/sharing.ts';
 import { plainView } from '../model/views.ts';
@@ -100,7 +100,8 @@ const attributes = {
   port_range_min: atStart(port, null),
   port_range_max: atStart(port, null),
   remote_ip_prefix: atStart(prefix, null),
-  remote_group_id: atStart(orNull(uuid), null),
+  // Whatever it is: one that names no group is not found, as in the reference.
+  remote_group_id: atStart(orNull(text(255)), null),
   remote_address_group_id: atStart(orNull(uuid), null),
   normalized_cidr: shown(),
 };

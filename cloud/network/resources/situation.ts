@@ -16,8 +16,12 @@ export function situationRoutes(core: NetworkCore): Route<Caller>[] {
     route({
       method: 'GET',
       path: '/v2.0/agents',
-      policy: 'get_agent',
-      handle: (request) => ({ body: { agents: filtered(core.agents(), request.query) } }),
+      policy: 'any-token',
+      handle: (request) => {
+        // A listing shows what the caller may see, which may be nothing.
+        const agents = request.may('get_agent') ? core.agents() : [];
+        return { body: { agents: filtered(agents, request.query) } };
+      },
     }),
     route({
       method: 'GET',
@@ -64,11 +68,13 @@ export function situationRoutes(core: NetworkCore): Route<Caller>[] {
     route({
       method: 'GET',
       path: '/v2.0/network-ip-availabilities',
-      policy: 'get_network_ip_availability',
+      policy: 'any-token',
       handle: async (request) => {
         const found = [];
-        for (const network of await core.list(core.db, 'network'))
-          found.push(await availabilityOf(core, network));
+        const networks = request.may('get_network_ip_availability')
+          ? await core.list(core.db, 'network')
+          : [];
+        for (const network of networks) found.push(await availabilityOf(core, network));
         return { body: { network_ip_availabilities: filtered(found, request.query) } };
       },
     }),
