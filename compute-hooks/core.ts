@@ -4,7 +4,7 @@ import type { Operations } from '#cloud/operations';
 import type { Quotas } from '#cloud/quotas';
 import { roomOf, type State } from '#cloud/state';
 import { type Clock, Failure, type Logger, type Random, randomUuid } from '#common';
-import type { Hypervisor } from './drivers/driver.ts';
+import type { Hypervisor, MoveProgress } from './drivers/driver.ts';
 import type {
   BootImages,
   DiskEngine,
@@ -63,6 +63,8 @@ export class ComputeCore {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** How far the servers are that move just now, by operation. */
+  readonly moving = new Map<string, MoveProgress>();
   private readonly state: State;
 
   constructor(options: ComputeCoreOptions) {

@@ -3,6 +3,7 @@ import type { ComputeCore, ComputeHost } from './core.ts';
 import type { GuestDisk, GuestPort, GuestSpec } from './drivers/driver.ts';
 import { parseFlavor } from './flavor-facts.ts';
 import { configDriveOf } from './metadata/documents.ts';
+import type { ServerPort } from './neighbours.ts';
 import { disksOf, portsOf } from './rows.ts';
 import type { DiskRow, PortRow, ServerRow } from './tables.ts';
 
@@ -66,9 +67,12 @@ export async function guestPort(
   server: ServerRow,
   row: PortRow,
 ): Promise<GuestPort> {
-  if (core.ports === undefined || host.network === undefined)
-    throw new Error('A port without a network');
-  const port = await core.ports.bind(row.port_id, host.name);
+  if (core.ports === undefined) throw new Error('A port without a network');
+  return plugIn(host, server, await core.ports.bind(row.port_id, host.name));
+}
+
+async function plugIn(host: ComputeHost, server: ServerRow, port: ServerPort): Promise<GuestPort> {
+  if (host.network === undefined) throw new Error('A port without a network');
   await host.network.ensure();
   const plugged = await host.network.plug(
     { id: port.id, macAddress: port.macAddress, mtu: port.mtu, deviceId: server.id },
@@ -84,9 +88,51 @@ export async function guestPort(
   };
 }
 
-/** Takes the guest's ports out of the host's switch. */
-export async function unplugPorts(core: ComputeCore, server: ServerRow): Promise<void> {
-  const { network } = core.host(server.host);
+/** The same for a guest that is to go on elsewhere: its disks and ports there, beside those it has. */
+export async function movedSpec(
+  core: ComputeCore,
+  server: ServerRow,
+  host: ComputeHost,
+): Promise<GuestSpec> {
+  const flavor = parseFlavor(server.flavor_json);
+  const disks: GuestDisk[] = [];
+  for (const row of await disksOf(core.db, server.id)) {
+    const present = await guestDisk(core, core.host(server.host), server, row);
+    const { exportName } = await core.engine.offerAttachment(row.volume_id, row.id);
+    disks.push({ ...present, exportName, socketPath: host.nbdSocketPath });
+  }
+  const ports: GuestPort[] = [];
+  for (const row of await portsOf(core.db, server.id))
+    if (row.made === 1) {
+      await core.ports?.bindNext(row.port_id, host.name);
+      ports.push(await plugIn(host, server, await portOf(core, row)));
+    }
+  return {
+    id: server.id,
+    name: server.name,
+    vcpus: flavor.vcpus,
+    memoryMib: flavor.memoryMib,
+    disks,
+    ports,
+    configDrive: server.config_drive === 1 ? await configDriveOf(core, server) : undefined,
+  };
+}
+
+const portOf = async (core: ComputeCore, row: PortRow): Promise<ServerPort> => {
+  if (core.ports === undefined) throw new Error('A port without a network');
+  return core.ports.get(row.port_id);
+};
+
+/** Takes the guest's ports out of its host's switch. */
+export const unplugPorts = (core: ComputeCore, server: ServerRow): Promise<void> =>
+  unplugPortsAt(core, server, server.host);
+
+export async function unplugPortsAt(
+  core: ComputeCore,
+  server: ServerRow,
+  hostName: string | null,
+): Promise<void> {
+  const { network } = core.host(hostName);
   if (network === undefined) return;
   for (const port of await portsOf(core.db, server.id)) await network.unplug(port.port_id);
 }

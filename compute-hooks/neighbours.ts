@@ -30,6 +30,10 @@ export interface DiskEngine {
     readonly note?: string;
   }): Promise<{ readonly exportName: string; readonly mode: 'rw' | 'ro' }>;
   detach(volume: string, attachment: string, options?: { readonly force?: boolean }): Promise<void>;
+  /** What the next holder of an attachment opens it by, while the present one still has it. */
+  offerAttachment(volume: string, attachment: string): Promise<{ readonly exportName: string }>;
+  /** One holder stays; the other's connections are cut and its secrets are worth nothing. */
+  settleAttachment(volume: string, attachment: string, keep: 'next' | 'present'): Promise<void>;
 }
 
 export interface BootImage {
@@ -157,6 +161,8 @@ export interface ServerPorts {
     },
   ): Promise<ServerPort>;
   bind(portId: string, host: string): Promise<ServerPort>;
+  /** The host that a live migration is moving it to. */
+  bindNext(portId: string, host: string | undefined): Promise<ServerPort>;
   unbind(portId: string): Promise<void>;
   release(portId: string, deviceId: string): Promise<void>;
   get(portId: string): Promise<ServerPort>;

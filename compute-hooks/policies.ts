@@ -41,7 +41,7 @@ export const computeRules: PolicyRules = {
      os-admin-actions:inject_network_info os-server-diagnostics os-hypervisors:list os-hypervisors:show os-hypervisors:search
      os-aggregates:index os-aggregates:show os-aggregates:create os-aggregates:update os-aggregates:delete os-aggregates:add_host
      os-aggregates:remove_host os-aggregates:set_metadata os-services:list os-services:update os-services:delete
-     os-availability-zone:detail os-migrations:index servers:migrations:index servers:migrations:show os-flavor-manage:create
+     os-availability-zone:detail os-migrations:index servers:migrations:index servers:migrations:show servers:migrations:delete servers:migrations:force_complete os-flavor-manage:create
      os-flavor-manage:update os-flavor-manage:delete os-flavor-access:add_tenant_access os-flavor-access:remove_tenant_access
      os-flavor-extra-specs:create os-flavor-extra-specs:update os-flavor-extra-specs:delete os-quota-sets:update
      os-quota-sets:delete os-quota-class-sets:show os-quota-class-sets:update os-simple-tenant-usage:list

@@ -164,6 +164,44 @@ describe.each(engines)('servers on %s', (engine) => {
 });
 
 describe('several hosts', () => {
+  test('a server moves while it runs; a move that fails leaves it where it was', async () => {
+    const cloud = await startComputeCloud({ hosts: ['one', 'two'] });
+    const show = async (id: string) =>
+      (await cloud.call('admin', 'GET', `/servers/${id}`, undefined, '2.93')).body.server;
+    const made = await cloud.call('member', 'POST', '/servers', server('mover'));
+    const { id } = made.body.server;
+    await cloud.settled();
+    const from = (await show(id))['OS-EXT-SRV-ATTR:host'];
+    const to = from === 'one' ? 'two' : 'one';
+    const move = async (host: string | null) => {
+      const action = { 'os-migrateLive': { host, block_migration: 'auto' } };
+      const { status } = await cloud.call('admin', 'POST', `/servers/${id}/action`, action, '2.30');
+      await cloud.settled();
+      return status;
+    };
+    const source = cloud.hypervisors.get(from);
+    if (source === undefined) throw new Error('no such host');
+    source.failing = { call: 'send', failure: new Failure('conflict', 'memory-failed', 'no') };
+    expect(await move(to)).toBe(202);
+    source.failing = undefined;
+    expect(await show(id)).toMatchObject({ status: 'ACTIVE', 'OS-EXT-SRV-ATTR:host': from });
+    expect(cloud.hypervisors.get(to)?.guests.size).toBe(0);
+    expect(await move(from)).toBe(400);
+    expect(await move(null)).toBe(202);
+    expect(await show(id)).toMatchObject({ status: 'ACTIVE', 'OS-EXT-SRV-ATTR:host': to });
+    expect(source.guests.size).toBe(0);
+    expect(await cloud.hypervisors.get(to)?.power(id)).toBe('running');
+    const { body } = await cloud.call('admin', 'GET', '/os-migrations', undefined, '2.59');
+    expect(body.migrations).toMatchObject([
+      { status: 'completed', migration_type: 'live-migration', dest_compute: to },
+      { status: 'error', source_compute: from },
+    ]);
+    const hosts = await cloud.call('admin', 'GET', '/os-hypervisors/detail');
+    const used = hosts.body.hypervisors.map((one: { vcpus_used: number }) => one.vcpus_used);
+    expect(used.sort()).toEqual([0, 1]);
+    await cloud.close();
+  });
+
   test('groups keep servers apart, zones are kept to, and a silent host is left behind', async () => {
     const cloud = await startComputeCloud({ hosts: ['one', 'two'] });
     const hostOf = async (id: string) =>

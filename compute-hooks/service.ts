@@ -13,6 +13,7 @@ import { flavorRoutes } from './resources/flavors.ts';
 import { hostRoutes } from './resources/hosts.ts';
 import { interfaceRoutes } from './resources/interfaces.ts';
 import { keypairRoutes } from './resources/keypairs.ts';
+import { migrationRoutes } from './resources/migrations.ts';
 import { quotaRoutes } from './resources/quota-sets.ts';
 import { remoteConsoleRoutes } from './resources/remote-consoles.ts';
 import { serverDetailRoutes } from './resources/server-details.ts';
@@ -33,6 +34,7 @@ export function computeApiRoutes(core: ComputeCore): Route<ComputeCaller>[] {
     ...keypairRoutes(core),
     ...serverDetailRoutes(core),
     ...remoteConsoleRoutes(core),
+    ...migrationRoutes(core),
     ...volumeAttachmentRoutes(core),
     ...interfaceRoutes(core),
     ...serverGroupRoutes(core),

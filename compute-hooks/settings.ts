@@ -17,6 +17,14 @@ export const computeSettings = declareSettings({
     choices: ['qemu', 'fake'],
     about: 'What runs guests on this host; `fake` only keeps the books, for trials of scale.',
   },
+  hosts: {
+    type: 'integer',
+    default: 1,
+    min: 1,
+    max: 2,
+    about:
+      'Compute hosts that this machine plays, each with guests, a switch and a network namespace of its own; two are for trying out moves.',
+  },
   accelerator: {
     type: 'choice',
     default: 'auto',

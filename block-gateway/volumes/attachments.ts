@@ -22,6 +22,13 @@ export interface AttachmentsOptions {
 
 interface AttachmentRow extends Attachment {
   readonly nonce: string;
+  /** While it is handed over: what the next holder's secrets are derived from. */
+  readonly next?: string;
+}
+
+/** An attachment, and which of its holders asked. */
+export interface Held extends Attachment {
+  readonly nonce: string;
 }
 
 export class Attachments {
@@ -64,9 +71,39 @@ export class Attachments {
   async credentials(volume: string, id: string): Promise<AttachmentCredentials> {
     const row = await this.find(volume, id);
     if (row !== undefined) return this.withSecrets(row);
-    throw new Failure('missing', 'attachment-missing', 'There is no such attachment', {
-      facts: { volumeId: volume, attachment: id },
+    throw missingAttachment(volume, id);
+  }
+
+  /** Secrets for who is to have it next, beside those that are good already; the same each time until it is settled. */
+  async offer(volume: string, id: string): Promise<AttachmentCredentials> {
+    const nonce = randomHex(this.options.random, 16);
+    const row = await this.change(volume, id, (kept) => ({ next: nonce, ...kept }));
+    return this.withSecrets({ ...row, nonce: row.next ?? row.nonce });
+  }
+
+  /** Ends the handing over: one holder's secrets stay, and what the other's were derived from is told, for who has come by them. */
+  async settle(volume: string, id: string, keep: 'next' | 'present'): Promise<string | undefined> {
+    let ended: string | undefined;
+    await this.change(volume, id, ({ next, ...kept }) => {
+      ended = keep === 'next' && next !== undefined ? kept.nonce : next;
+      return keep === 'next' && next !== undefined ? { ...kept, nonce: next } : kept;
     });
+    return ended;
+  }
+
+  private async change(
+    volume: string,
+    id: string,
+    change: (row: AttachmentRow) => AttachmentRow,
+  ): Promise<AttachmentRow> {
+    let after: AttachmentRow | undefined;
+    await this.options.tables.update(refOf(volume, id), (present) => {
+      after = present === undefined ? undefined : change(decodeRow(present.meta));
+      if (after === undefined) return 'keep';
+      return { meta: encodeRow(after), bytes: 0, body: Buffer.alloc(0) };
+    });
+    if (after !== undefined) return after;
+    throw missingAttachment(volume, id);
   }
 
   async list(volume: string): Promise<Attachment[]> {
@@ -90,12 +127,13 @@ export class Attachments {
   }
 
   /** The attachment that an export name stands for; undefined when it is not, or no longer, valid. */
-  async authenticate(exportName: string): Promise<Attachment | undefined> {
+  async authenticate(exportName: string): Promise<Held | undefined> {
     const [volume = '', id = '', tag = '', more] = exportName.split('.');
     if (more !== undefined || !isVolumeId(volume) || !idPattern.test(id)) return undefined;
     const row = await this.find(volume, id);
-    if (row === undefined || !same(tag, this.tag(row))) return undefined;
-    return told(row);
+    if (row === undefined) return undefined;
+    const nonce = noncesOf(row).find((one) => same(tag, this.tag({ ...row, nonce: one })));
+    return nonce === undefined ? undefined : { ...told(row), nonce };
   }
 
   /** The key of a pre-shared-key identity, whether there is such an attachment or not. */
@@ -104,11 +142,11 @@ export class Attachments {
   }
 
   /** The attachment that a proven identity stands for. */
-  async identified(identity: string): Promise<Attachment | undefined> {
+  async identified(identity: string): Promise<Held | undefined> {
     const [volume = '', id = '', nonce = '', more] = identity.split('.');
     if (more !== undefined || !isVolumeId(volume) || !idPattern.test(id)) return undefined;
     const row = await this.find(volume, id);
-    return row?.nonce === nonce ? told(row) : undefined;
+    return row !== undefined && noncesOf(row).includes(nonce) ? { ...told(row), nonce } : undefined;
   }
 
   private async find(volume: string, id: string): Promise<AttachmentRow | undefined> {
@@ -139,8 +177,16 @@ function same(a: string, b: string): boolean {
   return a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
 }
 
+const noncesOf = ({ nonce, next }: AttachmentRow): string[] =>
+  next === undefined ? [nonce] : [nonce, next];
+
+const missingAttachment = (volumeId: string, attachment: string) =>
+  new Failure('missing', 'attachment-missing', 'There is no such attachment', {
+    facts: { volumeId, attachment },
+  });
+
 function told(row: AttachmentRow): Attachment {
-  const { nonce: _secret, ...rest } = row;
+  const { nonce: _secret, next: _other, ...rest } = row;
   return rest;
 }
 
@@ -165,5 +211,9 @@ function decodeRow(meta: Buffer): AttachmentRow {
     note: fields.text('note'),
     createdUs: fields.whole('createdUs'),
     nonce: fields.text('nonce'),
+    ...maybe('next', fields.maybeText('next')),
   };
 }
+
+const maybe = <K extends string, V>(name: K, value: V | undefined) =>
+  (value === undefined ? {} : { [name]: value }) as { readonly [Name in K]?: V };

@@ -67,6 +67,41 @@ except nbd.Error: print("cut")`,
     expect((await size(exportName)).code).not.toBe(0);
   });
 
+  it('an attachment is handed over: both get in, then the next alone, and who was in is cut', async () => {
+    const { id } = await make('moved');
+    const { exportName } = await world.volumes.attach({ volume: id, id: 'm' });
+    const next = (await world.volumes.offerAttachment(id, 'm')).exportName;
+    expect((await world.volumes.offerAttachment(id, 'm')).exportName).toBe(next);
+    const code = async (name: string) =>
+      (await world.run('nbdinfo', '--size', world.tcp(name))).code;
+    expect([await code(exportName), await code(next)]).toEqual([0, 0]);
+    const waiting = libnbd(
+      `h = nbd.NBD(); h.connect_uri(sys.argv[1])
+n = nbd.NBD(); n.connect_uri(sys.argv[2])
+print("in", flush=True)
+import time
+try:
+    for _ in range(500):
+        h.pwrite(b"x" * 512, 0); time.sleep(0.01)
+    print("stayed")
+except nbd.Error: print("cut")
+print(len(n.pread(512, 0)))`,
+      world.tcp(exportName),
+      world.tcp(next),
+    );
+    while (world.nbd.connections < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await world.volumes.settleAttachment(id, 'm', 'next');
+    await world.volumes.settleAttachment(id, 'm', 'next');
+    expect(await waiting).toBe('in\ncut\n512');
+    expect(await code(exportName)).not.toBe(0);
+    expect((await world.volumes.credentials(id, 'm')).exportName).toBe(next);
+    // A handing over that is given up leaves things as they were.
+    const third = (await world.volumes.offerAttachment(id, 'm')).exportName;
+    await world.volumes.settleAttachment(id, 'm', 'present');
+    expect([await code(next), await code(third)]).toEqual([0, 1]);
+  });
+
   it('an attachment for reading only cannot write', async () => {
     const { id } = await make('readonly');
     const { exportName } = await world.volumes.attach({ volume: id, id: 'r', mode: 'ro' });

@@ -17,9 +17,10 @@ import type {
 import { dirtyBitmapPrefix, dirtyFlag } from '../nbd/protocol.ts';
 import { missingVolume } from '../volume/head-row.ts';
 import type { ReadOnlyVolume } from '../volume/read-only-volume.ts';
+import type { Held } from './attachments.ts';
 import { LimitedDevice } from './limited-device.ts';
 import type { OpenPoint, VolumeInfo } from './service.ts';
-import type { VolumesOfGateway } from './volumes.ts';
+import type { Ended, VolumesOfGateway } from './volumes.ts';
 
 export interface VolumeExportsOptions {
   /** Clients of the network may open volumes by their ids. */
@@ -33,6 +34,7 @@ interface Granted {
   readonly volume: string;
   readonly snapshot?: string;
   readonly attachment?: string;
+  readonly nonce?: string;
   readonly readOnly: boolean;
 }
 
@@ -48,15 +50,14 @@ export function volumeExports(
 class VolumeExports implements NbdExports {
   private readonly volumes: VolumesOfGateway;
   private readonly options: VolumeExportsOptions;
-  /** The connections of each volume, and by which attachment they came. */
-  private readonly cuts = new Map<string, Map<() => void, string | undefined>>();
+  /** The connections of each volume, and by what they came. */
+  private readonly cuts = new Map<string, Map<() => void, Ended>>();
 
   constructor(volumes: VolumesOfGateway, options: VolumeExportsOptions) {
     this.volumes = volumes;
     this.options = options;
-    volumes.onDetach((volume, attachment) => {
-      for (const [cut, by] of this.cuts.get(volume) ?? [])
-        if (attachment === undefined || attachment === by) cut();
+    volumes.onDetach((volume, ended) => {
+      for (const [cut, by] of this.cuts.get(volume) ?? []) if (isOf(by, ended)) cut();
     });
   }
 
@@ -90,6 +91,12 @@ class VolumeExports implements NbdExports {
         ? await this.openPoint(granted)
         : await this.openVolume(info, options.contexts);
     const forget = this.remember(granted, options.cut);
+    // What was granted may have ended before this connection was there to be cut.
+    if ((await this.grant(name, options.client)) === undefined) {
+      forget();
+      opened.release();
+      throw missingVolume(name.slice(0, 36));
+    }
     return {
       ...opened,
       release: () => {
@@ -171,9 +178,9 @@ class VolumeExports implements NbdExports {
   }
 
   private remember(granted: Granted, cut: () => void): () => void {
-    const { volume, attachment } = granted;
-    const known = this.cuts.get(volume) ?? new Map();
-    this.cuts.set(volume, known.set(cut, attachment));
+    const { volume } = granted;
+    const known = this.cuts.get(volume) ?? new Map<() => void, Ended>();
+    this.cuts.set(volume, known.set(cut, granted));
     return () => {
       known.delete(cut);
       if (known.size === 0 && this.cuts.get(volume) === known) this.cuts.delete(volume);
@@ -181,8 +188,14 @@ class VolumeExports implements NbdExports {
   }
 }
 
-function grantOf(known: { volume: string; id: string; mode: 'rw' | 'ro' }): Granted {
-  return { volume: known.volume, attachment: known.id, readOnly: known.mode === 'ro' };
+function grantOf({ volume, id, nonce, mode }: Held): Granted {
+  return { volume, attachment: id, nonce, readOnly: mode === 'ro' };
+}
+
+/** Whether a connection that came by this is one of those that end. */
+function isOf(by: Ended, { attachment, nonce }: Ended): boolean {
+  if (attachment === undefined) return true;
+  return attachment === by.attachment && (nonce === undefined || nonce === by.nonce);
 }
 
 function dirtyRun(run: { readonly bytes: number; readonly differs: boolean }): StatusRun {

@@ -226,6 +226,10 @@ export interface VolumeService {
   listAttachments(volume: string): Promise<readonly Attachment[]>;
   /** Ends its connections; with `force` the epoch is raised too, so that not even a frozen gateway can write any more. */
   detach(volume: string, attachment: string, options?: { readonly force?: boolean }): Promise<void>;
+  /** What the next holder of an attachment opens it by, while the present one still has it: for a guest that moves while it runs. */
+  offerAttachment(volume: string, attachment: string): Promise<AttachmentCredentials>;
+  /** Of two holders one stays; the other's connections are cut, and its secrets are worth nothing. Repeatable. */
+  settleAttachment(volume: string, attachment: string, keep: 'next' | 'present'): Promise<void>;
 
   /** Ships a snapshot to a backup store: whole, or what changed since `parent`. The volume itself is not read for what is shared. */
   backup(request: BackupRequest): Promise<BackupRecord>;

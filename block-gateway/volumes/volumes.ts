@@ -77,6 +77,14 @@ export async function createVolumes(options: VolumesOptions): Promise<VolumesOfG
   return volumes;
 }
 
+/** Whose connections to a volume end: all, those of an attachment, or those of one of its holders. */
+export interface Ended {
+  readonly attachment?: string;
+  readonly nonce?: string;
+}
+
+type Detached = (volume: string, ended: Ended) => void;
+
 export class VolumesOfGateway implements Volumes {
   readonly attachments: Attachments;
   private readonly options: VolumesOptions;
@@ -86,7 +94,7 @@ export class VolumesOfGateway implements Volumes {
   private readonly reader: PointReader;
   private readonly maker: VolumeMaker;
   /** Called when an attachment ends: its connections are cut. */
-  private readonly detached = new Set<(volume: string, attachment: string | undefined) => void>();
+  private readonly detached = new Set<Detached>();
 
   constructor(options: VolumesOptions, engine: Engine) {
     this.options = options;
@@ -372,16 +380,30 @@ export class VolumesOfGateway implements Volumes {
     options: { readonly force?: boolean } = {},
   ): Promise<void> {
     await this.attachments.forget(volume, attachment);
-    for (const tell of this.detached) tell(volume, attachment);
+    for (const tell of this.detached) tell(volume, { attachment });
     if (options.force === true) await this.fence(volume);
   }
 
-  reconnect(id: string): void {
-    for (const tell of this.detached) tell(id, undefined);
+  offerAttachment(volume: string, attachment: string): Promise<AttachmentCredentials> {
+    return this.attachments.offer(volume, attachment);
   }
 
-  /** Hears of attachments that end (undefined: all of a volume are to connect again); returns how to stop that. */
-  onDetach(tell: (volume: string, attachment: string | undefined) => void): () => void {
+  async settleAttachment(
+    volume: string,
+    attachment: string,
+    keep: 'next' | 'present',
+  ): Promise<void> {
+    const nonce = await this.attachments.settle(volume, attachment, keep);
+    if (nonce === undefined) return;
+    for (const tell of this.detached) tell(volume, { attachment, nonce });
+  }
+
+  reconnect(id: string): void {
+    for (const tell of this.detached) tell(id, {});
+  }
+
+  /** Hears of attachments that end; returns how to stop that. */
+  onDetach(tell: Detached): () => void {
     this.detached.add(tell);
     return () => this.detached.delete(tell);
   }

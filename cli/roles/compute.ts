@@ -39,27 +39,29 @@ export async function openCompute(
 ): Promise<Compute> {
   const { state, operations, quotas, identity, gateway } = parts;
   const { settings, random } = context;
-  const hypervisor = await openHypervisor(parts.folder, context);
-  opened.add(() => hypervisor.close());
   const { networks } = parts;
-  // One machine, one host: the network's name for it, so that both speak of the same.
-  const name = networks.hosts.names()[0] ?? os.hostname();
-  const network = networks.hosts.get(name);
-  const host: ComputeHost = {
-    name,
-    ...(network === undefined ? {} : { network }),
-    hypervisor,
-    nbdSocketPath: gateway.socketPath,
-    space: async () => spaceOf(await parts.status(), settings.cloud.replicas),
-  };
+  const hosts: ComputeHost[] = [];
+  for (const [at, name] of hostNames(settings.compute.hosts).entries()) {
+    const hypervisor = await openHypervisor(guestsFolder(parts.folder, at), context);
+    opened.add(() => hypervisor.close());
+    // Both rooms know a host by the same name.
+    const network = networks.hosts.get(name);
+    hosts.push({
+      name,
+      ...(network === undefined ? {} : { network }),
+      hypervisor,
+      nbdSocketPath: gateway.socketPath,
+      space: async () => spaceOf(await parts.status(), settings.cloud.replicas),
+    });
+  }
   const compute = await createCompute({
     ...{ state, operations, quotas },
     engine: gateway.volumes,
     images: parts.images.forVolumes,
     volumes: parts.volumes,
     // Without hosts that can be plugged into, ports would never come up.
-    ...(network === undefined ? {} : { ports: networks.servers }),
-    hosts: [host],
+    ...(networks.hosts.names().length === 0 ? {} : { ports: networks.servers }),
+    hosts,
     settings: settings.compute,
     consoleUrl: `${parts.api}/compute-console`,
     clock: systemClock,
@@ -74,12 +76,19 @@ export async function openCompute(
   return compute;
 }
 
-async function openHypervisor(folder: DataFolder, context: RoleContext): Promise<Hypervisor> {
+/** The machine, and what else it plays. */
+export const hostNames = (count: number): string[] =>
+  Array.from({ length: count }, (_, at) => os.hostname() + (at === 0 ? '' : `-${at + 1}`));
+
+const guestsFolder = (folder: DataFolder, at: number): string =>
+  folder.path(at === 0 ? 'guests' : `guests-${at + 1}`);
+
+async function openHypervisor(folder: string, context: RoleContext): Promise<Hypervisor> {
   const { hypervisor, accelerator, consoleLogMib } = context.settings.compute;
   if (hypervisor === 'fake') return new FakeHypervisor({ clock: systemClock });
   const { Qemu } = await loadQemu();
   return new Qemu({
-    folder: folder.path('guests'),
+    folder,
     accelerator,
     consoleBytesMax: consoleLogMib * 2 ** 20,
     net: systemNet,

@@ -1,9 +1,13 @@
 /** The network service, and the external network `public` that a new cloud begins with. */
+import { execFile } from 'node:child_process';
+import * as fs from 'node:fs';
 import * as os from 'node:os';
+import { promisify } from 'node:util';
 import type { Identity } from '#cloud/identity';
 import { createNetworks, datapath, firstFreeRange, type Networks } from '#cloud/network';
 import { systemClock, systemNet, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
+import { hostNames } from './compute.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
 import { meterNetworks } from './network-calls.ts';
@@ -41,7 +45,7 @@ export async function openNetworks(
   return networks;
 }
 
-/** One host, this machine, with daemons in the data folder. */
+/** This machine, with daemons in the data folder; and a second host, where the machine is to play one, by a wire. */
 async function connect(
   networks: Networks,
   { folder }: NetworkParts,
@@ -49,20 +53,52 @@ async function connect(
 ): Promise<void> {
   const tag = context.clusterId.replaceAll('-', '').slice(0, 6);
   const root = folder.path('run', 'net');
+  const external = await networks.publicLeg();
+  const names = hostNames(context.settings.compute.hosts);
+  const alone = names.length === 1;
   await networks.connect({
     net: systemNet,
     folder: root,
-    hosts: [
-      {
-        folder: `${root}/h`,
-        hostname: os.hostname(),
-        tag,
-        external: await networks.publicLeg(),
-        ...(datapath() === 'netdev' ? { namespace: `pn-${tag}`, ownNamespace: true } : {}),
-      },
-    ],
-    prepare: () => prepareNetworkHost(root),
+    hosts: names.map((hostname, at) => ({
+      folder: `${root}/h${at === 0 ? '' : at + 1}`,
+      hostname,
+      tag: tagOf(tag, at),
+      ...(at === 0 ? { external } : {}),
+      ...(datapath() === 'netdev' || !alone
+        ? { namespace: `pn-${tagOf(tag, at)}`, ownNamespace: true }
+        : {}),
+      ...(alone
+        ? {}
+        : { uplink: { device: `up${at}`, address: `10.255.255.${at + 1}`, prefixLength: 24 } }),
+    })),
+    prepare: async () => {
+      await prepareNetworkHost(root);
+      if (!alone) await joinHosts([tagOf(tag, 0), tagOf(tag, 1)]);
+    },
   });
+}
+
+const tagOf = (tag: string, at: number): string => (at === 0 ? tag : `${tag.slice(0, 5)}${at + 1}`);
+
+const execFileAsync = promisify(execFile);
+
+/** A wire between the namespaces of two hosts, made when it is not there. */
+async function joinHosts(tags: readonly [string, string]): Promise<void> {
+  const ip = (...args: string[]) => execFileAsync('ip', args);
+  const [one, two] = tags.map((tag) => `pn-${tag}`) as [string, string];
+  for (const namespace of [one, two]) {
+    if (fs.existsSync(`/run/netns/${namespace}`)) continue;
+    await ip('netns', 'add', namespace);
+    await ip('-n', namespace, 'link', 'set', 'lo', 'up');
+  }
+  const { stdout } = await ip('-n', one, '-br', 'link');
+  if (/^up0[@ ]/m.test(stdout)) return;
+  await ip('link', 'add', 'up0', 'netns', one, 'type', 'veth', 'peer', 'name', 'up1', 'netns', two);
+  for (const [namespace, device] of [
+    [one, 'up0'],
+    [two, 'up1'],
+  ] as const)
+    await execFileAsync('ip', ['netns', 'exec', namespace, 'ethtool', '-K', device, 'tx', 'off']);
 }
 
 function addressesOfMachine(): string[] {

@@ -7,6 +7,8 @@ export interface DriverWorld {
   /** A guest with a disk that can be booted; the number makes it another one. */
   spec(number: number): Promise<GuestSpec>;
   disk(number: number): Promise<GuestSpec['disks'][number]>;
+  /** A driver of another host. */
+  other(): Promise<Hypervisor>;
   /** Another driver over the same guests, as after a restart of the program; the first lets go of them. */
   restarted(): Promise<Hypervisor>;
   /** Ends the guest behind the driver's back. */
@@ -80,6 +82,46 @@ export function driverContract(name: string, open: () => Promise<DriverWorld>): 
       await driver.suspend(spec.id, never);
       await driver.wake(again, never);
       expect(await driver.power(spec.id)).toBe('running');
+    });
+
+    test('a guest goes on in another driver, devices in their places, and stands still here', async () => {
+      const spec = await world.spec(3);
+      await driver.start(spec, never);
+      await driver.plugDisk(spec.id, await world.disk(3));
+      const other = await world.other();
+      const disks = [await world.disk(3), ...spec.disks];
+      const places = await driver.places(spec.id);
+      const console = await driver.consoleLog(spec.id, 1000);
+      const stream = await other.receive({ ...spec, disks, places }, { console });
+      let copied = 0;
+      await driver.send(spec.id, stream, {
+        signal: never,
+        progress: ({ doneBytes }) => {
+          copied = doneBytes;
+        },
+      });
+      await other.received(spec.id, never);
+      expect(copied).toBeGreaterThan(0);
+      expect([await driver.hasGone(spec.id), await other.power(spec.id)]).toEqual([true, 'paused']);
+      await driver.remove(spec.id);
+      await other.resume(spec.id);
+      expect(await other.power(spec.id)).toBe('running');
+      await other.remove(spec.id);
+    });
+
+    test('a guest whose move is broken off goes on here', async () => {
+      const spec = await world.spec(4);
+      await driver.start(spec, never);
+      const other = await world.other();
+      const stream = await other.receive(spec, { console: Buffer.alloc(0) });
+      const sending = driver.send(spec.id, stream, {
+        signal: AbortSignal.abort(),
+        progress: () => {},
+      });
+      await expect(sending).rejects.toThrow();
+      await other.remove(spec.id);
+      expect(await driver.power(spec.id)).toBe('running');
+      await driver.remove(spec.id);
     });
 
     test('guests outlive the program, and are found again', async () => {

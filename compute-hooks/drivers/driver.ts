@@ -40,6 +40,23 @@ export interface GuestSpec {
   readonly ports: readonly GuestPort[];
   /** An ISO 9660 image for the guest to read its configuration from. */
   readonly configDrive: Buffer | undefined;
+  /** Where a running guest has its devices, which must be the same where it goes on. */
+  readonly places?: Places;
+}
+
+/** The hypervisor's name for a device → its word for the device's place. */
+export type Places = Readonly<Record<string, string>>;
+
+export interface MoveProgress {
+  readonly totalBytes: number;
+  readonly doneBytes: number;
+  readonly leftBytes: number;
+}
+
+/** How a guest leaves while it runs. */
+export interface Sending {
+  readonly signal: AbortSignal;
+  progress(now: MoveProgress): void;
 }
 
 export type GuestPower = 'running' | 'paused' | 'off';
@@ -98,6 +115,18 @@ export interface Hypervisor {
   suspend(id: string, signal: AbortSignal): Promise<void>;
   /** Goes on where `suspend` ended it. */
   wake(spec: GuestSpec, signal: AbortSignal): Promise<void>;
+  places(id: string): Promise<Places>;
+  /** Begins a guest that stands still and waits for the memory of its running twin, to be written into what is returned. */
+  receive(spec: GuestSpec, before: { readonly console: Buffer }): Promise<Duplex>;
+  /** Resolves when all of it is there; the guest stands still until `resume`, and writes nothing before. */
+  received(id: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Copies the memory of a guest that runs meanwhile, and stops it for the last of it. When this resolves it stands still, everything it
+   * has written is flushed, and it writes no more; when it fails, the guest goes on here.
+   */
+  send(id: string, to: Duplex, sending: Sending): Promise<void>;
+  /** Whether everything of it has gone to another host. */
+  hasGone(id: string): Promise<boolean>;
   /** Ends it at once, and forgets it: nothing of it is left on this host. */
   remove(id: string): Promise<void>;
   plugDisk(id: string, disk: GuestDisk): Promise<void>;

@@ -17,6 +17,7 @@ const diskOf = (number: number): GuestDisk => ({
 
 driverContract('The fake', async () => {
   const hypervisor = new FakeHypervisor({ clock: systemClock });
+  const other = new FakeHypervisor({ clock: systemClock });
   return {
     hypervisor,
     spec: async (number) => ({
@@ -29,6 +30,7 @@ driverContract('The fake', async () => {
       configDrive: undefined,
     }),
     disk: async (number) => diskOf(number),
+    other: async () => other,
     restarted: async () => hypervisor,
     kill: async (id) => hypervisor.endByItself(id),
     close: async () => {},

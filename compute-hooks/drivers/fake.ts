@@ -1,5 +1,5 @@
 /** A hypervisor that only keeps the books: guests start and end at once, or after as long as it is told, on the clock it is handed. */
-import { Duplex } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import { type Clock, Failure } from '#common';
 import type {
   Diagnostics,
@@ -8,6 +8,8 @@ import type {
   GuestState,
   HostFacts,
   Hypervisor,
+  Places,
+  Sending,
 } from './driver.ts';
 
 interface Kept {
@@ -29,6 +31,7 @@ export interface FakeOptions {
 export class FakeHypervisor implements Hypervisor {
   private readonly options: FakeOptions;
   readonly guests = new Map<string, Kept>();
+  private readonly gone = new Set<string>();
   private readonly listeners = new Set<(state: GuestState) => void>();
   /** The next calls of this name fail so. */
   failing: { readonly call: string; readonly failure: Failure } | undefined;
@@ -120,7 +123,39 @@ export class FakeHypervisor implements Hypervisor {
     kept.suspended = false;
   }
 
+  async places(id: string): Promise<Places> {
+    this.the(id);
+    return {};
+  }
+
+  async receive(spec: GuestSpec): Promise<Duplex> {
+    await this.step('receive');
+    const startedMs = this.options.clock.monotonicMs();
+    this.guests.set(spec.id, { spec, power: 'paused', suspended: false, console: '', startedMs });
+    return new PassThrough().resume();
+  }
+
+  async received(id: string): Promise<void> {
+    await this.step('received');
+    this.the(id);
+  }
+
+  async send(id: string, to: Duplex, { signal, progress }: Sending): Promise<void> {
+    signal.throwIfAborted();
+    const kept = this.the(id);
+    await this.step('send');
+    progress({ totalBytes: 1, doneBytes: 1, leftBytes: 0 });
+    to.end('memory');
+    kept.power = 'paused';
+    this.gone.add(id);
+  }
+
+  async hasGone(id: string): Promise<boolean> {
+    return this.gone.has(id);
+  }
+
   async remove(id: string): Promise<void> {
+    this.gone.delete(id);
     await this.step('remove');
     this.guests.delete(id);
   }

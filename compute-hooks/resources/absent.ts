@@ -8,10 +8,6 @@ type Absent = readonly [what: string, path: string, methods: readonly Method[]];
 
 export const absent: readonly Absent[] = [
   ['Passwords of servers', '/servers/:server_id/os-server-password', ['GET', 'DELETE']],
-  ['Live migrations', '/servers/:server_id/migrations', ['GET']],
-  ['Live migrations', '/servers/:server_id/migrations/:migration_id', ['GET', 'DELETE']],
-  ['Live migrations', '/servers/:server_id/migrations/:migration_id/action', ['POST']],
-  ['Migrations', '/os-migrations', ['GET']],
   ['Events from other services', '/os-server-external-events', ['POST']],
   ['Snapshots by the hypervisor', '/os-assisted-volume-snapshots', ['POST']],
   ['Audit logs of usage', '/os-instance_usage_audit_log', ['GET']],

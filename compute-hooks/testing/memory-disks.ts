@@ -55,6 +55,13 @@ export function memoryDisks(): MemoryDisks {
       the(volume).attachments.add(id);
       return { exportName: `${volume}/${id}`, mode: 'rw' };
     },
+    offerAttachment: async (volume, id) => {
+      the(volume);
+      return { exportName: `${volume}/${id}/next` };
+    },
+    settleAttachment: async (volume) => {
+      the(volume);
+    },
     detach: async (volume, attachment) => {
       the(volume).attachments.delete(attachment);
     },

@@ -7,10 +7,12 @@ import { declareWorkflow, type Operation, type Workflow } from '#cloud/operation
 import { roomOf } from '#cloud/state';
 import { Failure } from '#common';
 import type { ComputeCore, Tx } from '../core.ts';
+import { endMove } from '../moves.ts';
 import { change, failureOf, finish } from '../operations.ts';
 import type { ComputeTables, ServerRow } from '../tables.ts';
 import { deviceChanges } from './changes/devices.ts';
 import { imageChanges } from './changes/images.ts';
+import { liveChanges } from './changes/live-migrate.ts';
 import { moveChanges } from './changes/moves.ts';
 import { powerChanges } from './changes/power.ts';
 import { rebuildChanges } from './changes/rebuild.ts';
@@ -41,7 +43,11 @@ export interface ChangeResult {
 export interface Change {
   run(core: ComputeCore, step: ChangeStep): Promise<ChangeResult | undefined>;
   /** In the transaction of a failed end. */
-  failed?(core: ComputeCore, transaction: Tx, input: Static<typeof inputOfChange>): Promise<void>;
+  failed?(
+    core: ComputeCore,
+    transaction: Tx,
+    input: Static<typeof inputOfChange> & { readonly operation: Operation },
+  ): Promise<void>;
   /** Takes back what a failed change has made. */
   undo?(core: ComputeCore, step: Omit<ChangeStep, 'progress'>): Promise<void>;
 }
@@ -51,6 +57,7 @@ const changes: Readonly<Record<string, Change>> = {
   ...powerChanges,
   ...rebuildChanges,
   ...moveChanges,
+  ...liveChanges,
   ...shelveChanges,
   ...imageChanges,
   ...deviceChanges,
@@ -101,7 +108,8 @@ export function changeServerWorkflow(core: ComputeCore): Workflow {
     ended: async (untyped, operation, wanted) => {
       const transaction = roomOf<ComputeTables>(untyped);
       if (failureOf(operation) !== null)
-        await the(wanted.change).failed?.(core, transaction, wanted);
+        await the(wanted.change).failed?.(core, transaction, { ...wanted, operation });
+      await endMove(core, transaction, operation);
       await finish(core, transaction, wanted.serverId, operation);
     },
   });

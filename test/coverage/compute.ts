@@ -8,7 +8,6 @@ import { serverActions } from '../../compute-hooks/resources/actions/index.ts';
 const refusedActions: Readonly<Record<string, string>> = {
   createBackup: '501: rotating backups of servers',
   changePassword: '501: use a key pair',
-  'os-migrateLive': '501: live migration',
 };
 
 const notes: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 /** A guest's command line. Paths are relative to its folder, so that they stay short and nothing of the data folder shows. */
-import type { GuestDisk, GuestPort, GuestSpec } from '../driver.ts';
+import type { GuestDisk, GuestPort, GuestSpec, Places } from '../driver.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -10,7 +10,7 @@ export const files = {
   console: 'console.log',
   configDrive: 'config.iso',
   pid: 'pid',
-  spec: 'spec.json',
+  places: 'places.json',
   memory: 'memory.state',
   said: 'qemu.log',
 } as const;
@@ -138,12 +138,14 @@ export function portDevice(port: GuestPort): object {
   };
 }
 
-/** Gives each device the first slot that is free; slots 0 to 2 have the fixed ones. */
-export function withSlots(args: readonly string[]): string[] {
-  let slot = 3;
+/** Gives each device its place, or the first slot that is free; slots 0 to 2 have the fixed ones. */
+export function withSlots(args: readonly string[], places: Places = {}): string[] {
+  const taken = new Set(Object.values(places));
+  const free = slotNames.slice(3).filter((slot) => !taken.has(slot));
   return args.map((value, at) => {
     if (args[at - 1] !== '-device' || !value.startsWith('{')) return value;
-    return JSON.stringify({ ...(JSON.parse(value) as object), bus: `slot${slot++}` });
+    const device = JSON.parse(value) as { readonly id: string };
+    return JSON.stringify({ ...device, bus: places[device.id] ?? free.shift() });
   });
 }
 

@@ -47,9 +47,9 @@ class Disks {
 driverContract('QEMU', async () => {
   const folder = fs.mkdtempSync(join(tmpdir(), 'pileus-qemu-'));
   const disks = new Disks(folder);
-  const openDriver = () =>
+  const openDriver = (guests = 'guests') =>
     new Qemu({
-      folder: join(folder, 'guests'),
+      folder: join(folder, guests),
       accelerator: 'auto',
       consoleBytesMax: 1024 * 1024,
       net: systemNet,
@@ -57,6 +57,7 @@ driverContract('QEMU', async () => {
       log: silentLogger,
     });
   let driver = openDriver();
+  const other = openDriver('others');
   return {
     hypervisor: driver,
     spec: async (number) => ({
@@ -69,6 +70,7 @@ driverContract('QEMU', async () => {
       configDrive: Buffer.alloc(2048),
     }),
     disk: (number) => disks.disk(number),
+    other: async () => other,
     restarted: async () => {
       await driver.close();
       driver = openDriver();
@@ -79,6 +81,7 @@ driverContract('QEMU', async () => {
     },
     close: async () => {
       await driver.close();
+      await other.close();
       disks.close();
       fs.rmSync(folder, { recursive: true, force: true });
     },

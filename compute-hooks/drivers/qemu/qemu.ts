@@ -21,6 +21,8 @@ import type {
   GuestState,
   HostFacts,
   Hypervisor,
+  Places,
+  Sending,
 } from '../driver.ts';
 import {
   type Accelerator,
@@ -39,7 +41,14 @@ import {
 } from './arguments.ts';
 import { readConsole, trimConsole } from './console-log.ts';
 import { diagnose } from './diagnostics.ts';
-import { saveMemory, serveMemory } from './memory-stream.ts';
+import {
+  awaitMemory,
+  migrationOf,
+  saveMemory,
+  sendMemory,
+  serveMemory,
+  untilMigrated,
+} from './memory-stream.ts';
 import { Monitor } from './monitor.ts';
 import { findAccelerator } from './probe.ts';
 import { endProcess, isRunning } from './processes.ts';
@@ -172,7 +181,7 @@ export class Qemu implements Hypervisor {
       fs.rmSync(join(folder, name), { force: true });
     if (spec.configDrive !== undefined)
       fs.writeFileSync(join(folder, files.configDrive), spec.configDrive, { mode: 0o600 });
-    const args = withSlots(qemuArguments(spec, await this.acceleratorOf()));
+    const args = withSlots(qemuArguments(spec, await this.acceleratorOf()), spec.places);
     const said = fs.openSync(join(folder, files.said), 'w', 0o600);
     const command = [...(spec.ports[0]?.enter ?? []), this.program, ...args, ...more];
     const [program = this.program, ...rest] = command;
@@ -217,8 +226,7 @@ export class Qemu implements Hypervisor {
     const untilMs = clock.monotonicMs() + startMs;
     while (clock.monotonicMs() < untilMs && !signal.aborted) {
       if (isOver()) {
-        const said = fs.readFileSync(this.path(id, files.said), 'utf8').trim();
-        throw new Failure('conflict', 'guest-failed', `QEMU ended: ${said.slice(-500)}`);
+        throw new Failure('conflict', 'guest-failed', `QEMU ended: ${this.lastWords(id)}`);
       }
       if ((await this.find(id)) !== undefined) return;
       await clock.sleep(pollMs);
@@ -305,8 +313,10 @@ export class Qemu implements Hypervisor {
   async suspend(id: string, signal: AbortSignal): Promise<void> {
     const monitor = await this.find(id);
     const kept = this.path(id, files.memory);
-    if (monitor !== undefined) await saveMemory(monitor, kept, this.options, signal);
-    else if (!fs.existsSync(kept))
+    if (monitor !== undefined) {
+      fs.writeFileSync(this.path(id, files.places), JSON.stringify(await placesOf(monitor)));
+      await saveMemory(monitor, kept, this.options, signal);
+    } else if (!fs.existsSync(kept))
       throw new Failure('conflict', 'guest-off', 'The guest is off', { facts: { id } });
     await this.end(id);
   }
@@ -316,11 +326,54 @@ export class Qemu implements Hypervisor {
     if ((await this.power(spec.id)) === 'off') {
       if (!fs.existsSync(kept))
         throw new Failure('missing', 'memory-missing', 'What the guest had in memory is not here');
-      await this.launch(spec, signal, ['-incoming', 'defer']);
+      const places = this.keptPlaces(spec.id);
+      await this.launch({ ...spec, places }, signal, ['-incoming', 'defer']);
       await serveMemory(await this.get(spec.id), kept, this.options, signal);
     }
     await this.resume(spec.id);
     fs.rmSync(kept, { force: true });
+  }
+
+  /** Where its devices were when it was suspended. */
+  private keptPlaces(id: string): Places {
+    const path = this.path(id, files.places);
+    return fs.existsSync(path) ? (JSON.parse(fs.readFileSync(path, 'utf8')) as Places) : {};
+  }
+
+  async places(id: string): Promise<Places> {
+    return placesOf(await this.get(id));
+  }
+
+  async receive(spec: GuestSpec, { console }: { readonly console: Buffer }): Promise<Duplex> {
+    await this.remove(spec.id);
+    fs.mkdirSync(this.path(spec.id), { recursive: true, mode: 0o700 });
+    fs.writeFileSync(this.path(spec.id, files.console), console, { mode: 0o600 });
+    await this.launch(spec, new AbortController().signal, ['-incoming', 'defer', '-S']);
+    return awaitMemory(await this.get(spec.id), this.path(spec.id), this.options.net);
+  }
+
+  async received(id: string, signal: AbortSignal): Promise<void> {
+    try {
+      await untilMigrated(await this.get(id), this.options.clock, signal);
+    } catch (error) {
+      if (!isFailure(error, 'closed') && !isFailure(error, 'conflict')) throw error;
+      throw new Failure('conflict', 'memory-refused', `QEMU ended: ${this.lastWords(id)}`);
+    }
+  }
+
+  private lastWords(id: string): string {
+    return fs.readFileSync(this.path(id, files.said), 'utf8').trim().slice(-500);
+  }
+
+  async send(id: string, to: Duplex, sending: Sending): Promise<void> {
+    const { net, clock } = this.options;
+    await sendMemory(await this.get(id), this.path(id), to, { net, clock, ...sending });
+  }
+
+  async hasGone(id: string): Promise<boolean> {
+    const monitor = await this.find(id);
+    if (monitor === undefined) return false;
+    return (await migrationOf(monitor)).status === 'completed' && (await isStill(monitor));
   }
 
   async remove(id: string): Promise<void> {
@@ -453,6 +506,23 @@ async function hasDevice(monitor: Monitor, name: string): Promise<boolean> {
     name: string;
   }[];
   return entries.some((entry) => entry.name === name);
+}
+
+/** It has left and was not told to go on. */
+async function isStill(monitor: Monitor): Promise<boolean> {
+  const { status } = (await monitor.run('query-status')) as { status: string };
+  return status === 'postmigrate' || status === 'finish-migrate';
+}
+
+/** Device → slot. */
+async function placesOf(monitor: Monitor): Promise<Places> {
+  const buses = (await monitor.run('query-pci')) as { devices: PciDevice[] }[];
+  const slots = buses.flatMap((bus) => bus.devices).filter((one) => one.pci_bridge !== undefined);
+  return Object.fromEntries(
+    slots.flatMap(({ qdev_id, pci_bridge }) =>
+      (pci_bridge?.devices ?? []).map((device) => [device.qdev_id, qdev_id]),
+    ),
+  );
 }
 
 async function slotsTaken(monitor: Monitor): Promise<Set<string>> {

@@ -1,14 +1,15 @@
 /** Another size, another host. */
 import Type from 'typebox';
-import type { Request } from '../../caller.ts';
+import { flagOf, type Request } from '../../caller.ts';
 import type { ComputeCore, Tx } from '../../core.ts';
-import { computeFailure, refused } from '../../failures.ts';
+import { refused } from '../../failures.ts';
 import * as fields from '../../fields.ts';
 import { type FlavorFacts, flavorFacts, parseFlavor, quotaAmounts } from '../../flavor-facts.ts';
+import { recordMove } from '../../moves.ts';
 import { begin } from '../../operations.ts';
 import { hold } from '../../quotas.ts';
 import { disksOf, findServer, serverMissing } from '../../rows.ts';
-import { isUp, place } from '../../scheduler.ts';
+import { claim, isUp, place } from '../../scheduler.ts';
 import type { ServerRow } from '../../tables.ts';
 import { findFlavor } from '../flavors.ts';
 import { type Action, accepted, beginChange, checked, refuseState } from './action.ts';
@@ -32,7 +33,7 @@ async function beginMove(core: ComputeCore, request: Request, row: ServerRow, mo
     const host = await placeAgain(core, transaction, now, moving);
     const who = { scope: now.project_id, holder: now.id };
     await hold(core, transaction, who, quotaAmounts(moving.flavor));
-    await begin(core, transaction, request, {
+    const id = await begin(core, transaction, request, {
       server: now,
       kind: moving.action === 'resize' ? 'server.resize' : 'server.migrate',
       action: moving.action,
@@ -53,8 +54,23 @@ async function beginMove(core: ComputeCore, request: Request, row: ServerRow, mo
         },
       },
     });
+    const kind = moving.action === 'resize' ? 'resize' : 'migration';
+    await recordMove(core, transaction, {
+      ...{ id, kind },
+      ...sidesOf(now, host, moving.flavor),
+    });
   });
 }
+
+const sidesOf = (server: ServerRow, host: string, flavor: FlavorFacts) => ({
+  server_id: server.id,
+  source_host: server.host ?? '',
+  target_host: host,
+  old_flavor: parseFlavor(server.flavor_json).id,
+  new_flavor: flavor.id,
+  project_id: server.project_id,
+  user_id: server.user_id,
+});
 
 async function placeAgain(
   core: ComputeCore,
@@ -139,9 +155,26 @@ export const moveActions: Readonly<Record<string, Action>> = {
   },
   'os-migrateLive': {
     policy: 'os_compute_api:os-migrate-server:migrate_live',
-    run: async (_core, _request, row) => {
-      refuseState(row, 'os-migrateLive', ['active', 'paused']);
-      throw computeFailure('not-implemented', { what: 'Live migration' });
+    check: checked(
+      Type.Object(
+        {
+          host: fields.optional(fields.text),
+          block_migration: Type.Optional(Type.Union([fields.flag, Type.Literal('auto')])),
+          disk_over_commit: Type.Optional(fields.flag),
+          force: Type.Optional(fields.flag),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    run: async (core, request, row, argument: LiveArgument) => {
+      // Disks are reached from everywhere: there is nothing to be copied with the guest.
+      const block = argument.block_migration;
+      if (block !== undefined && block !== 'auto' && flagOf(block, 'block_migration'))
+        throw refused(
+          `${row.host} is on shared storage: block migration can not be used with shared storage.`,
+        );
+      await beginLive(core, request, row, argument.host ?? undefined);
+      return accepted;
     },
   },
   evacuate: {
@@ -165,7 +198,7 @@ export const moveActions: Readonly<Record<string, Action>> = {
           avoidHosts: now.host === null ? [] : [now.host],
           ...(argument.host === undefined ? {} : { forcedHost: argument.host }),
         });
-        await begin(core, transaction, request, {
+        const id = await begin(core, transaction, request, {
           server: now,
           kind: 'server.evacuate',
           action: 'evacuate',
@@ -174,11 +207,72 @@ export const moveActions: Readonly<Record<string, Action>> = {
           // Whatever was at work on the lost host is at an end.
           takesOver: true,
         });
+        await recordMove(core, transaction, {
+          ...{ id, kind: 'evacuation' },
+          ...sidesOf(now, host, parseFlavor(now.flavor_json)),
+        });
       });
       return { status: 200, body: {} };
     },
   },
 };
+
+interface LiveArgument {
+  readonly host?: string | null;
+  readonly block_migration?: unknown;
+}
+
+async function beginLive(
+  core: ComputeCore,
+  request: Request,
+  row: ServerRow,
+  forcedHost: string | undefined,
+): Promise<void> {
+  await core.changeOf(row.project_id, async (transaction) => {
+    const now = await findServer(transaction, row.id);
+    if (now === undefined) throw serverMissing(row.id);
+    if (now.operation_id === null) refuseState(now, 'os-migrateLive', ['active', 'paused']);
+    if (forcedHost !== undefined && forcedHost === now.host)
+      throw refused(`Unable to migrate instance (${now.id}) to current host (${now.host}).`);
+    const flavor = parseFlavor(now.flavor_json);
+    const host = await placeAgain(core, transaction, now, {
+      flavor,
+      avoidHosts: now.host === null ? [] : [now.host],
+      ...(forcedHost === undefined ? {} : { forcedHost }),
+    });
+    const id = await begin(core, transaction, request, {
+      server: now,
+      kind: 'server.live-migrate',
+      action: 'live-migration',
+      workflow: 'server.change',
+      input: { serverId: now.id, change: 'live-migrate', input: { host, from: now.host } },
+    });
+    await recordMove(core, transaction, {
+      ...{ id, kind: 'live-migration' },
+      ...sidesOf(now, host, flavor),
+    });
+    await claimSource(transaction, now, { id, flavor });
+  });
+}
+
+/** What it takes where it is stays taken, in the name of the move, until it has gone. */
+async function claimSource(
+  transaction: Tx,
+  server: ServerRow,
+  move: { readonly id: string; readonly flavor: FlavorFacts },
+): Promise<void> {
+  const source = await transaction
+    .selectFrom('compute_host')
+    .select('id')
+    .where('name', '=', server.host ?? '')
+    .executeTakeFirst();
+  if (source === undefined) return;
+  const { project_id: projectId, user_id: userId } = server;
+  await claim(transaction, source.id, {
+    ...{ serverId: move.id, projectId, userId },
+    flavor: move.flavor,
+  });
+}
 
 async function refuseAlive(core: ComputeCore, row: ServerRow): Promise<void> {
   const host = await core.db

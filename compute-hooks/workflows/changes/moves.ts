@@ -5,6 +5,7 @@
 
 import type { ComputeCore, Tx } from '../../core.ts';
 import { type FlavorFacts, quotaAmounts } from '../../flavor-facts.ts';
+import { settleMove } from '../../moves.ts';
 import { hold } from '../../quotas.ts';
 import { disksOf } from '../../rows.ts';
 import { claim } from '../../scheduler.ts';
@@ -68,7 +69,10 @@ export const moveChanges: Readonly<Record<string, Change>> = {
       const root = await rootOf(core, server.id);
       if (root !== undefined)
         await missingIsDone(() => core.engine.deleteSnapshot(root.volume_id, snapshot));
-      return { row: { mode: 'normal', before_json: '{}' } };
+      return {
+        row: { mode: 'normal', before_json: '{}' },
+        commit: (transaction) => settleMove(core, transaction, server.id, 'confirmed'),
+      };
     },
   },
   'revert-resize': {
@@ -82,7 +86,10 @@ export const moveChanges: Readonly<Record<string, Change>> = {
           before_json: '{}',
           power: before.power === 'stopped' ? 'stopped' : 'running',
         },
-        commit: (transaction) => returnTo(core, transaction, server.id, before),
+        commit: async (transaction) => {
+          await returnTo(core, transaction, server.id, before);
+          await settleMove(core, transaction, server.id, 'reverted');
+        },
       };
     },
   },
