@@ -414,8 +414,8 @@ export class Qemu implements Hypervisor {
 
   private async plug(monitor: Monitor, name: string, device: object): Promise<void> {
     if (await hasDevice(monitor, name)) return;
-    const taken = await slotsTaken(monitor);
-    const bus = slotNames.slice(3).find((slot) => !taken.has(slot));
+    const taken = Object.values(await placesOf(monitor));
+    const bus = slotNames.slice(3).find((slot) => !taken.includes(slot));
     if (bus === undefined)
       throw new Failure('conflict', 'slots-full', 'The guest has no free slot');
     await monitor.run('device_add', { ...device, bus });
@@ -502,10 +502,7 @@ export class Qemu implements Hypervisor {
 }
 
 async function hasDevice(monitor: Monitor, name: string): Promise<boolean> {
-  const entries = (await monitor.run('qom-list', { path: '/machine/peripheral' })) as {
-    name: string;
-  }[];
-  return entries.some((entry) => entry.name === name);
+  return (await deviceNames(monitor)).includes(name);
 }
 
 /** It has left and was not told to go on. */
@@ -514,30 +511,22 @@ async function isStill(monitor: Monitor): Promise<boolean> {
   return status === 'postmigrate' || status === 'finish-migrate';
 }
 
-/** Device → slot. */
+/** Device → slot, as QEMU knows it: what `query-pci` tells is right only when the guest's firmware has numbered the buses. */
 async function placesOf(monitor: Monitor): Promise<Places> {
-  const buses = (await monitor.run('query-pci')) as { devices: PciDevice[] }[];
-  const slots = buses.flatMap((bus) => bus.devices).filter((one) => one.pci_bridge !== undefined);
-  return Object.fromEntries(
-    slots.flatMap(({ qdev_id, pci_bridge }) =>
-      (pci_bridge?.devices ?? []).map((device) => [device.qdev_id, qdev_id]),
-    ),
-  );
+  const places: Record<string, string> = {};
+  for (const name of await deviceNames(monitor)) {
+    const at = { path: `/machine/peripheral/${name}`, property: 'parent_bus' };
+    const slot = /\/(slot\d+)\//.exec(String(await monitor.run('qom-get', at)))?.[1];
+    if (slot !== undefined) places[name] = slot;
+  }
+  return places;
 }
 
-async function slotsTaken(monitor: Monitor): Promise<Set<string>> {
-  const buses = (await monitor.run('query-pci')) as { devices: PciDevice[] }[];
-  const devices = buses.flatMap((bus) => bus.devices);
-  return new Set(
-    devices.flatMap(({ qdev_id, pci_bridge }) =>
-      (pci_bridge?.devices ?? []).length > 0 ? [qdev_id] : [],
-    ),
-  );
-}
-
-interface PciDevice {
-  readonly qdev_id: string;
-  readonly pci_bridge?: { readonly devices?: readonly PciDevice[] };
+async function deviceNames(monitor: Monitor): Promise<string[]> {
+  const entries = (await monitor.run('qom-list', { path: '/machine/peripheral' })) as {
+    readonly name: string;
+  }[];
+  return entries.map(({ name }) => name).filter((name) => /^(disk|port)-/.test(name));
 }
 
 async function missingIsFine(work: () => Promise<unknown>): Promise<void> {
