@@ -5,6 +5,7 @@ import { ConsoleProxy } from './consoles/proxy.ts';
 import { ComputeCore, type ComputeCoreOptions } from './core.ts';
 import { HostKeeper } from './hosts.ts';
 import { type Asking, MetadataService } from './metadata/service.ts';
+import { placementService } from './placement/service.ts';
 import { ensureFlavors } from './resources/flavors.ts';
 import { type Authenticate, computeService } from './service.ts';
 import { changeServerWorkflow } from './workflows/change-server.ts';
@@ -18,6 +19,8 @@ export interface ComputeOptions extends ComputeCoreOptions {
 export interface Compute {
   /** The HTTP API, to be mounted on an API server. */
   readonly service: MountableService;
+  /** What the scheduler gives out, over Placement's API. */
+  readonly placement: MountableService;
   /** Below `/compute-console`: pages for browsers, and the websockets to screens and serial lines. */
   readonly consoles: { readonly serve: Door; readonly upgrade: UpgradeDoor };
   /** What guests ask about themselves; who asks is told by the network. */
@@ -47,6 +50,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     },
     answerGuest: (request, response, who) => metadata.handle(request, response, who),
     service: computeService(core, options.authenticate),
+    placement: placementService(core, options.authenticate),
     reconcile: () => keeper.reconcile(),
     close: async () => {
       consoles.close();

@@ -57,6 +57,7 @@ export function catalogAt({ api }: Endpoints): readonly CatalogEntry[] {
       description: 'Secrets and keys',
       url: `${api}/key-manager`,
     },
+    { type: 'placement', name: 'placement', description: 'Placement', url: `${api}/placement` },
     { type: 's3', name: 's3', description: 'Object storage by S3', url: `${api}/s3` },
     {
       type: 'control',

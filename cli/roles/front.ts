@@ -162,6 +162,7 @@ export async function openFront(
           '/network': networks.service,
           '/key-manager': secrets.service,
           '/compute': compute.service,
+          '/placement': compute.placement,
         },
         // The object store answers at its own ports, and here too: one address serves the whole cloud.
         doors: {

@@ -118,7 +118,7 @@ export async function startComputeCloud(options: CloudOptions = {}): Promise<Com
   });
   await operations.open();
   const server = await startApiServer({
-    services: { '': compute.service },
+    services: { '': compute.service, '/placement': compute.placement },
     doors: { '/compute-console': compute.consoles.serve },
     upgrades: { '/compute-console': compute.consoles.upgrade },
     host: '127.0.0.1',

@@ -3,11 +3,13 @@ import { imageApiRoutes } from '../../cloud/image/service.ts';
 import { networkRoutes } from '../../cloud/network/service.ts';
 import { secretApiRoutes } from '../../cloud/secret/service.ts';
 import { volumeApiRoutes } from '../../cloud/volume/service.ts';
+import { placementRoutes } from '../../compute-hooks/placement/routes.ts';
 import { computeApiRoutes } from '../../compute-hooks/service.ts';
 import { computeRows } from './compute.ts';
 import { identityOperations } from './identity.ts';
 import { imageRows } from './image.ts';
 import { networkRows } from './network.ts';
+import { placementRows } from './placement.ts';
 import { s3Rows, s3Sections } from './s3.ts';
 import { secretRows } from './secret.ts';
 import { swiftEntries } from './swift.ts';
@@ -78,6 +80,8 @@ export function renderCoverage(): string {
     '## Compute (Nova 2.1, microversions 2.1 to 2.93)',
     'Each under `/v2.1`; actions are the only key of the body.',
     table(['Operation', 'State', 'Rule or note'], computeRows(computeApiRoutes(hollow()))),
+    '## Placement (microversions 1.0 to 1.28)',
+    table(['Operation', 'State', 'Rule or note'], placementRows(placementRoutes(hollow()))),
     '## Network (Neutron 2.0)',
     'Each under `/v2.0`; `GET /v2.0/extensions` lists what of Neutron’s extensions is there.',
     table(['Operation', 'State', 'Note'], networkRows(networkRoutes(hollow()))),

@@ -5,7 +5,6 @@ export type State = 'works' | 'partly' | 'refused' | 'missing';
 
 /** Services of the plan that are not there at all. */
 export const servicesMissing: readonly string[] = [
-  'Placement',
   'Orchestration (Heat)',
   'Metering and billing',
   'Dashboard',

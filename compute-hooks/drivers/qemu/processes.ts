@@ -1,4 +1,5 @@
 /** QEMU's processes, by the number that was written down for them. */
+import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, Failure, systemCodeOf } from '#common';
@@ -50,4 +51,20 @@ function signal(pid: number): boolean {
     if (code === 'ESRCH' || code === 'ENOENT') return false;
     throw error;
   }
+}
+
+/** `7.2.9` as 7002009; 0 when there is no such program. */
+export function programVersion(program: string): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(program, ['--version'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8');
+    });
+    child.once('error', () => resolve(0));
+    child.once('close', () => {
+      const [, major = 0, minor = 0, patch = 0] = /version (\d+)\.(\d+)\.(\d+)/.exec(said) ?? [];
+      resolve(Number(major) * 1_000_000 + Number(minor) * 1_000 + Number(patch));
+    });
+  });
 }

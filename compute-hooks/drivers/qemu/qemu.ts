@@ -52,7 +52,7 @@ import {
 } from './memory-stream.ts';
 import { Monitor } from './monitor.ts';
 import { findAccelerator } from './probe.ts';
-import { endProcess, isRunning } from './processes.ts';
+import { endProcess, isRunning, programVersion } from './processes.ts';
 
 export interface QemuOptions {
   /** Holds a folder for each guest. */
@@ -126,18 +126,7 @@ export class Qemu implements Hypervisor {
 
   /** 0 when there is no QEMU. */
   private versionOf(): Promise<number> {
-    this.version ??= new Promise((resolve) => {
-      const child = spawn(this.program, ['--version'], { stdio: ['ignore', 'pipe', 'ignore'] });
-      let said = '';
-      child.stdout.on('data', (chunk: Buffer) => {
-        said += chunk.toString('utf8');
-      });
-      child.once('error', () => resolve(0));
-      child.once('close', () => {
-        const [, major = 0, minor = 0, patch = 0] = /version (\d+)\.(\d+)\.(\d+)/.exec(said) ?? [];
-        resolve(Number(major) * 1_000_000 + Number(minor) * 1_000 + Number(patch));
-      });
-    });
+    this.version ??= programVersion(this.program);
     return this.version;
   }
 
