@@ -134,8 +134,10 @@ function contentLength(request: S3Request): number | undefined {
   const text = request.head.headers.get('content-length');
   if (text !== undefined) return wholeNumber('Content-Length', text);
   if (request.head.headers.has('transfer-encoding')) return undefined;
-  // A request without either header has no body (RFC 9112 §6.3). Who puts an object must say so.
-  if (request.head.method === 'PUT') throw new S3Failure('MissingContentLength');
+  // A request without either header has no body (RFC 9112 §6.3). Who puts an object's bytes must say so; who makes a bucket or a copy need not.
+  const puts = request.head.method === 'PUT' && request.key !== '';
+  if (puts && !request.head.headers.has('x-amz-copy-source'))
+    throw new S3Failure('MissingContentLength');
   return 0;
 }
 
