@@ -148,6 +148,31 @@ describe('static large objects', () => {
     });
   });
 
+  test('what is wrong with a manifest is told as Swift tells it', async () => {
+    const path = await large();
+    const put = async (body: string) => {
+      const answer = await client.ask('PUT', `${path}/m?multipart-manifest=put`, { body });
+      return [answer.status, answer.headers.get('content-type'), answer.text];
+    };
+    const html = 'text/html; charset=UTF-8';
+    expect(await put('nonsense')).toEqual([400, html, 'Manifest must be valid JSON.\n']);
+    expect(await put('{}')).toEqual([400, html, 'Manifest must be a list.\n']);
+    const short = { path: `${path}/s1`, size_bytes: 3 };
+    const say = async (...segments: readonly object[]) => await put(JSON.stringify(segments));
+    expect(await say({ ...short, range: '5-9' })).toEqual([
+      400,
+      'text/plain',
+      'Index 0: unsatisfiable range\n',
+    ]);
+    expect((await say({ ...short, size_bytes: -1 }, short))[2]).toBe(
+      'Index 0: too small; each segment must be at least 1 byte.\n',
+    );
+    // Segments go by the name that the client gave them.
+    const bare = path.slice(1);
+    const missing = await say({ path: `${bare}/none` }, { path: `/${bare}/none` });
+    expect(missing[2]).toBe(`Errors:\n${bare}/none, 404 Not Found\n/${bare}/none, 404 Not Found\n`);
+  });
+
   test('a part by its number', async () => {
     const path = await large();
     const second = await client.ask('GET', `${path}/big?part-number=2`);

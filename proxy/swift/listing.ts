@@ -12,7 +12,7 @@ import {
   type ObjectSummary,
 } from '../objects/index.ts';
 import { locationOf } from './object-path.ts';
-import { refusal } from './refusal.ts';
+import { htmlType, refusal } from './refusal.ts';
 import type { Query } from './swift-path.ts';
 import { isoTime, isTrue, jsonText } from './text.ts';
 
@@ -52,10 +52,13 @@ function trimEnd(path: string): string {
 }
 
 function readLimit(text: string | undefined): number {
-  if (text === undefined || !/^-?\d{1,15}$/.test(text)) return listingMax;
+  if (text === undefined || !/^\d+$/.test(text)) return listingMax;
   const limit = Number(text);
-  if (limit > listingMax) throw refusal('precondition-failed', `Maximum limit is ${listingMax}`);
-  return limit < 0 ? listingMax : limit;
+  if (limit > listingMax)
+    throw refusal('precondition-failed', `Maximum limit is ${listingMax}`, {
+      'Content-Type': htmlType,
+    });
+  return limit;
 }
 
 const formats: Readonly<Record<string, ListingFormat>> = {

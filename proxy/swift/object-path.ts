@@ -1,6 +1,6 @@
 /** `container/object` as headers have it: percent-encoded, with or without a slash in front. Pure. */
 import type { ObjectPlace } from '../objects/index.ts';
-import { refusal } from './refusal.ts';
+import { htmlType, refusal } from './refusal.ts';
 import { decodePercent, encodePercent } from './text.ts';
 
 export interface ContainerPath {
@@ -15,6 +15,7 @@ export function parseObjectPath(header: string, value: string): ContainerPath {
     throw refusal(
       'precondition-failed',
       `${header} header must be of the form <container name>/<object name>`,
+      { 'Content-Type': htmlType },
     );
   return { container: path.slice(0, cut), object: path.slice(cut + 1) };
 }

@@ -24,7 +24,7 @@ import {
   requireLength,
 } from './object-fields.ts';
 import { reasonOf, refusal, SwiftRefusal, statusLine, statusOf } from './refusal.ts';
-import { parseManifest, segmentRangeForm, type WantedSegment } from './slo-manifest.ts';
+import { parseManifest, resolveRange, type WantedSegment } from './slo-manifest.ts';
 import { headerOf, type ObjectRequest, type SwiftServices } from './swift-request.ts';
 import { writtenAt } from './synced-writes.ts';
 import { encodePercent, isoTime, isTrue } from './text.ts';
@@ -139,11 +139,6 @@ async function findSegments(
   return found;
 }
 
-/** As reports have it: with the slash that manifests may leave out. */
-function shownName(path: string): string {
-  return encodePercent(path.startsWith('/') ? path : `/${path}`);
-}
-
 async function findSegment(
   request: ObjectRequest,
   services: SwiftServices,
@@ -154,7 +149,7 @@ async function findSegment(
     const length = Buffer.byteLength(wanted.data, 'base64');
     return { segment: { data: wanted.data }, length, problems: [] };
   }
-  const name = shownName(wanted.path);
+  const name = encodePercent(wanted.given);
   try {
     const info = await headSegment(request, services, wanted.path);
     return checkSegment(wanted, info, isLast);
@@ -180,12 +175,12 @@ async function headSegment(
 }
 
 function checkSegment(
-  wanted: WantedSegment & { readonly path: string },
+  wanted: Extract<WantedSegment, { readonly path: string }>,
   info: ObjectInfo,
   isLast: boolean,
 ): FoundSegment {
   const problems: (readonly [string, string])[] = [];
-  const name = shownName(wanted.path);
+  const name = encodePercent(wanted.given);
   const size = info.kind === 'slo' ? Number(info.system['slo-size'] ?? 0) : info.size;
   const etag = publicEtag(info);
   let length = size;
@@ -214,20 +209,6 @@ function checkSegment(
     ...(info.kind === 'slo' ? { sub_slo: true } : {}),
   };
   return { segment, length, problems };
-}
-
-function resolveRange(
-  range: string,
-  size: number,
-): { readonly first: number; readonly last: number } | undefined {
-  const [, first, last, suffix] = segmentRangeForm.exec(range) ?? [];
-  if (suffix !== undefined) {
-    const count = Math.min(Number(suffix), size);
-    return count === 0 ? undefined : { first: size - count, last: size - 1 };
-  }
-  const from = Number(first);
-  const to = last === undefined ? size - 1 : Math.min(Number(last), size - 1);
-  return from >= size || to < from ? undefined : { first: from, last: to };
 }
 
 /** MD5 over the segments' ETags; a range is part of what identifies its segment. */

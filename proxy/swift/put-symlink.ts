@@ -18,7 +18,7 @@ import { openContainer } from './containers.ts';
 import { follow } from './find-object.ts';
 import { checkObjectName, created, readFields, readPutConditions } from './object-fields.ts';
 import { locationOf, parseObjectPath } from './object-path.ts';
-import { refusal } from './refusal.ts';
+import { htmlType, refusal } from './refusal.ts';
 import { headerOf, type ObjectRequest, type SwiftServices } from './swift-request.ts';
 import { writtenAt } from './synced-writes.ts';
 import { decodePercent } from './text.ts';
@@ -87,9 +87,10 @@ function readTarget({ exchange }: ObjectRequest) {
 }
 
 export function checkAccount(name: string | undefined): string {
-  if (!name) throw refusal('precondition-failed', 'Account name cannot be empty');
+  const html = { 'Content-Type': htmlType };
+  if (!name) throw refusal('precondition-failed', 'Account name cannot be empty', html);
   if (name.includes('/'))
-    throw refusal('precondition-failed', 'Account name cannot contain slashes');
+    throw refusal('precondition-failed', 'Account name cannot contain slashes', html);
   return name;
 }
 

@@ -1,14 +1,17 @@
 /** The JSON that a client puts as the manifest of a static large object: checked, and turned back for `format=raw`. Pure. */
 import { Buffer } from 'node:buffer';
 import type { ManifestSegment } from '../objects/index.ts';
-import { refusal } from './refusal.ts';
+import { htmlType, refusal } from './refusal.ts';
 
 export const segmentsMax = 1_000;
 
 /** A checked entry: another object, or inline data. */
 export type WantedSegment =
   | {
+      /** `container/object`. */
       readonly path: string;
+      /** The path as the client wrote it, with a slash in front or without: so reports name it. */
+      readonly given: string;
       readonly etag: string | undefined;
       readonly sizeBytes: number | undefined;
       readonly range: string | undefined;
@@ -16,6 +19,7 @@ export type WantedSegment =
     }
   | { readonly data: string; readonly path?: never };
 
+const html = { 'Content-Type': htmlType };
 const pathKeys = new Set(['path', 'etag', 'size_bytes', 'range']);
 const dataKeys = new Set(['data']);
 const base64Form = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}={0,2}|[A-Za-z0-9+/]{3}=?)?$/;
@@ -27,9 +31,9 @@ export function parseManifest(body: Buffer, own: string): readonly WantedSegment
   try {
     parsed = JSON.parse(body.toString('utf8'));
   } catch {
-    throw refusal('bad-request', 'Manifest must be valid JSON.\n');
+    throw refusal('bad-request', 'Manifest must be valid JSON.\n', html);
   }
-  if (!Array.isArray(parsed)) throw refusal('bad-request', 'Manifest must be a list.\n');
+  if (!Array.isArray(parsed)) throw refusal('bad-request', 'Manifest must be a list.\n', html);
   const problems: string[] = [];
   const segments: WantedSegment[] = [];
   for (const [index, entry] of parsed.entries()) {
@@ -43,7 +47,7 @@ export function parseManifest(body: Buffer, own: string): readonly WantedSegment
     throw refusal('bad-request', problems.map((problem) => `${problem}\n`).join(''));
   const backed = segments.filter((segment) => segment.path !== undefined).length;
   if (backed > segmentsMax)
-    throw refusal('too-large', `Number of object-backed segments must be <= ${segmentsMax}`);
+    throw refusal('too-large', `Number of object-backed segments must be <= ${segmentsMax}`, html);
   return segments;
 }
 
@@ -92,9 +96,11 @@ function parseReference(
     if (typeof range !== 'string') return 'invalid range';
     if (range.includes(',')) return 'multiple ranges (only one allowed)';
     if (!segmentRangeForm.test(range)) return 'invalid range';
+    if (size !== undefined && resolveRange(range, size) === undefined) return 'unsatisfiable range';
   }
   return {
     path: name,
+    given: path,
     etag: etag === null ? undefined : etag,
     sizeBytes: size,
     range: typeof range === 'string' && range !== '' ? range : undefined,
@@ -103,8 +109,23 @@ function parseReference(
 
 function parseSize(value: unknown): number | undefined | 'invalid' {
   if (value === undefined || value === null) return undefined;
-  const size = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
-  return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : 'invalid';
+  const size = typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
+  return typeof size === 'number' && Number.isSafeInteger(size) ? size : 'invalid';
+}
+
+/** What a range of the form means in so many bytes; undefined when nothing of it is there. */
+export function resolveRange(
+  range: string,
+  size: number,
+): { readonly first: number; readonly last: number } | undefined {
+  const [, first, last, suffix] = segmentRangeForm.exec(range) ?? [];
+  if (suffix !== undefined) {
+    const count = Math.min(Number(suffix), size);
+    return count <= 0 ? undefined : { first: size - count, last: size - 1 };
+  }
+  const from = Number(first);
+  const to = last === undefined ? size - 1 : Math.min(Number(last), size - 1);
+  return from >= size || to < from ? undefined : { first: from, last: to };
 }
 
 /** The stored manifest in the form it was put in. */

@@ -105,7 +105,13 @@ describe('accounts', () => {
     expect(head.status).toBe(204);
     expect(head.headers.get('x-account-container-count')).toBe('3');
     expect(head.headers.get('x-account-bytes-used')).toBe('5');
-    expect((await ask('GET', `${url}?limit=10001`, admin)).status).toBe(412);
+    for (const limit of ['10001', '9'.repeat(30)]) {
+      const over = await ask('GET', `${url}?limit=${limit}`, admin);
+      expect([over.status, over.headers.get('content-type')]).toEqual([
+        412,
+        'text/html; charset=UTF-8',
+      ]);
+    }
     expect((await ask('GET', url, { ...admin, Accept: 'image/png' })).status).toBe(406);
     expect((await ask('GET', `${url}?reverse=true`, admin)).text).toBe('c\nb<\na\n');
   });
@@ -304,7 +310,11 @@ describe('objects', () => {
     expect(fresh.headers.get('x-object-meta-b')).toBe('2');
     expect(fresh.headers.get('content-type')).toBe('a/b');
     expect((await ask('COPY', `${container}/o`)).status).toBe(412);
-    expect((await ask('COPY', `${container}/o`, own({ Destination: 'x' }))).status).toBe(412);
+    const nowhere = await ask('COPY', `${container}/o`, own({ Destination: 'x' }));
+    expect([nowhere.status, nowhere.headers.get('content-type')]).toEqual([
+      412,
+      'text/html; charset=UTF-8',
+    ]);
     const none = { 'X-Copy-From': `${container}/none` };
     expect((await ask('PUT', `${target}/r`, own(none))).status).toBe(404);
     const self = await ask('COPY', `${container}/o`, own({ Destination: `${container}/o` }));
