@@ -129,6 +129,12 @@ describe('/info for administrators', () => {
     for (const path of [sign('PUT'), sign('GET', 'other'), sign('GET', 'info-key', '1')])
       expect(await client.status('GET', path)).toBe(401);
     expect(await client.status('HEAD', sign('GET'), { as: null })).toBe(200);
+    // Parameters without a value ask for nothing; any page may read what everybody may.
+    const headers = { Origin: 'http://pages.example' };
+    const plain = await client.ask('GET', '/info?swiftinfo_sig=&swiftinfo_expires=', { headers });
+    expect(plain.status).toBe(200);
+    expect(JSON.parse(plain.text).admin).toBeUndefined();
+    expect(plain.headers.get('access-control-allow-origin')).toBe('http://pages.example');
   });
 
   test('facts for operators, and the policy page of old browsers', async () => {

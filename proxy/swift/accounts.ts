@@ -11,7 +11,7 @@ import { listingReply, readFormat, readRange, renderContainers } from './listing
 import { applyChange, readMetadata, writeMetadata } from './metadata.ts';
 import { writeNote } from './notes.ts';
 import { htmlType, page, refusal } from './refusal.ts';
-import { readOnlyField } from './stages/read-only.ts';
+import { readOnlyField, readOnlyHeader } from './stages/read-only.ts';
 import {
   headerOf,
   type Operation,
@@ -110,7 +110,7 @@ function accountFields(
   const own = acl === undefined ? system : { ...system, [accountAclField]: acl };
   if (!isReseller(caller)) return own;
   const limited = applyQuotas(exchange, own);
-  const readOnly = headerOf(exchange, 'x-account-sysmeta-read-only');
+  const readOnly = headerOf(exchange, readOnlyHeader);
   return readOnly === undefined ? limited : { ...limited, [readOnlyField]: readOnly };
 }
 

@@ -28,6 +28,8 @@ export function createHostNames(
       : undefined;
   const remaps = offers.has('domain-remap');
   return async (exchange, next) => {
+    // Load balancers ask by whatever name they know.
+    if (/^\/healthcheck(?:\?|$)/.test(exchange.url)) return await next(exchange);
     const host = headerOf(exchange, 'host');
     if (host === undefined) return await next(exchange);
     let name = host.replace(/:\d+$/, '');

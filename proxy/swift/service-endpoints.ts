@@ -41,8 +41,19 @@ async function info({ exchange, query }: EndpointRequest, services: SwiftService
   if (method === 'OPTIONS')
     return { status: 200, headers: { Allow: 'HEAD, GET, OPTIONS' }, body: '' };
   if (method !== 'GET' && method !== 'HEAD') return page(405, { Allow: 'HEAD, GET, OPTIONS' });
-  const headers = { 'Content-Type': 'application/json; charset=UTF-8' };
-  const admin = query.has('swiftinfo_sig') || query.has('swiftinfo_expires');
+  const origin = headerOf(exchange, 'origin');
+  const headers = {
+    'Content-Type': 'application/json; charset=UTF-8',
+    // Everybody may read this page, so the pages of every origin may.
+    ...(origin === undefined
+      ? {}
+      : {
+          'Access-Control-Allow-Origin': origin,
+          'Access-Control-Expose-Headers': 'x-trans-id',
+          Vary: 'Origin',
+        }),
+  };
+  const admin = Boolean(query.get('swiftinfo_sig') || query.get('swiftinfo_expires'));
   if (admin && !isForAdmins(method, query, services))
     return page(services.swift.infoAdminKey === '' ? 403 : 401, {
       'WWW-Authenticate': 'Swift realm="unknown"',

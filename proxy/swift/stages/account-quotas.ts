@@ -1,5 +1,5 @@
 /** Holds accounts to their quotas, which only resellers may set. */
-import { isReseller } from '../access.ts';
+import { authorize, isReseller } from '../access.ts';
 import { fits, quotaHeaders, quotasOf } from '../account-quotas.ts';
 import { openContainer } from '../containers.ts';
 import { htmlType, page, refusal } from '../refusal.ts';
@@ -29,13 +29,15 @@ export function createAccountQuotas(services: SwiftServices): SwiftStage {
 }
 
 async function checkQuotas(request: ObjectRequest, services: SwiftServices): Promise<void> {
-  const { exchange, path } = request;
+  const { exchange, path, caller } = request;
   const { accounts } = services.objects;
   const quotas = quotasOf(await accounts.peek(path.account));
   if (quotas.length === 0) return;
-  const { policy } = await openContainer(request, services, path.account, path.container);
+  const container = await openContainer(request, services, path.account, path.container);
   const usage = await accounts.usage(path.account);
-  const object = { bytes: exchange.body.length ?? 0, policy };
+  const object = { bytes: exchange.body.length ?? 0, policy: container.policy };
   if (quotas.every((quota) => fits(quota, usage, object))) return;
+  // Whoever may not write at all is told that, not that there is a quota.
+  authorize(caller, path.account, container, 'write');
   throw refusal('too-large', 'Upload exceeds quota.', { 'Content-Type': htmlType });
 }

@@ -52,6 +52,10 @@ describe('quotas', () => {
       headers: { ...total, 'X-Remove-Account-Quota-Bytes-Policy-silver': 'x' },
     });
     expect(await client.status('PUT', `${path}/c`, { ...other, body: '1' })).toBe(413);
+    // Who may not write learns of no quota.
+    const stranger = { account: other.account, body: '1' };
+    expect(await client.status('PUT', `${path}/c`, stranger)).toBe(403);
+    expect(await client.status('PUT', `${path}/c`, { ...stranger, as: null })).toBe(401);
   });
 });
 
@@ -93,6 +97,13 @@ describe('the read-only switch', () => {
     const refused = await client.ask('PUT', '/c', { ...other, ...root });
     expect([refused.status, refused.text]).toEqual([405, 'Writes are disabled for this account.']);
     expect(await client.status('GET', '', { ...other, ...root })).toBe(204);
+    // Who shut it can open it again, and nobody else can.
+    const open = { 'X-Account-Sysmeta-Read-Only': 'false' };
+    const shut = { ...other, headers: open };
+    expect(await client.status('POST', '', { ...shut, as: 'bob' })).toBe(405);
+    expect(await client.status('POST', '/c', { ...shut, ...root })).toBe(405);
+    expect(await client.status('POST', '', { ...shut, ...root })).toBe(204);
+    expect(await client.status('PUT', '/c', { ...other, ...root })).toBe(201);
     // Nobody else can say so, or see that it is said.
     await client.ask('POST', '', { headers: { 'X-Account-Sysmeta-Read-Only': 'true' } });
     expect(await client.status('PUT', '/still-open')).toBe(201);

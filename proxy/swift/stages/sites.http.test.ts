@@ -120,6 +120,9 @@ describe('host names', () => {
     expect(await at(`${name}.auth-id-demo.example.com:8080`, '/o')).toBe('200 by name');
     expect(await at('auth-id-demo.example.com', `/${name}/o`)).toBe('200 by name');
     expect(await at('a.b.c.example.com', '/o')).toBe('400 Bad domain in host header');
+    // Whether we are well is told by any name.
+    for (const host of ['a.b.c.example.com', 'c1.auth-id-demo.example.com'])
+      expect(await at(host, '/healthcheck')).toBe('200 OK');
     expect(await at('unknown.example.com', '/o')).toMatch(/^404/);
     expect(await at('elsewhere.test', `/v1/AUTH_id-demo/${name}/o`)).toBe('200 by name');
   });
