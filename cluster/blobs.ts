@@ -18,11 +18,14 @@ export interface BlobOptions {
   readonly fence?: Fence;
   readonly lengthHint?: number;
   /**
-   * `put` only: called once, when no replica reads the chunks any more, those that a majority did not wait for included; it may be
-   * long after `put` has ended, or never when a device hangs. Whoever uses their memory again must wait for it.
+   * `put` only: called once, when every replica that was given the chunks has ended, those that a majority did not wait for included; it
+   * may be long after `put` has ended, or never while a device hangs. Whoever uses their memory again must wait for it.
    */
-  readonly onReleased?: () => void;
+  readonly onReleased?: (how: Release) => void;
 }
+
+/** `free`: nobody reads the chunks any more. `unknown`: one was out of reach, so bytes may still be on their way to it, and nothing may be written there. */
+export type Release = 'free' | 'unknown';
 
 /** A blob being streamed to its replicas; at most `blobBytesMax` in all. */
 export interface ClusterBlobWriter {

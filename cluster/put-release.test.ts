@@ -1,6 +1,13 @@
 /** When the memory of a blob that was put may be used again. */
 import { expect, test } from 'vitest';
-import { createMetrics, defaultsOf, seededRandom, silentLogger, systemClock } from '#common';
+import {
+  createMetrics,
+  defaultsOf,
+  Failure,
+  seededRandom,
+  silentLogger,
+  systemClock,
+} from '#common';
 import { createMemoryDevice } from '#storage-node';
 import type { DeviceService } from '#wire';
 import { createCluster } from './cluster.ts';
@@ -42,6 +49,26 @@ test('a put is released only when the replica that nobody waited for has let go 
   await turn();
   expect(released).toBe(1);
   await cluster.close();
+});
+
+test('whoever cannot know what is still on its way to a replica says so', async () => {
+  const cases = [
+    [new Failure('unreachable', 'deadline-passed', 'late'), 'unknown'],
+    [new Failure('unreachable', 'connection-lost', 'gone'), 'unknown'],
+    [new Failure('busy', 'device-full', 'full'), 'free'],
+  ] as const;
+  for (const [failure, expected] of cases) {
+    const cluster = clusterWith({
+      ...createMemoryDevice(),
+      putBlob: () => Promise.reject(failure),
+    });
+    const told: string[] = [];
+    const onReleased = (how: string) => told.push(how);
+    await cluster.blobs.put([Buffer.from('segment')], { onReleased });
+    for (let turns = 0; turns < 4; turns++) await turn();
+    expect(told, failure.code).toEqual([expected]);
+    await cluster.close();
+  }
 });
 
 test('so is what was appended to a stream, and never when a replica failed', async () => {

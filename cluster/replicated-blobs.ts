@@ -6,7 +6,7 @@ import { blobKeyOf, bytesOf, checkBlobBytes, newBlobId } from './blob-key.ts';
 import { BlobReader } from './blob-reader.ts';
 import { BlobRepair } from './blob-repair.ts';
 import { ReplicatedBlobWriter } from './blob-writer.ts';
-import type { BlobOptions, BlobRef, Blobs, ClusterBlobWriter } from './blobs.ts';
+import type { BlobOptions, BlobRef, Blobs, ClusterBlobWriter, Release } from './blobs.ts';
 import type { Core } from './core.ts';
 import { Fences } from './fences.ts';
 import { gather } from './gather.ts';
@@ -126,21 +126,25 @@ function writeOptions(options: BlobOptions): BlobWriteOptions {
  * stopped waiting for it.
  */
 class Readers {
-  private readonly onReleased: (() => void) | undefined;
+  private readonly onReleased: ((how: Release) => void) | undefined;
   private reading = 1;
+  private how: Release = 'free';
 
-  constructor(onReleased: (() => void) | undefined) {
+  constructor(onReleased: ((how: Release) => void) | undefined) {
     this.onReleased = onReleased;
   }
 
   count(storing: Promise<void>): Promise<void> {
     if (this.onReleased === undefined) return storing;
     this.reading++;
-    const leave = () => this.leave();
-    storing.then(leave, (error: unknown) => {
-      // Who was not answered in time cannot know what is still on its way out of this process.
-      if (!(isFailure(error) && error.code === 'deadline-passed')) leave();
-    });
+    storing.then(
+      () => this.leave(),
+      (error: unknown) => {
+        // A call that was given up does not take back what waits in a socket.
+        if (isFailure(error, 'unreachable')) this.how = 'unknown';
+        this.leave();
+      },
+    );
     return storing;
   }
 
@@ -151,7 +155,7 @@ class Readers {
   // In a turn of its own: a replica that failed may be stood in for by another within this one.
   private leave(): void {
     setImmediate(() => {
-      if (--this.reading === 0) this.onReleased?.();
+      if (--this.reading === 0) this.onReleased?.(this.how);
     });
   }
 }

@@ -9,6 +9,7 @@ import type {
   Blobs,
   ListPage,
   ListRequest,
+  Release,
   RowRef,
   RowValue,
   StoredRow,
@@ -28,6 +29,8 @@ export class MemoryStore {
   contents = new Map<string, Buffer>();
   fences = new Map<string, number>();
   hook: StoreHook = () => Promise.resolve();
+  /** What callers of `put` are told of their chunks. */
+  release: Release = 'free';
   private time = 1;
 
   /** What somebody finds who comes later; the two are independent from here on. */
@@ -65,7 +68,7 @@ export class MemoryStore {
       try {
         return await this.around('put-blob', () => this.store(Buffer.concat(chunks), options));
       } finally {
-        options?.onReleased?.();
+        options?.onReleased?.(this.release);
       }
     },
     open: async (options) => {

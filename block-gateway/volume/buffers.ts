@@ -65,6 +65,12 @@ export class BufferPool {
     this.wake();
   }
 
+  /** A buffer that was taken never comes back: it is left to the collector, and another may be made. */
+  forgo(): void {
+    this.made--;
+    this.wake();
+  }
+
   /** The segment goes away. */
   forget(segment: Segment): void {
     if (!this.kept.delete(segment) || segment.buffer === undefined) return;

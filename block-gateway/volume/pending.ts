@@ -30,6 +30,8 @@ export class Pending {
   lastAppendMs = 0;
   /** Uploads whose replicas may still read the buffer. */
   uploads = 0;
+  /** A replica was out of reach in the middle of an upload: the buffer may still be read, and is never filled again. */
+  mayBeRead = false;
   /** The volume was closed meanwhile: the buffer goes back to the pool when the last upload lets go of it. */
   abandoned = false;
 

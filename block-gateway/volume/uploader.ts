@@ -4,6 +4,7 @@
  *
  * Invariant: the upload of segment n begins only when all up to n - `uploadWindow` are durable.
  */
+import type { Release } from '#cluster';
 import { type Failure, isFailure } from '#common';
 import { type EngineContext, uploadWindow } from './context.ts';
 import type { Pending } from './pending.ts';
@@ -103,7 +104,7 @@ export class Uploader {
     for (let attempt = 0; this.stopped === undefined; attempt++) {
       try {
         pending.uploads++;
-        const onReleased = () => this.released(pending);
+        const onReleased = (how: Release) => this.released(pending, how);
         await context.blobs.put(chunks, { id: blobId, fence, lengthHint, onReleased });
         this.uploadedBytes += lengthHint;
         this.arrived(pending);
@@ -130,7 +131,8 @@ export class Uploader {
     }
   }
 
-  private released(pending: Pending): void {
+  private released(pending: Pending, how: Release): void {
+    if (how === 'unknown') pending.mayBeRead = true;
     if (--pending.uploads === 0) this.options.released(pending);
   }
 

@@ -44,6 +44,26 @@ describe('a volume', () => {
     await engine.close();
   });
 
+  it('goes on writing, in other memory, when replicas were out of reach in the middle of uploads', async () => {
+    const world = new World();
+    world.store.release = 'unknown';
+    await world.addVolume(8 * mib);
+    const engine = await world.engine();
+    const volume = await engine.open(volumeId);
+    const expected = Buffer.alloc(8 * mib);
+    // Many times what the pool of buffers holds.
+    for (let round = 0; round < 12; round++) {
+      const data = pattern(round, mib);
+      const offset = (round % 8) * mib;
+      await volume.write(offset, data, 0, data.length);
+      data.copy(expected, offset);
+    }
+    expect((await readAll(volume)).equals(expected)).toBe(true);
+    await volume.close();
+    expect((await readAll(await engine.open(volumeId))).equals(expected)).toBe(true);
+    await engine.close();
+  });
+
   it('refuses ranges that are not sectors of it', async () => {
     const world = new World();
     await world.addVolume(mib);

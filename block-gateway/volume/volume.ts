@@ -361,6 +361,7 @@ export class Volume {
     for (const pending of this.writer.pending) {
       pending.segment.buffer = undefined;
       if (pending.uploads > 0) pending.abandoned = true;
+      else if (pending.mayBeRead) buffers.forgo();
       else buffers.giveBack(pending.buffer);
       if (pending.logFile === undefined) continue;
       const { number } = pending.segment;
@@ -381,7 +382,7 @@ export class Volume {
     pending.segment.durable = true;
     this.writer.noteStored(pending);
     this.flusher.releaseLog(pending);
-    if (pending.uploads === 0) this.context.buffers.keep(pending.segment);
+    if (pending.uploads === 0) this.keepBuffer(pending);
   }
 
   /**
@@ -390,8 +391,21 @@ export class Volume {
    */
   private released(pending: Pending): void {
     const { buffers } = this.context;
-    if (pending.abandoned) buffers.giveBack(pending.buffer);
-    else if (pending.segment.durable) buffers.keep(pending.segment);
+    if (!pending.abandoned) {
+      if (pending.segment.durable) this.keepBuffer(pending);
+    } else if (pending.mayBeRead) buffers.forgo();
+    else buffers.giveBack(pending.buffer);
+  }
+
+  private keepBuffer({ segment, mayBeRead }: Pending): void {
+    const { buffers } = this.context;
+    if (!mayBeRead) {
+      buffers.keep(segment);
+      return;
+    }
+    // Reads go to the store from now on; the pool makes another buffer in its place.
+    segment.buffer = undefined;
+    buffers.forgo();
   }
 
   private async drain(): Promise<void> {

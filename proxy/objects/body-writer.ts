@@ -10,7 +10,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { createHash, type Hash, hash } from 'node:crypto';
-import type { BlobRef, Blobs, ClusterBlobWriter } from '#cluster';
+import type { BlobRef, Blobs, ClusterBlobWriter, Release } from '#cluster';
 import { giveBack } from '#common';
 import type { ProxySettings } from '../settings.ts';
 import { objectFailure } from './failures.ts';
@@ -139,7 +139,10 @@ class BodyWriter {
     const md5 = whole === undefined ? hashChunks(pending) : hash('md5', whole, 'hex');
     if (size === 0) return { size, md5, blobs: [], inline: noBody };
     if (inRow && whole !== undefined) return { size, md5, blobs: [], inline: whole };
-    const ref = await this.blobs.put(pending, { onReleased: () => giveBackAll(pending) });
+    const onReleased = (how: Release) => {
+      if (how === 'free') giveBackAll(pending);
+    };
+    const ref = await this.blobs.put(pending, { onReleased });
     this.done.push({ id: ref.id, length: ref.length });
     return { size, md5, blobs: this.done, inline: noBody };
   }
