@@ -137,6 +137,17 @@ export function randomSecret(random: Random, bytes = 24): string {
   return randomHex(random, bytes);
 }
 
+/** Where the guests of one of the hosts are that this machine plays. */
+export const guestsFolder = (folder: DataFolder, host: number): string =>
+  folder.path(host === 0 ? 'guests' : `guests-${host + 1}`);
+
+/** Those that there are, of hosts that the settings no longer name as well. */
+export const guestsFolders = (folder: DataFolder): string[] =>
+  fs
+    .readdirSync(folder.root)
+    .filter((name) => /^guests(-\d+)?$/.test(name))
+    .map((name) => folder.path(name));
+
 /** The process id of the cloud that runs on this folder, or undefined. */
 export function findRunning(folder: DataFolder): number | undefined {
   const path = folder.path('run', 'pid');

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { Failure } from '#common';
-import { findRunning, releaseRunning } from '../data-folder.ts';
+import { findRunning, guestsFolders, releaseRunning } from '../data-folder.ts';
 import { type DataOptions, dataOption, folderOf, print } from './options.ts';
 
 const waitMsMax = 60_000;
@@ -33,7 +33,7 @@ export function downCommand(): Command {
       print('Stopped.');
       // Loaded here: the rest of the command needs nothing of it.
       const { runningGuests } = await import('#compute-hooks');
-      const guests = runningGuests(folder.path('guests')).length;
+      const guests = guestsFolders(folder).flatMap(runningGuests).length;
       if (guests > 0)
         print(
           `${guests} ${guests === 1 ? 'server goes' : 'servers go'} on running: the disks stand still until the next \`up\`, for an hour at most. To end them, stop them before.`,

@@ -15,7 +15,7 @@ import {
   type ServerVolumes,
 } from '#compute-hooks';
 import type { CloudStatus } from '../cloud-types.ts';
-import type { DataFolder } from '../data-folder.ts';
+import { type DataFolder, guestsFolder } from '../data-folder.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
 import type { Gateway } from './gateway.ts';
@@ -79,9 +79,6 @@ export async function openCompute(
 /** The machine, and what else it plays. */
 export const hostNames = (count: number): string[] =>
   Array.from({ length: count }, (_, at) => os.hostname() + (at === 0 ? '' : `-${at + 1}`));
-
-const guestsFolder = (folder: DataFolder, at: number): string =>
-  folder.path(at === 0 ? 'guests' : `guests-${at + 1}`);
 
 async function openHypervisor(folder: string, context: RoleContext): Promise<Hypervisor> {
   const { hypervisor, accelerator, consoleLogMib } = context.settings.compute;
