@@ -1,5 +1,5 @@
 /** Writes a good copy of a blob over a bad or missing one that a read came upon: one at a time, bounded, in the background. */
-import { isFailure } from '#common';
+import { giveBack, isFailure } from '#common';
 import { type BlobInfo, type BlobKey, blobReadBytesMax } from '#wire';
 import type { Core } from './core.ts';
 import type { Replica } from './replica.ts';
@@ -72,7 +72,7 @@ export class BlobRepair {
         const chunk = await source.call('blob', 0, (device) =>
           device.readBlob(key, offset, wanted),
         );
-        await bad.call('blob', chunk.length, () => writer.append([chunk]));
+        await bad.call('blob', chunk.length, () => writer.append([chunk], () => giveBack(chunk)));
       }
       await bad.call('blob', 0, () => writer.commit());
       return true;

@@ -1,5 +1,5 @@
 /** Copies a blob, a mebibyte at a time, from the first that has a good copy. */
-import { isFailure } from '#common';
+import { giveBack, isFailure } from '#common';
 import { type BlobInfo, type BlobKey, blobReadBytesMax } from '#wire';
 import type { Peer } from '../peer.ts';
 import type { CopyOutcome } from './row-copy.ts';
@@ -40,7 +40,7 @@ async function stream(
       const wanted = Math.min(blobReadBytesMax, length - offset);
       await wait(wanted);
       const chunk = await source.call((service) => service.readBlob(key, offset, wanted));
-      await target.call(() => writer.append([chunk]));
+      await target.call(() => writer.append([chunk], () => giveBack(chunk)));
     }
     await target.call(() => writer.commit());
   } catch (error) {

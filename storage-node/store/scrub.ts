@@ -2,7 +2,7 @@
  * Reads what is stored, past every cache, and checks it: rows in the order of the index, then blobs. What is bad is quarantined,
  * as if a reader had come upon it. The cursor is the name of the last entry that was checked.
  */
-import { isFailure } from '#common';
+import { giveBack, isFailure } from '#common';
 import { blobReadBytesMax, emptySurvey, type SurveyReply } from '#wire';
 import type { IndexStore } from '../index/index-store.ts';
 import { blobKeyOf, rowKeyOf } from '../index/keys.ts';
@@ -79,7 +79,7 @@ export class Scrub {
     const key = blobKeyOf(name);
     try {
       for (let offset = 0; offset < blob.length; offset += blobReadBytesMax)
-        await this.parts.blobs.read(key, offset, blobReadBytesMax);
+        giveBack(await this.parts.blobs.read(key, offset, blobReadBytesMax));
     } catch (error) {
       // Deleted meanwhile is as good as checked.
       if (!isFailure(error, 'corrupt') && !isFailure(error, 'missing')) throw error;
