@@ -81,14 +81,12 @@ export class Attachments {
     return this.withSecrets({ ...row, nonce: row.next ?? row.nonce });
   }
 
-  /** Ends the handing over: one holder's secrets stay, and what the other's were derived from is told, for who has come by them. */
-  async settle(volume: string, id: string, keep: 'next' | 'present'): Promise<string | undefined> {
-    let ended: string | undefined;
-    await this.change(volume, id, ({ next, ...kept }) => {
-      ended = keep === 'next' && next !== undefined ? kept.nonce : next;
-      return keep === 'next' && next !== undefined ? { ...kept, nonce: next } : kept;
-    });
-    return ended;
+  /** Ends the handing over: one holder's secrets stay. What these are derived from is told: who came by others is to be cut. */
+  async settle(volume: string, id: string, keep: 'next' | 'present'): Promise<string> {
+    const { nonce } = await this.change(volume, id, ({ next, ...kept }) =>
+      keep === 'next' && next !== undefined ? { ...kept, nonce: next } : kept,
+    );
+    return nonce;
   }
 
   private async change(

@@ -51,7 +51,7 @@ class VolumeExports implements NbdExports {
   private readonly volumes: VolumesOfGateway;
   private readonly options: VolumeExportsOptions;
   /** The connections of each volume, and by what they came. */
-  private readonly cuts = new Map<string, Map<() => void, Ended>>();
+  private readonly cuts = new Map<string, Map<() => void, Granted>>();
 
   constructor(volumes: VolumesOfGateway, options: VolumeExportsOptions) {
     this.volumes = volumes;
@@ -179,7 +179,7 @@ class VolumeExports implements NbdExports {
 
   private remember(granted: Granted, cut: () => void): () => void {
     const { volume } = granted;
-    const known = this.cuts.get(volume) ?? new Map<() => void, Ended>();
+    const known = this.cuts.get(volume) ?? new Map<() => void, Granted>();
     this.cuts.set(volume, known.set(cut, granted));
     return () => {
       known.delete(cut);
@@ -193,9 +193,9 @@ function grantOf({ volume, id, nonce, mode }: Held): Granted {
 }
 
 /** Whether a connection that came by this is one of those that end. */
-function isOf(by: Ended, { attachment, nonce }: Ended): boolean {
+function isOf(by: Granted, { attachment, butNonce }: Ended): boolean {
   if (attachment === undefined) return true;
-  return attachment === by.attachment && (nonce === undefined || nonce === by.nonce);
+  return attachment === by.attachment && (butNonce === undefined || butNonce !== by.nonce);
 }
 
 function dirtyRun(run: { readonly bytes: number; readonly differs: boolean }): StatusRun {

@@ -3,17 +3,24 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createMetrics, seededRandom, silentLogger, systemDisk, VirtualClock } from '#common';
+import {
+  createMetrics,
+  Failure,
+  seededRandom,
+  silentLogger,
+  systemDisk,
+  VirtualClock,
+} from '#common';
 import { MemoryStore } from '../testing/memory-store.ts';
 import { smallSettings } from '../testing/world.ts';
-import { createVolumes, type Volumes } from './volumes.ts';
+import { createVolumes, type Ended, type VolumesOfGateway } from './volumes.ts';
 
 const mib = 1024 * 1024;
 
 describe('the volumes service', () => {
   let folder: string;
   let store: MemoryStore;
-  let volumes: Volumes;
+  let volumes: VolumesOfGateway;
   const clock = new VirtualClock();
 
   beforeEach(async () => {
@@ -155,5 +162,25 @@ describe('the volumes service', () => {
     ).rejects.toThrow('sender');
     expect((await volumes.list('p')).entries).toEqual([]);
     expect(store.contents.size).toBe(0);
+  });
+
+  it('a handing over that was settled without anybody hearing of it cuts who was in, when asked again', async () => {
+    const { id } = await volumes.create({ name: 'moved', project: 'p', sizeBytes: mib });
+    await volumes.attach({ volume: id, id: 'm' });
+    const { exportName } = await volumes.offerAttachment(id, 'm');
+    const cut: Ended[] = [];
+    volumes.onDetach((_volume, ended) => cut.push(ended));
+    let updates = 0;
+    store.hook = async (operation) => {
+      // The second time is after it was done.
+      if (operation === 'update' && ++updates === 2)
+        throw new Failure('unreachable', 'no-quorum', 'Nobody says whether it is written');
+    };
+    await expect(volumes.settleAttachment(id, 'm', 'next')).rejects.toThrow('Nobody says');
+    expect(cut).toEqual([]);
+    await volumes.settleAttachment(id, 'm', 'next');
+    const butNonce = (await volumes.attachments.authenticate(exportName))?.nonce;
+    expect(butNonce).toBeDefined();
+    expect(cut).toEqual([{ attachment: 'm', butNonce }]);
   });
 });

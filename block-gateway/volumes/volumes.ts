@@ -77,10 +77,10 @@ export async function createVolumes(options: VolumesOptions): Promise<VolumesOfG
   return volumes;
 }
 
-/** Whose connections to a volume end: all, those of an attachment, or those of one of its holders. */
+/** Whose connections to a volume end: all, those of an attachment, or those of all its holders but one. */
 export interface Ended {
   readonly attachment?: string;
-  readonly nonce?: string;
+  readonly butNonce?: string;
 }
 
 type Detached = (volume: string, ended: Ended) => void;
@@ -393,9 +393,9 @@ export class VolumesOfGateway implements Volumes {
     attachment: string,
     keep: 'next' | 'present',
   ): Promise<void> {
-    const nonce = await this.attachments.settle(volume, attachment, keep);
-    if (nonce === undefined) return;
-    for (const tell of this.detached) tell(volume, { attachment, nonce });
+    // Whether or not there was something to settle: a call before may have failed after it wrote, and cut nobody.
+    const butNonce = await this.attachments.settle(volume, attachment, keep);
+    for (const tell of this.detached) tell(volume, { attachment, butNonce });
   }
 
   reconnect(id: string): void {
