@@ -93,10 +93,16 @@ async function ended(core: ComputeCore, host: ComputeHost, id: string): Promise<
 
 async function reconcileHost(core: ComputeCore, host: ComputeHost): Promise<void> {
   const guests = new Map((await host.hypervisor.list()).map(({ id, power }) => [id, power]));
+  // One that moves while it runs is at two hosts: its operation says which of them it leaves.
   const servers = await core.db
     .selectFrom('compute_server')
     .selectAll()
-    .where('host', '=', host.name)
+    .where((where) =>
+      where.or([
+        where('host', '=', host.name),
+        where('operation_kind', '=', 'server.live-migrate'),
+      ]),
+    )
     .where('deleted_at_us', 'is', null)
     .execute();
   const known = new Set(servers.map(({ id }) => id));

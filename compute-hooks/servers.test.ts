@@ -199,6 +199,25 @@ describe('several hosts', () => {
     const hosts = await cloud.call('admin', 'GET', '/os-hypervisors/detail');
     const used = hosts.body.hypervisors.map((one: { vcpus_used: number }) => one.vcpus_used);
     expect(used.sort()).toEqual([0, 1]);
+
+    // What had left whole and never arrived is not lost: begun again or not, it goes on where its memory is.
+    const there = cloud.hypervisors.get(to);
+    if (there === undefined) throw new Error('no such host');
+    source.failing = { call: 'received', failure: new Failure('unreachable', 'away', 'gone') };
+    expect(await move(from)).toBe(202);
+    source.failing = undefined;
+    expect(await show(id)).toMatchObject({ status: 'ACTIVE', 'OS-EXT-SRV-ATTR:host': to });
+    expect([await there.power(id), source.guests.size]).toEqual(['running', 0]);
+
+    // After the row has said that it is there, what is left is done, even by an operation that failed.
+    source.failing = { call: 'resume', failure: new Failure('conflict', 'stuck', 'not yet') };
+    const moved = move(from);
+    await expect.poll(async () => (await show(id))['OS-EXT-SRV-ATTR:host']).toBe(from);
+    await expect.poll(() => there.guests.size).toBe(0);
+    expect(await source.power(id)).toBe('paused');
+    source.failing = undefined;
+    expect(await moved).toBe(202);
+    expect(await source.power(id)).toBe('running');
     await cloud.close();
   });
 

@@ -118,7 +118,7 @@ export interface Hypervisor {
   places(id: string): Promise<Places>;
   /** Begins a guest that stands still and waits for the memory of its running twin, to be written into what is returned. */
   receive(spec: GuestSpec, before: { readonly console: Buffer }): Promise<Duplex>;
-  /** Resolves when all of it is there; the guest stands still until `resume`, and writes nothing before. */
+  /** Resolves when all of it is there, fails `conflict` when it never will be; the guest stands still until `resume`, and writes nothing before. */
   received(id: string, signal: AbortSignal): Promise<void>;
   /**
    * Copies the memory of a guest that runs meanwhile, and stops it for the last of it. When this resolves it stands still, everything it

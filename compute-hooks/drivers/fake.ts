@@ -103,6 +103,7 @@ export class FakeHypervisor implements Hypervisor {
   async resume(id: string): Promise<void> {
     await this.step('resume');
     this.the(id).power = 'running';
+    this.gone.delete(id);
   }
 
   async suspend(id: string): Promise<void> {

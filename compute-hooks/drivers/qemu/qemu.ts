@@ -352,7 +352,8 @@ export class Qemu implements Hypervisor {
   }
 
   private lastWords(id: string): string {
-    return fs.readFileSync(this.path(id, files.said), 'utf8').trim().slice(-500);
+    const path = this.path(id, files.said);
+    return fs.existsSync(path) ? fs.readFileSync(path, 'utf8').trim().slice(-500) : '';
   }
 
   async send(id: string, to: Duplex, sending: Sending): Promise<void> {

@@ -8,7 +8,8 @@
  *     its hypervisor. Invariant: nothing can write from here when the twin begins.
  *  5. There: the guest goes on, its ports follow.
  *
- * Broken off before 3, everything there is taken away and the guest goes on here; after it, what is left is done.
+ * Broken off before 3, everything there is taken away and the guest goes on here; after it, what is left is done. Who begins again finds
+ * a guest that has left whole, or its memory never arrived: then that of the guest here is the only one, and it goes on.
  */
 import { messageOf } from '#common';
 import type { ComputeCore } from '../../core.ts';
@@ -26,10 +27,12 @@ const consoleBytesMax = 1024 * 1024;
 export const liveChanges: Readonly<Record<string, Change>> = {
   'live-migrate': {
     run: async (core, step) => {
-      const { server, input, operation } = step;
+      const { server, input, operation, signal } = step;
       const [from, to] = [String(input.from), String(input.host)];
       if (server.host !== to) {
         if (!(await core.host(from).hypervisor.hasGone(server.id))) await copy(core, step);
+        await core.host(to).hypervisor.received(server.id, signal);
+        signal.throwIfAborted();
         await step.write({ host: to });
       }
       await handOver(core, { ...server, host: to }, from);
@@ -41,8 +44,8 @@ export const liveChanges: Readonly<Record<string, Change>> = {
     },
     undo: async (core, { server, input, write, operation }) => {
       core.moving.delete(operation.id);
-      const to = String(input.host);
-      if (server.host === to) return;
+      const [from, to] = [String(input.from), String(input.host)];
+      if (server.host === to) return finishThere(core, server, { from, write });
       await core.host(to).hypervisor.remove(server.id);
       await settle(core, server, 'present');
       await unplugPortsAt(core, server, to);
@@ -92,16 +95,22 @@ async function copy(core: ComputeCore, step: ChangeStep): Promise<void> {
       step.progress(now.doneBytes, now.totalBytes, 'bytes');
     },
   });
-  await target.hypervisor.received(server.id, signal);
+}
+
+/** After the row has said so there is no way back, be the guest there lost or not. */
+async function finishThere(
+  core: ComputeCore,
+  server: ServerRow,
+  { from, write }: Pick<ChangeStep, 'write'> & { readonly from: string },
+): Promise<void> {
+  const isLost = (await core.host(server.host).hypervisor.power(server.id)) === 'off';
+  if (isLost) await write({ power: 'stopped' });
+  await handOver(core, isLost ? { ...server, power: 'stopped' } : server, from);
 }
 
 async function handOver(core: ComputeCore, server: ServerRow, from: string): Promise<void> {
-  try {
-    await core.host(from).hypervisor.remove(server.id);
-  } catch (error) {
-    // The host may be out of reach by now. What is left of the guest there stands still, and the gateway cuts it off.
-    core.log.warn({ server: server.id, host: from }, `left behind: ${messageOf(error)}`);
-  }
+  // The host may be out of reach by now. What is left of the guest there stands still, and the gateway cuts it off.
+  await leaving(core, server, from, () => core.host(from).hypervisor.remove(server.id));
   await settle(core, server, 'next');
   for (const disk of await disksOf(core.db, server.id))
     if (disk.kind === 'volume' && server.host !== null)
@@ -113,7 +122,20 @@ async function handOver(core: ComputeCore, server: ServerRow, from: string): Pro
   if (server.power === 'running') await hypervisor.resume(server.id);
   for (const port of await portsOf(core.db, server.id))
     await core.ports?.bind(port.port_id, server.host ?? '');
-  await unplugPortsAt(core, server, from);
+  await leaving(core, server, from, () => unplugPortsAt(core, server, from));
+}
+
+async function leaving(
+  core: ComputeCore,
+  server: ServerRow,
+  from: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    core.log.warn({ server: server.id, host: from }, `left behind: ${messageOf(error)}`);
+  }
 }
 
 async function settle(
