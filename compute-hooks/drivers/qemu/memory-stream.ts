@@ -5,7 +5,7 @@
 import * as fs from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Clock, Failure, isFailure, listenPrivately, type Net } from '#common';
 import type { Sending } from '../driver.ts';
@@ -15,6 +15,13 @@ const everyMs = 50;
 const socketName = 'stream';
 /** How long a guest may stand still for the last of its memory. */
 const downtimeMs = 300;
+/** Bytes a second: as fast as it goes. */
+const bandwidthMax = 2 ** 40;
+const hangUps: ReadonlySet<unknown> = new Set([
+  'EPIPE',
+  'ECONNRESET',
+  'ERR_STREAM_PREMATURE_CLOSE',
+]);
 
 interface Parts {
   readonly net: Net;
@@ -29,29 +36,20 @@ export async function saveMemory(
   signal: AbortSignal,
 ): Promise<void> {
   const half = `${path}.half`;
-  const at = join(dirname(path), socketName);
+  const { status } = (await monitor.run('query-status')) as { status: string };
   await monitor.run('stop');
-  const server = createServer();
-  // A small guest's memory fits into the socket: QEMU may be done before the connection is heard of here.
-  const written = new Promise<void>((resolve, reject) => {
-    server.once('connection', (socket) => {
-      const file = fs.createWriteStream(half, { mode: 0o600, flush: true });
-      pipeline(socket, file, { signal }).then(resolve, reject);
-    });
-  });
-  // Awaited below; when the migration fails first, that is what is told.
-  written.catch(() => undefined);
-  await listenPrivately(server, at);
+  const open = () => fs.createWriteStream(half, { mode: 0o600, flush: true });
   try {
-    // Nothing else runs on it: as fast as it goes.
-    await monitor.run('migrate-set-parameters', { 'max-bandwidth': 2 ** 40 });
-    await monitor.run('migrate', { uri: `unix:${socketName}` });
-    await untilMigrated(monitor, parts.clock, signal);
-    await written;
+    await leave(dirname(path), open, async () => {
+      await monitor.run('migrate-set-parameters', { 'max-bandwidth': bandwidthMax });
+      await monitor.run('migrate', { uri: `unix:${socketName}` });
+      await untilMigrated(monitor, parts.clock, signal);
+    });
     fs.renameSync(half, path);
+  } catch (error) {
+    await letGoOn(monitor, parts.clock, status === 'running');
+    throw error;
   } finally {
-    server.close();
-    fs.rmSync(at, { force: true });
     fs.rmSync(half, { force: true });
   }
 }
@@ -66,13 +64,25 @@ export async function serveMemory(
   fs.rmSync(at, { force: true });
   await monitor.run('migrate-incoming', { uri: `unix:${socketName}` });
   const socket: Socket = parts.net.connect({ path: at });
-  // QEMU hangs up when it has what it needs, which need not be the end: what came of it is asked for below.
-  pipeline(fs.createReadStream(path), socket).catch(() => undefined);
   try {
-    await untilMigrated(monitor, parts.clock, signal);
+    const ends = await Promise.allSettled([
+      poured(path, socket),
+      untilMigrated(monitor, parts.clock, signal).finally(() => socket.destroy()),
+    ]);
+    // When both failed, who read the file knows why.
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   } finally {
     socket.destroy();
     fs.rmSync(at, { force: true });
+  }
+}
+
+/** QEMU hangs up when it has what it needs, which need not be the end: what came of that, it says itself. */
+async function poured(path: string, socket: Socket): Promise<void> {
+  try {
+    await pipeline(fs.createReadStream(path), socket);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && hangUps.has(error.code))) throw error;
   }
 }
 
@@ -83,35 +93,53 @@ export async function sendMemory(
   to: Duplex,
   parts: Parts & Sending,
 ): Promise<void> {
-  const { signal, progress } = parts;
-  const at = join(folder, socketName);
-  const server = createServer();
-  const sent = new Promise<void>((resolve, reject) => {
-    server.once('connection', (socket) => {
-      pipeline(socket, to, { signal }).then(resolve, reject);
-    });
-  });
-  // Awaited below; when the migration fails first, that is what is told.
-  sent.catch(() => undefined);
-  await listenPrivately(server, at);
+  const { signal, progress, clock } = parts;
+  const { status } = (await monitor.run('query-status')) as { status: string };
   try {
-    await monitor.run('migrate-set-capabilities', {
-      // A guest that writes faster than can be copied is slowed down until it does not.
-      capabilities: [{ capability: 'auto-converge', state: true }],
-    });
-    await monitor.run('migrate-set-parameters', {
-      'max-bandwidth': 2 ** 40,
-      'downtime-limit': downtimeMs,
-    });
-    await monitor.run('migrate', { uri: `unix:${socketName}` });
-    await untilMigrated(monitor, parts.clock, signal, progress);
-    await sent;
+    await leave(
+      folder,
+      () => to,
+      async () => {
+        await monitor.run('migrate-set-capabilities', {
+          // A guest that writes faster than can be copied is slowed down until it does not.
+          capabilities: [{ capability: 'auto-converge', state: true }],
+        });
+        await monitor.run('migrate-set-parameters', {
+          'max-bandwidth': bandwidthMax,
+          'downtime-limit': downtimeMs,
+        });
+        await monitor.run('migrate', { uri: `unix:${socketName}` });
+        await untilMigrated(monitor, clock, signal, progress);
+      },
+    );
   } catch (error) {
     to.destroy();
-    // It goes on here, whatever it was in the middle of.
-    await letGoOn(monitor, parts.clock);
+    await letGoOn(monitor, clock, status === 'running');
     throw error;
+  }
+}
+
+/** Carries what QEMU writes into our socket; of the two sides the first that fails is told, which is the one to blame. */
+async function leave(
+  folder: string,
+  open: () => Writable,
+  migrate: () => Promise<void>,
+): Promise<void> {
+  const at = join(folder, socketName);
+  const server = createServer();
+  // A small guest's memory fits into the socket: QEMU may be done before the connection is heard of here.
+  let coming: Socket | undefined;
+  const carried = new Promise<void>((resolve, reject) => {
+    server.once('connection', (socket) => {
+      coming = socket;
+      pipeline(socket, open()).then(resolve, reject);
+    });
+  });
+  try {
+    await listenPrivately(server, at);
+    await Promise.all([carried, migrate()]);
   } finally {
+    coming?.destroy();
     server.close();
     fs.rmSync(at, { force: true });
   }
@@ -130,7 +158,8 @@ export async function awaitMemory(monitor: Monitor, folder: string, net: Net): P
   return socket;
 }
 
-async function letGoOn(monitor: Monitor, clock: Clock): Promise<void> {
+/** It goes on here, whatever it was in the middle of; one that stood still goes on standing still. */
+async function letGoOn(monitor: Monitor, clock: Clock, wasRunning: boolean): Promise<void> {
   try {
     await monitor.run('migrate_cancel');
     for (;;) {
@@ -138,7 +167,7 @@ async function letGoOn(monitor: Monitor, clock: Clock): Promise<void> {
       if (status !== 'cancelling' && status !== 'active' && status !== 'device') break;
       await clock.sleep(everyMs);
     }
-    await monitor.run('cont');
+    if (wasRunning) await monitor.run('cont');
   } catch (error) {
     if (!isFailure(error, 'closed')) throw error;
   }
