@@ -1,5 +1,6 @@
 /** Addresses of consoles: who gets one, and what a token opens, when and how often. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { get } from 'node:http';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { type ComputeCloud, imageId, startComputeCloud } from '../testing/cloud.ts';
 
@@ -82,6 +83,25 @@ describe('consoles', () => {
     second.terminate();
   });
 
+  test('leave nothing open at the guest for a handshake that is none', async () => {
+    const address = await serialAddress();
+    const hypervisor = cloud.hypervisors.get('one');
+    if (hypervisor === undefined) throw new Error('no such host');
+    const opening = vi.spyOn(hypervisor, 'open');
+    const status = await new Promise((resolve, reject) => {
+      const headers = { Connection: 'Upgrade', Upgrade: 'websocket' };
+      const asked = get(address.replace(/^ws/, 'http'), { headers }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      asked.once('error', reject);
+    });
+    expect(status).toBe(400);
+    const stream = await opening.mock.results[0]?.value;
+    opening.mockRestore();
+    expect(stream?.destroyed).toBe(true);
+  });
+
   test('refuse a wrong token, an old one, another site, and more than there is room for', async () => {
     const address = await serialAddress();
     const base = address.replace(/\?.*/, '');
@@ -111,10 +131,10 @@ describe('consoles', () => {
   });
 
   test('show a page in browsers, and nothing else of the disk', async () => {
-    const get = (path: string) => fetch(`${cloud.url}/compute-console${path}`);
-    expect((await get('/vnc_auto.html')).headers.get('content-type')).toMatch(/html/);
-    expect((await get('/novnc/core/rfb.js')).status).toBe(200);
-    expect((await get('/novnc/core/..%2f..%2f..%2fws/index.js')).status).toBe(404);
-    expect((await get('/novnc/package.json')).status).toBe(404);
+    const page = (path: string) => fetch(`${cloud.url}/compute-console${path}`);
+    expect((await page('/vnc_auto.html')).headers.get('content-type')).toMatch(/html/);
+    expect((await page('/novnc/core/rfb.js')).status).toBe(200);
+    expect((await page('/novnc/core/..%2f..%2f..%2fws/index.js')).status).toBe(404);
+    expect((await page('/novnc/package.json')).status).toBe(404);
   });
 });

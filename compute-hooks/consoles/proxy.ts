@@ -66,11 +66,13 @@ export class ConsoleProxy {
     try {
       const guest = await this.reach(tokenOf(request));
       if ('refusal' in guest) return refuse(socket, guest.refusal);
-      this.websockets.handleUpgrade(request, socket, head, (websocket) =>
-        this.join(websocket, guest),
-      );
+      let joined = false;
+      this.websockets.handleUpgrade(request, socket, head, (websocket) => {
+        joined = true;
+        this.join(websocket, guest);
+      });
       // A handshake that is none has been answered by the library, which does not say so.
-      if (socket.destroyed) guest.stream.destroy();
+      if (!joined) guest.stream.destroy();
     } finally {
       this.opening--;
     }
