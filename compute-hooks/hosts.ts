@@ -148,8 +148,14 @@ async function register(core: ComputeCore, host: ComputeHost): Promise<void> {
       disabled_reason: null,
       forced_down: 0,
       created_at_us: now,
+      generation: 0,
     })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
+    .onConflict((conflict) =>
+      conflict.column('name').doUpdateSet((column) => ({
+        ...row,
+        generation: column('compute_host.generation', '+', 1),
+      })),
+    )
     .execute();
   if (facts.problem !== undefined) core.log.warn({ host: host.name }, facts.problem);
 }

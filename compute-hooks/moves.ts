@@ -12,6 +12,7 @@ const words: Readonly<Record<MoveKind, readonly [during: string, done: string]>>
   evacuation: ['pre-migrating', 'done'],
 };
 
+/** Transactions are serializable: two that found the same last number do not both succeed, and the index sees to it. */
 export async function recordMove(
   core: ComputeCore,
   transaction: Tx,

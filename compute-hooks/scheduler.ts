@@ -111,10 +111,25 @@ export async function claim(
     user_id: userId,
   }));
   await transaction.insertInto('compute_allocation').values(rows).execute();
+  await countChange(transaction, [providerId]);
 }
 
 export async function release(transaction: Tx, serverId: string): Promise<void> {
-  await transaction.deleteFrom('compute_allocation').where('consumer_id', '=', serverId).execute();
+  const gone = await transaction
+    .deleteFrom('compute_allocation')
+    .where('consumer_id', '=', serverId)
+    .returning('provider_id')
+    .execute();
+  if (gone.length > 0)
+    await countChange(transaction, [...new Set(gone.map(({ provider_id }) => provider_id))]);
+}
+
+async function countChange(transaction: Tx, providerIds: readonly string[]): Promise<void> {
+  await transaction
+    .updateTable('compute_host')
+    .set((column) => ({ generation: column('generation', '+', 1) }))
+    .where('id', 'in', providerIds)
+    .execute();
 }
 
 interface Context {

@@ -128,6 +128,8 @@ export type HostRow = {
   readonly forced_down: number;
   readonly seen_at_us: number;
   readonly created_at_us: number;
+  /** Grows with each change of what is given out here, of what there is to give, and of who may have it. */
+  readonly generation: number;
 };
 
 /** What a server takes of a host, from the transaction that chose the host to the one that leaves it. */

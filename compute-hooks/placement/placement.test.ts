@@ -42,8 +42,14 @@ test('what a server takes is seen at its host, at itself and in the usage of its
   });
   expect((await get(`/resource_providers/${provider}/allocations`)).allocations).toHaveProperty(id);
   expect((await get(`/usages?project_id=${project}`)).usages).toMatchObject({ VCPU: 1 });
+  const generation = async () => {
+    const { resource_provider_generation } = await get(`/resource_providers/${provider}/usages`);
+    return Number(resource_provider_generation);
+  };
+  const before = await generation();
   await cloud.call('member', 'DELETE', `/servers/${id}`);
   await cloud.settled();
+  expect(await generation()).toBeGreaterThan(before);
   expect((await get(`/allocations/${id}`)).allocations).toEqual({});
 });
 

@@ -51,9 +51,8 @@ export function inventoriesOf(core: ComputeCore, view: HostView): Record<string,
   );
 }
 
-/** Grows with each change of what is given out. */
-export const generationOf = (view: HostView): number =>
-  Object.values(view.used).reduce((sum, amount) => sum + amount, 0);
+/** Never falls: who has read it knows by it whether what else was read is still true. */
+export const generationOf = ({ row }: HostView): number => Number(row.generation);
 
 /** What is true of every host here, and of some. */
 export const traitsOf = ({ row }: HostView): string[] => [

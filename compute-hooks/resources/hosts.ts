@@ -213,7 +213,7 @@ function serviceRoutes(core: ComputeCore): Route<ComputeCaller>[] {
   const write = async (name: string, set: Partial<HostRow>) => {
     const done = await core.db
       .updateTable('compute_host')
-      .set(set)
+      .set((column) => ({ ...set, generation: column('generation', '+', 1) }))
       .where('name', '=', name)
       .executeTakeFirst();
     if (done.numUpdatedRows !== 1n)
