@@ -104,11 +104,15 @@ function copiesOf({ replicator, ring }: StatusParts): CopiesLine {
 }
 
 function networkProblems(networks: Pick<Networks, 'status'>): string[] {
-  const setAside = networks.status().drift?.setAside ?? [];
-  if (setAside.length === 0) return [];
-  return [
-    `${setAside.length} parts of networks are not as their owners said, since OVN refuses them: pileus network status`,
-  ];
+  const { setAside = [], lastError } = networks.status().drift ?? {};
+  const problems: string[] = [];
+  if (setAside.length > 0)
+    problems.push(
+      `${setAside.length} parts of networks are not as their owners said, since OVN refuses them: pileus network status`,
+    );
+  if (lastError !== undefined)
+    problems.push(`networks are as they were before the last changes: ${lastError}`);
+  return problems;
 }
 
 function problemsOf(device: DeviceLine): string[] {

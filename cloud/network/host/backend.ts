@@ -100,7 +100,7 @@ export class Backend {
   async open(): Promise<void> {
     const { core } = this.options;
     core.onChange(() => {
-      this.reconciler?.changeOfModel();
+      this.reconciler?.wake();
       if (this.starting === undefined) void this.startIfNeeded();
     });
     await this.startIfNeeded();
@@ -165,7 +165,7 @@ export class Backend {
     this.problem = undefined;
     this.supervise();
     await this.untilSynced();
-    this.reconciler.changeOfModel();
+    this.reconciler.wake();
     log.info({ hosts: [...this.switches.keys()] }, 'networks are connected');
   }
 

@@ -52,7 +52,7 @@ export class Applier {
     return [...this.aside.values()];
   }
 
-  /** Returns what was other than desired. Fails when nothing could be done. */
+  /** Returns what was other than desired and is no longer. Fails when not everything could be done or set aside. */
   async apply(desired: Desired): Promise<Difference> {
     this.forget(desired);
     const difference = this.checked(desired);
@@ -62,7 +62,8 @@ export class Applier {
       if (!isRefusal(error)) throw error;
       await this.separate(desired, difference.touched);
     }
-    return difference;
+    const touched = difference.touched.filter((key) => !this.aside.has(key));
+    return { ...difference, touched };
   }
 
   private forget(desired: Desired): void {

@@ -22,8 +22,6 @@ export interface Difference {
   readonly operations: readonly object[];
   /** Keys of the rows that are made or changed, those before others that keep them. */
   readonly touched: readonly string[];
-  readonly inserted: number;
-  readonly changed: number;
   readonly removed: number;
 }
 
@@ -72,8 +70,7 @@ export function differenceOf(
   }
   for (const { table, uuid } of strangers)
     operations.push({ op: 'delete', table, where: [['_uuid', '==', ['uuid', uuid]]] });
-  const counts = { inserted: names.size, removed: strangers.length };
-  return { operations, touched, ...counts, changed: touched.length - names.size };
+  return { operations, touched, removed: strangers.length };
 }
 
 function rowOf(desired: Desired, key: string): DesiredRow {

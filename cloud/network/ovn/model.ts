@@ -22,9 +22,15 @@ const kinds: readonly Kind[] = [
 export class ModelCache {
   private readonly core: NetworkCore;
   private readonly held = new Map<string, { kind: Kind; stamp: string; document: Kinds[Kind] }>();
+  private changes = 0;
 
   constructor(core: NetworkCore) {
     this.core = core;
+  }
+
+  /** How often a reading found something other than the one before. */
+  get version(): number {
+    return this.changes;
   }
 
   async read(): Promise<Model> {
@@ -41,7 +47,9 @@ export class ModelCache {
       if (this.held.get(id)?.stamp !== stamp)
         stale.set(kind as Kind, [...(stale.get(kind as Kind) ?? []), id]);
     }
-    for (const id of this.held.keys()) if (!present.has(id)) this.held.delete(id);
+    const gone = [...this.held.keys()].filter((id) => !present.has(id));
+    for (const id of gone) this.held.delete(id);
+    if (gone.length > 0 || stale.size > 0) this.changes++;
     for (const [kind, ids] of stale)
       for (const document of await this.core.list(this.core.db, kind, { ids }))
         this.held.set(document.id, {

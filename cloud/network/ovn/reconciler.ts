@@ -8,7 +8,7 @@ import type { Kind } from '../model/documents.ts';
 import type { OvsdbClient } from '../ovsdb/client.ts';
 import { mapOf } from '../ovsdb/values.ts';
 import { Applier } from './applier.ts';
-import type { Subject } from './desired.ts';
+import type { Desired, Subject } from './desired.ts';
 import type { Difference } from './difference.ts';
 import { ModelCache } from './model.ts';
 import { type Chassis, render } from './render.ts';
@@ -16,7 +16,7 @@ import { type Chassis, render } from './render.ts';
 const settleMs = 20;
 
 export interface Drift {
-  /** Rows that were missing, other, or nobody's when the last look found the model unchanged. */
+  /** Rows that were missing, other, or nobody's while all that they follow from was as at the look before. */
   readonly mended: number;
   readonly lastMendedAtUs: number | undefined;
   readonly lastError: string | undefined;
@@ -49,7 +49,8 @@ export class Reconciler {
   private running: Promise<void> | undefined;
   private again = false;
   private isClosed = false;
-  private modelChanged = true;
+  /** What OVN was last made to be like: which model, and which hosts. */
+  private applied: string | undefined;
   private state: Drift = {
     mended: 0,
     lastMendedAtUs: undefined,
@@ -73,12 +74,6 @@ export class Reconciler {
       ({ subject }) => subject.id === id && subject.kind === kind,
     );
     return held?.reason;
-  }
-
-  /** The model is another: what differs now is no drift. */
-  changeOfModel(): void {
-    this.modelChanged = true;
-    this.wake();
   }
 
   wake(): void {
@@ -111,55 +106,61 @@ export class Reconciler {
   private async look(): Promise<void> {
     const { core, northbound, southbound, log } = this.parts;
     if (!northbound.synced || !southbound.synced) return;
-    const intended = this.modelChanged;
-    this.modelChanged = false;
     try {
       const model = await this.cache.read();
+      const chassis = chassisOf(southbound);
       const { settings } = core;
       const dnsServers = settings.dnsServers
         .split(',')
         .map((one) => one.trim())
         .filter((one) => one !== '');
       const desired = render(model, {
-        chassis: chassisOf(southbound),
+        chassis,
         dhcpLeaseS: settings.dhcpLeaseS,
         dnsDomain: settings.dnsDomain,
         dnsServers,
       });
-      const difference = await this.applier.apply(desired);
-      if (difference.operations.length > 0 && !intended) this.note(difference);
-      const setAside = [...desired.unrendered, ...this.applier.refusals];
-      this.tell(setAside);
-      this.state = {
-        ...this.state,
-        lastError: undefined,
-        inSync: difference.operations.length === 0 && setAside.length === 0,
-        setAside,
-      };
+      const difference = await this.apply(desired);
+      // What differs because the model or the hosts are others was meant to.
+      const applied = JSON.stringify([this.cache.version, chassis]);
+      if (applied === this.applied) this.note(difference);
+      this.applied = applied;
+      const inSync = difference.operations.length === 0 && this.state.setAside.length === 0;
+      this.state = { ...this.state, lastError: undefined, inSync };
       this.parts.rendered(model);
     } catch (error) {
-      this.modelChanged ||= intended;
       this.state = { ...this.state, lastError: messageOf(error), inSync: false };
       log.warn({ err: error }, `OVN could not be brought up to date: ${messageOf(error)}`);
     }
   }
 
-  /** Says once what OVN will not have. */
-  private tell(now: readonly SetAside[]): void {
-    const before = new Set(this.state.setAside.map(lineOf));
-    for (const one of now)
-      if (!before.has(lineOf(one)))
-        this.parts.log.error({ ...one.subject }, `OVN will not have it: ${lineOf(one)}`);
+  /** What OVN will not have is known even when not everything else could be done. */
+  private async apply(desired: Desired): Promise<Difference> {
+    try {
+      return await this.applier.apply(desired);
+    } finally {
+      this.tell([...desired.unrendered, ...this.applier.refusals]);
+    }
   }
 
-  private note({ inserted, changed, removed }: Difference): void {
-    const mended = inserted + changed + removed;
+  /** Says once what OVN will not have. */
+  private tell(setAside: readonly SetAside[]): void {
+    const before = new Set(this.state.setAside.map(lineOf));
+    for (const one of setAside)
+      if (!before.has(lineOf(one)))
+        this.parts.log.error({ ...one.subject }, `OVN will not have it: ${lineOf(one)}`);
+    this.state = { ...this.state, setAside };
+  }
+
+  private note({ touched, removed }: Difference): void {
+    const mended = touched.length + removed;
+    if (mended === 0) return;
     this.state = {
       ...this.state,
       mended: this.state.mended + mended,
       lastMendedAtUs: this.parts.clock.nowUs(),
     };
-    this.parts.log.info({ inserted, changed, removed }, 'OVN was other than it should be; mended');
+    this.parts.log.info({ mended, removed }, 'OVN was other than it should be; mended');
   }
 }
 
