@@ -395,8 +395,8 @@ except OSError: print("silent", last, flush=True)
     await limitFloating(null);
     await eventually('and is not', async () => (await lost(b)) < 20);
 
-    const info = (await world.call(alice, 'GET', router)).json.router?.external_gateway_info;
-    const { network_id } = info as unknown as { network_id: string };
+    const shown = (await world.call(alice, 'GET', router)).json.router;
+    const network_id = shown?.external_gateway_info?.network_id;
     const limitGateway = (qos_policy_id: unknown) =>
       world.call(alice, 'PUT', router, {
         router: { external_gateway_info: { network_id, qos_policy_id } },

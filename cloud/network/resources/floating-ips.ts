@@ -7,11 +7,11 @@ import type { FloatingIp, Port } from '../model/documents.ts';
 import { dnsDomain, dnsName, ip, name, orNull, uuid } from '../model/readers.ts';
 import type { Change, Resource, View } from '../model/resource.ts';
 import { plainView } from '../model/views.ts';
-import { checkQos } from './networks.ts';
 import { forwardingSummary } from './port-forwardings.ts';
 import { makePort } from './ports/making.ts';
 import { removePort } from './ports/removing.ts';
 import { statusOf } from './ports/views.ts';
+import { checkQos } from './qos-choice.ts';
 import { visibleNetwork } from './subnets.ts';
 
 const attributes = {

@@ -23,6 +23,7 @@ import { plainView } from '../model/views.ts';
 import { ensureDefaultGroup } from './default-group.ts';
 import { removeFloating } from './floating-ips.ts';
 import { removePort } from './ports/removing.ts';
+import { checkQos } from './qos-choice.ts';
 import { shareWith, unshare } from './rbac-grants.ts';
 
 const segmentId = orNull((value) => whole(1, 16_777_215)(toNumber(value)));
@@ -158,21 +159,6 @@ async function checkOnlyDefault(core: NetworkCore, tx: Tx, network: Network): Pr
       'default-external-network-exists',
       `A default external network already exists: ${other.id}.`,
     );
-}
-
-export async function checkQos(
-  core: NetworkCore,
-  tx: Tx,
-  id: string | null,
-  asker: Asker,
-): Promise<void> {
-  if (id === null) return;
-  const policy = await core.find(tx, 'qos_policy', id);
-  const shared = await sharedWith(core, tx, 'qos_policy', asker.projectId);
-  const visible =
-    policy !== undefined &&
-    (asker.isAdmin || policy.project_id === asker.projectId || shared.has(id));
-  if (!visible) throw fail('qos-policy-not-found', `QoS policy ${id} could not be found.`);
 }
 
 async function updateNetwork(

@@ -7,7 +7,7 @@ import type { Change, Resource, View } from '../../model/resource.ts';
 import { mayUse } from '../../model/sharing.ts';
 import { unclaim } from '../../model/store.ts';
 import { ensureDefaultGroup } from '../default-group.ts';
-import { checkQos } from '../networks.ts';
+import { checkQos } from '../qos-choice.ts';
 import { networkTargets, visibleNetwork } from '../subnets.ts';
 import { changeAddresses } from './addressing.ts';
 import { portAttributes } from './attributes.ts';

@@ -3,10 +3,10 @@ import type { Asker } from '../../caller.ts';
 import type { NetworkCore, Tx } from '../../core.ts';
 import { fail } from '../../failures.ts';
 import type { FixedIp, GatewayInfo, Router } from '../../model/documents.ts';
-import { checkQos } from '../networks.ts';
 import { changeAddresses } from '../ports/addressing.ts';
 import { makePort } from '../ports/making.ts';
 import { removePort } from '../ports/removing.ts';
+import { checkQos } from '../qos-choice.ts';
 import { visibleNetwork } from '../subnets.ts';
 import { checkOverlap } from './interfaces.ts';
 
