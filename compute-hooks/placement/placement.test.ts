@@ -69,5 +69,6 @@ test('what may not be asked is refused in Placement’s own words', async () => 
   expect((await ask('/resource_providers', { token: 'nobody' })).status).toBe(401);
   expect((await ask('/resource_providers/unknown', {})).status).toBe(404);
   expect((await ask('/allocation_candidates', {})).status).toBe(400);
+  expect((await ask('/allocation_candidates?resources=VCPU:1&limit=none', {})).status).toBe(400);
   expect((await ask('/resource_classes', { method: 'POST' })).status).toBe(501);
 });

@@ -210,8 +210,10 @@ async function candidates(core: ComputeCore, request: Request) {
   if (text === null) throw refused("'resources' is a required property");
   const resources = parseResources(text);
   const all = (await providers(core)).filter((view) => fits(core, request, view));
-  const limit = Number(request.query.get('limit') ?? all.length);
-  const found = all.slice(0, limit);
+  const limit = request.query.get('limit');
+  if (limit !== null && !/^[1-9]\d{0,9}$/.test(limit))
+    throw refused(`Invalid query string parameters: '${limit.slice(0, 64)}' is no limit`);
+  const found = all.slice(0, limit === null ? all.length : Number(limit));
   return {
     allocation_requests: found.map(({ row }) => ({
       allocations:
