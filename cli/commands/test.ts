@@ -24,6 +24,7 @@ const testPackages = [
   'python3-keystoneclient',
   'python3-barbicanclient',
   'python3-glanceclient',
+  'python3-osc-placement',
   'python3-openstacksdk',
   'tempest',
   'slapd',

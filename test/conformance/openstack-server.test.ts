@@ -25,6 +25,7 @@ const environment = () => ({
   OS_CLIENT_CONFIG_FILE: `${cloud.data}/clouds.yaml`,
   OS_CLOUD: 'pileus',
   OS_COMPUTE_API_VERSION: '2.90',
+  OS_PLACEMENT_API_VERSION: '1.28',
   PYTHONUNBUFFERED: '1',
 });
 
@@ -128,6 +129,23 @@ describe('openstack server', () => {
     expect(more[5]).toMatch(/nova available/);
     expect(more[6]).toBe('enabled');
     expect(more.slice(7, 9)).toEqual(['rack', 'apart']);
+
+    const [provider = '', id = ''] = await openstack([
+      'resource provider list -f value -c uuid',
+      'server show web -f value -c id',
+    ]);
+    const placed = await openstack([
+      `resource provider inventory list ${provider} -f value -c resource_class -c used --sort-column resource_class --sort-descending`,
+      'allocation candidate list --resource VCPU=1 --resource MEMORY_MB=128 -f value',
+      'allocation candidate list --resource VCPU=1000000 -f value',
+      `resource provider allocation show ${id} -f value -c resources`,
+      'resource class create CUSTOM_OWN',
+    ]);
+    expect(placed[0]).toMatch(/DISK_GB 1$/);
+    expect(placed[1]).toContain(`VCPU=1,MEMORY_MB=128 ${provider}`);
+    expect(placed[2]).toBe('');
+    expect(placed[3]).toMatch(/'MEMORY_MB': 128, 'VCPU': 1/);
+    expect(placed[4]).toMatch(/HTTP 501/);
 
     await until('console log show web', /login:/);
     const consoles = await openstack([
