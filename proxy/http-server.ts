@@ -187,11 +187,16 @@ function isAnswering(socket: Socket): boolean {
   return current !== undefined && !current.writableFinished;
 }
 
+const refused = new WeakSet<Socket>();
+
 function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
   }
+  // Node says it of every packet behind the first that was refused.
+  if (refused.has(socket)) return;
+  refused.add(socket);
   const current = answering.get(socket);
   if (current?.req.complete === true && isAnswering(socket)) {
     // The request before the garbage was whole: it gets its answer, and then this connection is over.

@@ -72,10 +72,12 @@ export class Forgetting {
     const { registers, committer, rows } = this.parts;
     await registers.pending.get(at.name)?.done;
     const { row } = registers.current(at);
-    if (row !== undefined && compareVersions(row.version, head.version) > 0) return;
+    // A row that is back, as it was or newer, outlives what the older file holds. To carry the record behind it would need the row once more
+    // behind that, and a group torn between the two would have lost it.
+    if (row !== undefined && compareVersions(row.version, head.version) >= 0) return;
     const record = new ForgottenRecord(registers.parts.ledger, at.key);
     const carried = committer.append(fieldsOf(at.key, head.version, head.bytes), () => record);
-    // A row that came back as it was must come after the record that says it went.
+    // An older version that somebody brought since must come after the record that says it went.
     const again = row === undefined ? undefined : rows.copyAgain(at, row);
     await Promise.all([carried, again]);
   }

@@ -19,7 +19,7 @@ export interface ObjectImport extends ImportProgress {
 export async function fromObject(
   core: ImageCore,
   image: ImageRecord,
-  { source, sha512, progress }: ObjectImport,
+  { source, sha512, progress, succeeded }: ObjectImport,
 ): Promise<void> {
   const objects = objectsOf(core);
   const transfer = await beginTransfer(core, image, 'uploading');
@@ -51,6 +51,7 @@ export async function fromObject(
       await settleTransfer(core, tx, transfer);
       const volume = isShared && isRaw ? 'later' : 'now';
       await activate(core, tx, { imageId: image.id, contentId, taken, volume });
+      await succeeded(tx);
     });
   });
 }

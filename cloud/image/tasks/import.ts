@@ -62,18 +62,15 @@ export function importWorkflow(core: ImageCore): Workflow {
         retriesMax: 3,
         run: ({ input, signal, progress }) =>
           plainFailure(async () => {
-            await importData(core, input, { signal, progress });
+            const succeeded = (tx: Tx) => succeed(core, tx, input);
+            await importData(core, input, { signal, progress, succeeded });
             return undefined;
           }),
       },
     ],
     ended: async (transaction, operation, input) => {
       const tx = roomOf<ImageTables>(transaction);
-      if (operation.state === 'succeeded')
-        await endTask(core, tx, input.taskId, {
-          status: 'success',
-          result: { image_id: input.imageId },
-        });
+      if (operation.state === 'succeeded') await succeed(core, tx, input);
       else await failImport(core, tx, input, reasonOf(operation));
     },
   });
@@ -117,7 +114,10 @@ async function fromStaged(
     format: (content.format ?? 'raw') as ContentFormat,
     virtualBytes: content.virtual_size ?? 0,
   });
-  await core.change((tx) => refer(core, tx, image.id, stagedId));
+  await core.change(async (tx) => {
+    await refer(core, tx, image.id, stagedId);
+    await progress.succeeded(tx);
+  });
 }
 
 async function fromWeb(
@@ -136,7 +136,7 @@ async function receive(
   core: ImageCore,
   image: ImageRecord,
   from: Incoming | (() => Promise<Incoming>),
-  { progress }: ImportProgress,
+  { progress, succeeded }: ImportProgress,
 ): Promise<void> {
   const transfer = await beginTransfer(core, image, 'uploading');
   await carry(core, transfer, async () => {
@@ -159,6 +159,7 @@ async function receive(
       await core.change(async (tx) => {
         await settleTransfer(core, tx, transfer);
         await activate(core, tx, { imageId: image.id, contentId: transfer.contentId, taken });
+        await succeeded(tx);
       });
     } finally {
       await incoming.close?.();
@@ -168,6 +169,13 @@ async function receive(
 
 const reasonOf = ({ state, error }: Operation): string =>
   state === 'cancelled' ? 'The import was cancelled.' : (error?.message ?? 'The import failed.');
+
+async function succeed(core: ImageCore, tx: Tx, input: Input): Promise<void> {
+  await endTask(core, tx, input.taskId, {
+    status: 'success',
+    result: { image_id: input.imageId },
+  });
+}
 
 /** The image is queued again and says why; what was staged for it goes. */
 async function failImport(core: ImageCore, tx: Tx, input: Input, why: string): Promise<void> {

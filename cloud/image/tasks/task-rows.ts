@@ -65,6 +65,7 @@ async function refuseSecond(tx: Tx, imageId: string): Promise<void> {
   if (present !== undefined) throw conflict('Image has active task');
 }
 
+/** What has ended stays as it ended: a cancel that comes after the success changes nothing. */
 export async function endTask(
   core: ImageCore,
   tx: Tx,
@@ -86,6 +87,7 @@ export async function endTask(
       expires_at_us: nowUs + core.settings.taskLifetimeS * 1_000_000,
     })
     .where('id', '=', id)
+    .where('status', 'in', ['pending', 'processing'])
     .execute();
 }
 
