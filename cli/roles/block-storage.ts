@@ -14,9 +14,11 @@ import {
 import { isFailure, systemClock } from '#common';
 import { accountOf, type Container, type ObjectService } from '#proxy';
 import type { CloudStatus } from '../cloud-types.ts';
+import { type BackupTargets, checkPlace, findPlace } from './backup-targets.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
 import type { Gateway } from './gateway.ts';
+import { s3Backups } from './s3-backups.ts';
 
 export interface BlockStorageParts
   extends Pick<Controller, 'state' | 'operations' | 'quotas' | 'identity'> {
@@ -24,6 +26,8 @@ export interface BlockStorageParts
   readonly gateway: Gateway;
   readonly images: VolumeImages;
   readonly keys: VolumeKeys;
+  /** Other systems that backups may go to, by name. */
+  readonly backupTargets: BackupTargets;
   /** Where NBD clients connect, `nbd://host:port`. */
   readonly nbd: string;
   readonly status: () => Promise<CloudStatus>;
@@ -40,7 +44,7 @@ export async function openBlockStorage(
     engine: engineOf(gateway.volumes),
     images: parts.images,
     keys: parts.keys,
-    backups: backupStores(parts.objects),
+    backups: backupStores(parts.objects, parts.backupTargets),
     projects: { exists: (id) => identity.hasProject(id) },
     settings: context.settings.volume,
     host: context.name,
@@ -77,8 +81,17 @@ function spaceOf({ devices }: CloudStatus, replicas: number) {
   return { totalBytes: sum('usedBytes') + sum('freeBytes'), freeBytes: sum('freeBytes') };
 }
 
-function backupStores(objects: ObjectService): BackupStores {
-  return { open: (project, container) => backupStore(objects, accountOf(project), container) };
+/** `TARGET:BUCKET` is a bucket of another system; everything else a container of the project. */
+function backupStores(objects: ObjectService, targets: BackupTargets): BackupStores {
+  return {
+    check: (project, container) => checkPlace(targets, project, container),
+    open: (project, container) => {
+      const place = findPlace(targets, container);
+      return place === undefined
+        ? backupStore(objects, accountOf(project), container)
+        : s3Backups(place, (ms) => systemClock.sleep(ms));
+    },
+  };
 }
 
 /** A container of the project's own account, made when the first backup goes there. */

@@ -20,6 +20,7 @@ import type { Place } from '../start-check.ts';
 import { watchStatus } from '../status.ts';
 import { listenAdmin } from './admin-listener.ts';
 import { adaptIdentity } from './authenticator.ts';
+import { readBackupTargets } from './backup-targets.ts';
 import { openBlockStorage } from './block-storage.ts';
 import { openCompute } from './compute.ts';
 import type { RoleContext } from './context.ts';
@@ -117,6 +118,7 @@ export async function openFront(
       gateway,
       images: { ...images.forVolumes, find: images.forVolumes.look },
       keys: secrets.forVolumes,
+      backupTargets: readBackupTargets(folder.path('backup-targets.yaml')),
       nbd: endpoints.nbd,
       status,
     },

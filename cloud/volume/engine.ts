@@ -188,8 +188,11 @@ export interface VolumeKeys {
   move(id: string, projectId: string): Promise<void>;
 }
 
-/** Where backups of a project go: a container of the object store, as that project. */
+/** Where backups of a project go: a container of the object store, as that project, or a bucket elsewhere. */
 export interface BackupStores {
+  /** Throws `invalid` when no new backup of the project may go there, or be found there. */
+  check(project: string, container: string): void;
+  /** What is there goes on being read and deleted when `check` would refuse a new one. */
   open(project: string, container: string): EngineBackupStore;
 }
 

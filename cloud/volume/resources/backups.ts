@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import Type from 'typebox';
 import { Value } from 'typebox/value';
+import { isFailure } from '#common';
 import type { ApiReply, Route } from '../../api/index.ts';
 import {
   callerOf,
@@ -13,6 +14,7 @@ import {
   type VolumeCaller,
 } from '../caller.ts';
 import type { Tx, VolumeCore } from '../core.ts';
+import type { EngineBackupRecord } from '../engine.ts';
 import { volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
 import { type Page, readPage } from '../listing.ts';
@@ -23,7 +25,7 @@ import type { BackupRow } from '../tables.ts';
 import { atLeast } from '../versions.ts';
 import { pageReply } from '../views.ts';
 import { backupDetail, backupSummary, readDependents } from './backup-views.ts';
-import { beginBackup, createBackupBody } from './create-backup.ts';
+import { beginBackup, checkPlace, createBackupBody } from './create-backup.ts';
 import { beginRestore } from './restore-backup.ts';
 
 /** What an exported record says, beside the engine's own. */
@@ -293,6 +295,7 @@ async function importRecord(
     });
   const document = parseExported(given.backup_url);
   const projectId = projectOf(request);
+  const container = await containerOf(core, projectId, document);
   const now = core.clock.nowUs();
   const row: BackupRow = {
     id: document.id,
@@ -302,7 +305,7 @@ async function importRecord(
     name: document.name,
     description: document.description,
     size_gib: document.size,
-    container: document.container,
+    container,
     parent_id: null,
     snapshot_id: null,
     pin_id: document.record.snapshot,
@@ -318,8 +321,6 @@ async function importRecord(
     operation_kind: null,
     failure: null,
   };
-  // The record names objects; those of the chain must be there before anybody relies on them.
-  await core.backups.open(projectId, row.container).get(`${document.record.prefix}/manifest`);
   await core.changeOf(projectId, async (transaction) => {
     const present = await transaction
       .selectFrom('volume_backup')
@@ -332,6 +333,32 @@ async function importRecord(
     await transaction.insertInto('volume_backup').values(row).execute();
   });
   return row;
+}
+
+/**
+ * Where the backup lies, seen from here: under the name it was made with, or, on the system that it was shipped to as `TARGET:BUCKET`,
+ * in the project's container of that name. The record names objects; the whole chain must be there before anybody relies on it.
+ */
+async function containerOf(
+  core: VolumeCore,
+  projectId: string,
+  document: { readonly container: string; readonly record: EngineBackupRecord },
+): Promise<string> {
+  const { container, record } = document;
+  const bucket = container.slice(container.indexOf(':') + 1);
+  let refusal: unknown;
+  for (const name of new Set([container, bucket])) {
+    try {
+      checkPlace(core, projectId, name);
+      const store = core.backups.open(projectId, name);
+      for (const prefix of [...record.chain, record.prefix]) await store.get(`${prefix}/manifest`);
+      return name;
+    } catch (error) {
+      if (!isFailure(error, 'missing') && !isFailure(error, 'invalid')) throw error;
+      refusal = error;
+    }
+  }
+  throw volumeFailure('invalid-backup', { why: 'its objects are not there.' }, refusal);
 }
 
 function parseExported(url: string) {

@@ -1,5 +1,6 @@
 /** Making a backup: whole, or what changed since the newest one of the volume. */
 import Type, { type Static } from 'typebox';
+import { isFailure } from '#common';
 import { callerOf, flagOf, type Request } from '../caller.ts';
 import type { Tx, VolumeCore } from '../core.ts';
 import { volumeFailure } from '../failures.ts';
@@ -40,6 +41,8 @@ export async function beginBackup(
 ): Promise<BackupRow> {
   const force = flagOf(wanted.force, 'force');
   const first = await visibleRow(core.db, request, 'volume', wanted.volume_id);
+  const container = wanted.container || core.settings.backupContainer;
+  checkPlace(core, first.project_id, container);
   return await core.changeOf(first.project_id, async (transaction) => {
     const volume = await visibleRow(transaction, request, 'volume', wanted.volume_id);
     const { status } = await factsOf(transaction, volume);
@@ -62,7 +65,7 @@ export async function beginBackup(
       name: fields.trimmed(wanted.name),
       description: fields.trimmed(wanted.description),
       size_gib: snapshot?.size_gib ?? volume.size_gib,
-      container: wanted.container || core.settings.backupContainer,
+      container,
       parent_id: parent?.id ?? null,
       snapshot_id: snapshot?.id ?? null,
       pin_id: id,
@@ -98,6 +101,19 @@ export async function beginBackup(
     await take(transaction, 'volume', volume.id, operationId, 'volume.backup');
     return { ...row, operation_id: operationId, operation_kind: 'backup.create' };
   });
+}
+
+export function checkPlace(core: VolumeCore, projectId: string, container: string): void {
+  try {
+    core.backups.check(projectId, container);
+  } catch (error) {
+    if (!isFailure(error, 'invalid')) throw error;
+    throw volumeFailure(
+      'invalid-input',
+      { why: `container ${container}: ${error.message}` },
+      error,
+    );
+  }
 }
 
 async function snapshotOf(

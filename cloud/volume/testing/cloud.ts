@@ -110,6 +110,9 @@ export async function startVolumeCloud(
       move: async () => {},
     },
     backups: {
+      check: (_project, container) => {
+        if (container.includes(':')) throw new Failure('invalid', 'bad-backup-place', 'no target');
+      },
       open: (project, container) => ({
         put: async (name, chunks) => {
           objects.set(`${project}/${container}/${name}`, Buffer.concat(chunks));
