@@ -25,6 +25,7 @@ export { type ImageFile, type ImageFormat, inspectImage } from './volumes/image-
 export type { ImageMap } from './volumes/image-map.ts';
 export type { IndexEntry, IndexPage } from './volumes/index-rows.ts';
 export { volumeExports } from './volumes/nbd-exports.ts';
+export { volumeReferrers } from './volumes/references.ts';
 export type {
   Attachment,
   AttachmentCredentials,

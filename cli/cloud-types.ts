@@ -52,6 +52,19 @@ export interface CopiesLine {
   readonly handedBack: number;
   readonly healed: number;
   readonly scrubbedBytes: number;
+  /** The search for what no row refers to. */
+  readonly reclaim: {
+    readonly searchedSecondsAgo: number | undefined;
+    readonly mode: 'on' | 'report' | 'off';
+    readonly suspects: number;
+    /** Nothing refers to them, and they are still there: `report` mode, or something stands in the way. */
+    readonly due: number;
+    readonly freedBlobs: number;
+    readonly freedBytes: number;
+    readonly forgottenRows: number;
+    /** Why the last search freed nothing. */
+    readonly blocked?: string;
+  };
   /** Without any good copy. */
   readonly irreparable: readonly {
     readonly what: string;

@@ -87,5 +87,24 @@ export function parseDocument(text: string, path: string): Settings {
   } catch (error) {
     throw new Failure('invalid', 'bad-settings', `${path} is not YAML: ${messageOf(error)}`);
   }
-  return parseSettings(settingsRooms, document ?? {});
+  const settings = parseSettings(settingsRooms, document ?? {});
+  checkGrace(settings);
+  return settings;
+}
+
+/** A body's bytes lie in the store before its row does: reclaim must not take them for garbage while they may still get one. */
+function checkGrace({ replicator, proxy }: Settings): void {
+  if (replicator.reclaim !== 'on' || replicator.orphanGraceMs >= 2 * proxy.bodyDurationMsMax)
+    return;
+  throw new Failure(
+    'invalid',
+    'bad-settings',
+    'replicator.orphanGraceMs must be at least twice proxy.bodyDurationMsMax',
+    {
+      facts: {
+        orphanGraceMs: replicator.orphanGraceMs,
+        bodyDurationMsMax: proxy.bodyDurationMsMax,
+      },
+    },
+  );
 }

@@ -94,6 +94,7 @@ function copiesOf({ replicator, ring }: StatusParts): CopiesLine {
   return {
     comparedSecondsAgo: now.lagMs === undefined ? undefined : Math.round(now.lagMs / 1000),
     ...{ copiedRows, copiedBlobs, copiedBytes, handedBack, healed, scrubbedBytes },
+    reclaim: reclaimOf(now),
     irreparable: now.irreparable
       .slice(0, irreparableShown)
       .map(({ what, name, device, reason }) => ({
@@ -113,6 +114,16 @@ function networkProblems(networks: Pick<Networks, 'status'>): string[] {
   if (lastError !== undefined)
     problems.push(`networks are as they were before the last changes: ${lastError}`);
   return problems;
+}
+
+function reclaimOf(now: ReturnType<Replicator['status']>): CopiesLine['reclaim'] {
+  const { lagMs, suspects, due, mode, blocked } = now.reclaim;
+  const { freedBlobs, freedBytes, forgottenRows } = now;
+  return {
+    searchedSecondsAgo: lagMs === undefined ? undefined : Math.round(lagMs / 1000),
+    ...{ mode, suspects, due, freedBlobs, freedBytes, forgottenRows },
+    ...(blocked === undefined ? {} : { blocked }),
+  };
 }
 
 function problemsOf(device: DeviceLine): string[] {

@@ -3,6 +3,7 @@ export * from './blobs.ts';
 export * from './cluster.ts';
 export { KeyHasher } from './key-hash.ts';
 export * from './placement.ts';
+export * from './referrers.ts';
 export { type RingLike, ringPlacement } from './ring-placement.ts';
 export * from './settings.ts';
 export * from './tables.ts';

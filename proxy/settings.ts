@@ -60,6 +60,14 @@ export const proxySettings = declareSettings({
     max: 1_000,
     about: 'How many containers are counted at once for an account listing.',
   },
+  bodyDurationMsMax: {
+    type: 'integer',
+    default: 43_200_000,
+    min: 1000,
+    max: 2_592_000_000,
+    about:
+      'A body that takes longer than this to arrive is refused; far below `replicator.orphanGraceMs`, after which its bytes would pass for garbage.',
+  },
   blobDeleteDelayMs: {
     type: 'integer',
     default: 60_000,

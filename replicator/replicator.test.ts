@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Referrers } from '#cluster';
+import { Failure } from '#common';
 import type { RowKey, Version } from '#wire';
 import { World } from './testing/world.ts';
 
@@ -337,5 +339,199 @@ describe('random histories', () => {
     for (const [id, length] of blobs)
       for (const device of world.primariesOf(world.blobKey(id).hash))
         expect(await world.memory(device).statBlob(world.blobKey(id))).toMatchObject({ length });
+  });
+});
+
+describe('reclaim', () => {
+  const quick = { orphanGraceMs: 0, tombstoneAgeMs: 0, tombstoneSettleMs: 0 };
+  const referrers: Referrers = {
+    t: (row, found) => {
+      if (row.meta.toString() === 'cannot be read')
+        throw new Failure('corrupt', 'row-malformed', 'x');
+      found(row.meta.toString());
+    },
+  };
+
+  async function filled(world: World) {
+    const cluster = world.cluster();
+    const kept: string[] = [];
+    for (let at = 0; at < 20; at++) {
+      const { id } = await cluster.blobs.put([Buffer.alloc(500, at)]);
+      const value = { meta: Buffer.from(id), bytes: 1, body: nothing };
+      await cluster.tables.put({ table: 't', partition: `p${at % 5}`, sort: `s${at}` }, value);
+      kept.push(id);
+    }
+    const orphans: string[] = [];
+    for (let at = 0; at < 10; at++)
+      orphans.push((await cluster.blobs.put([Buffer.alloc(500, at)])).id);
+    return { cluster, kept, orphans };
+  }
+
+  const copies = async (world: World, ids: readonly string[]) => {
+    let count = 0;
+    for (const id of ids)
+      for (const device of [0, 1, 2, 3])
+        count += await world
+          .memory(device)
+          .statBlob(world.blobKey(id))
+          .then(
+            (info) => Number(info !== undefined),
+            // A device that is being refilled says of none that it is missing.
+            () => 0,
+          );
+    return count;
+  };
+
+  test('frees every blob without a row after three whole passes, and no other', async () => {
+    const world = new World();
+    const { kept, orphans } = await filled(world);
+    const replicator = world.replicator(quick, referrers);
+    await replicator.reclaimOnce();
+    await replicator.reclaimOnce();
+    expect(await copies(world, orphans)).toBe(30);
+    await replicator.reclaimOnce();
+    expect(await copies(world, orphans)).toBe(0);
+    expect(await copies(world, kept)).toBe(60);
+    expect(replicator.status()).toMatchObject({ freedBlobs: 10, freedBytes: 15_000 });
+  });
+
+  test('in shares of a few candidates at a time all come to their turn', async () => {
+    const world = new World();
+    const { kept, orphans } = await filled(world);
+    const replicator = world.replicator({ ...quick, reclaimCandidatesMax: 7 }, referrers);
+    for (let pass = 0; pass < 50; pass++) await replicator.reclaimOnce();
+    expect(await copies(world, orphans)).toBe(0);
+    expect(await copies(world, kept)).toBe(60);
+  });
+
+  test('a row that comes late, but within the grace, keeps its blob', async () => {
+    const world = new World();
+    const { cluster, orphans } = await filled(world);
+    const replicator = world.replicator(quick, referrers);
+    await replicator.reclaimOnce();
+    await replicator.reclaimOnce();
+    const [late = ''] = orphans;
+    const value = { meta: Buffer.from(late), bytes: 1, body: nothing };
+    await cluster.tables.put({ table: 't', partition: 'late', sort: 's' }, value);
+    for (let pass = 0; pass < 4; pass++) await replicator.reclaimOnce();
+    expect(await copies(world, [late])).toBe(3);
+    expect(await copies(world, orphans.slice(1))).toBe(0);
+  });
+
+  test.each([
+    ['a device is away', (world: World) => void world.away.add(1)],
+    ['a device is being refilled', (world: World) => world.replace(1)],
+    [
+      'a row cannot be read',
+      (world: World) => {
+        const key = keyIn(world, 'p0', 's0');
+        for (const device of [0, 1, 2, 3]) world.memory(device).damageRow(key);
+      },
+    ],
+    [
+      'a row is not understood',
+      async (world: World) => {
+        const value = { meta: Buffer.from('cannot be read'), bytes: 1, body: nothing };
+        await world.cluster().tables.put({ table: 't', partition: 'q', sort: 's' }, value);
+      },
+    ],
+    [
+      'a table is not registered',
+      async (world: World) => {
+        const value = { meta: nothing, bytes: 1, body: nothing };
+        await world.cluster().tables.put({ table: 'new', partition: 'q', sort: 's' }, value);
+      },
+    ],
+    [
+      'a row that one device alone holds refers to it',
+      async (world: World, orphan: string) => {
+        const key = keyIn(world, 'alone', 's');
+        const [owner = 0] = world.primariesOf(key.hash);
+        await world.memory(owner).acceptRow(rowWrite(key, 5, orphan));
+      },
+    ],
+  ] as const)('frees nothing when %s', async (_, spoil) => {
+    const world = new World();
+    const { orphans } = await filled(world);
+    const [orphan = ''] = orphans;
+    const replicator = world.replicator(quick, referrers);
+    await replicator.reclaimOnce();
+    await replicator.reclaimOnce();
+    const before = await copies(world, [orphan]);
+    await spoil(world, orphan);
+    const lost = Number(world.primariesOf(world.blobKey(orphan).hash).includes(1));
+    await replicator.reclaimOnce();
+    await replicator.reclaimOnce();
+    const left = await copies(world, [orphan]);
+    expect([before, before - lost]).toContain(left);
+  });
+
+  test('where it only reports, nothing goes; where it is off, nothing is searched', async () => {
+    const world = new World();
+    const { orphans } = await filled(world);
+    const report = world.replicator({ ...quick, reclaim: 'report' }, referrers);
+    for (let pass = 0; pass < 5; pass++) await report.reclaimOnce();
+    expect(await copies(world, orphans)).toBe(30);
+    expect(report.status().reclaim).toMatchObject({ passes: 5, due: 10, suspects: 10 });
+    const off = world.replicator({ ...quick, reclaim: 'off' }, referrers);
+    for (let pass = 0; pass < 5; pass++) await off.reclaimOnce();
+    expect(await copies(world, orphans)).toBe(30);
+    expect(off.status().reclaim).toMatchObject({ passes: 0, suspects: 0, lagMs: undefined });
+  });
+
+  test('more than a share of everything is not deleted at once', async () => {
+    const world = new World();
+    const cluster = world.cluster();
+    const orphans: string[] = [];
+    while (orphans.length < 1100) {
+      const puts = Array.from({ length: 100 }, () => cluster.blobs.put([Buffer.alloc(10)]));
+      orphans.push(...(await Promise.all(puts)).map(({ id }) => id));
+    }
+    const replicator = world.replicator(quick, referrers);
+    for (let pass = 0; pass < 4; pass++) await replicator.reclaimOnce();
+    expect(replicator.status().reclaim.blocked).toContain('share');
+    expect(replicator.status().reclaim.due).toBe(1100);
+    expect(await copies(world, orphans.slice(0, 10))).toBe(30);
+    const allowed = world.replicator({ ...quick, reclaimShareMax: 100 }, referrers);
+    for (let pass = 0; pass < 3; pass++) await allowed.reclaimOnce();
+    expect(await copies(world, orphans)).toBe(0);
+  });
+
+  test('what somebody says is needed yet stays', async () => {
+    const world = new World();
+    const { orphans } = await filled(world);
+    const [needed = ''] = orphans;
+    const replicator = world.replicator(quick, referrers, async (id) => id === needed);
+    for (let pass = 0; pass < 9; pass++) await replicator.reclaimOnce();
+    expect(await copies(world, orphans)).toBe(3);
+    expect(await copies(world, [needed])).toBe(3);
+  });
+
+  test('tombstones that all owners have are forgotten, and a write from before stays out', async () => {
+    const world = new World();
+    const { cluster } = await filled(world);
+    const ref = { table: 't', partition: 'p0', sort: 's0' };
+    const { version } = await cluster.tables.delete(ref);
+    const replicator = world.replicator(quick, referrers);
+    await replicator.runOnce();
+    const key = keyIn(world, 'p0', 's0');
+    const owners = world.primariesOf(key.hash);
+    const held = async () => {
+      const rows = owners.map((device) => world.memory(device).readRow(key, { body: false }));
+      return (await Promise.all(rows)).filter((row) => row !== undefined).length;
+    };
+    world.away.add(owners[0] ?? 0);
+    for (let pass = 0; pass < 3; pass++) await replicator.reclaimOnce();
+    expect(await held()).toBe(3);
+    world.away.clear();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    for (let pass = 0; pass < 3; pass++) await replicator.reclaimOnce();
+    expect(await held()).toBe(0);
+    expect(replicator.status().forgottenRows).toBe(1);
+    const old = rowWrite(key, version.timeUs - 1);
+    for (const device of owners)
+      expect(await world.memory(device).acceptRow(old)).toMatchObject({ outcome: 'superseded' });
+    await cluster.tables.put(ref, { meta: Buffer.from('again'), bytes: 1, body: nothing });
+    expect((await cluster.tables.get(ref))?.meta.toString()).toBe('again');
   });
 });

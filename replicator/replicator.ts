@@ -1,4 +1,5 @@
 /** Joins the duties, each a worker of its own, and tells how far they are. */
+import type { Referrers } from '#cluster';
 import {
   type Clock,
   Gauge,
@@ -16,6 +17,7 @@ import { Layout, type ReplicatorRing } from './layout.ts';
 import type { ReplicatorSettings } from './settings.ts';
 import { Tally } from './tally.ts';
 import { Heal } from './workers/heal.ts';
+import { Reclaim, type ReclaimProgress } from './workers/reclaim.ts';
 import { Repair, type RepairProgress } from './workers/repair.ts';
 import { ScrubDevice } from './workers/scrub.ts';
 
@@ -28,6 +30,10 @@ export interface ReplicatorParts {
   readonly settings: ReplicatorSettings;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Every table there is, with the blobs that its rows refer to; without it nothing is reclaimed. */
+  readonly referrers?: Referrers;
+  /** Asked about a blob before it is freed: whether something refers to it that reading all rows may have missed. */
+  readonly stillNeeded?: (blobId: string) => Promise<boolean>;
 }
 
 export interface ReplicatorStatus extends RepairProgress {
@@ -39,6 +45,10 @@ export interface ReplicatorStatus extends RepairProgress {
   readonly scrubbedBytes: number;
   readonly foundBad: number;
   readonly irreparable: readonly Irreparable[];
+  readonly reclaim: ReclaimProgress;
+  readonly freedBlobs: number;
+  readonly freedBytes: number;
+  readonly forgottenRows: number;
 }
 
 export interface Replicator {
@@ -47,6 +57,8 @@ export interface Replicator {
   runOnce(signal?: AbortSignal): Promise<void>;
   /** One whole comparison, with what it finds mended. */
   repairOnce(signal?: AbortSignal): Promise<void>;
+  /** One search for what nothing refers to. */
+  reclaimOnce(signal?: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -67,6 +79,10 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
     mender: new Mender({ ...common, log, copiesInFlightMax }),
   });
   const heal = new Heal(common);
+  const reclaim = new Reclaim({
+    ...{ ...common, log, referrers: parts.referrers },
+    stillNeeded: parts.stillNeeded ?? (async () => false),
+  });
   const closing = new AbortController();
   const healNow = () => {
     heal.step(closing.signal).catch((err: unknown) => log.info({ err }, 'healing was put off'));
@@ -78,6 +94,9 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
     ...{ handedBack: tally.handedBack, healed: tally.healed },
     ...{ scrubbedBytes: tally.scrubbedBytes, foundBad: tally.foundBad },
     irreparable: irreparable.list(),
+    reclaim: reclaim.progress(),
+    ...{ freedBlobs: tally.freedBlobs, freedBytes: tally.freedBytes },
+    forgottenRows: tally.forgottenRows,
   });
   declareMetrics(parts.metrics, status);
   const start = (
@@ -90,6 +109,8 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
         // It rests within its steps, less while something is being refilled.
         start('repair', (signal) => repair.step(signal), 0),
         start('heal', (signal) => heal.step(signal), settings.restRatio),
+        // It rests within its steps as well.
+        start('reclaim', (signal) => reclaim.step(signal), 0),
         ...scrubs.map((scrub) =>
           start(`scrub-${scrub.device}`, (signal) => scrub.step(signal), settings.scrubRestRatio),
         ),
@@ -103,6 +124,7 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
   return {
     status,
     repairOnce,
+    reclaimOnce: (signal = new AbortController().signal) => reclaim.pass(signal),
     runOnce: async (signal = new AbortController().signal) => {
       await repairOnce(signal);
       for (const scrub of scrubs) while ((await scrub.step(signal)) === 'busy');
@@ -144,5 +166,17 @@ function declareMetrics(metrics: Metrics, status: () => ReplicatorStatus): void 
   gauge('handed_back', 'Blobs that stand-ins kept and gave back', (now) => now.handedBack);
   gauge('healed', 'Bad copies replaced by good ones', (now) => now.healed);
   gauge('scrubbed_bytes', 'Stored bytes read and checked', (now) => now.scrubbedBytes);
+  gauge('reclaim_lag_seconds', 'Since the last whole search for orphans began; -1 before', (now) =>
+    now.reclaim.lagMs === undefined ? -1 : now.reclaim.lagMs / 1000,
+  );
+  gauge('reclaim_suspects', 'Blobs that no row refers to, so far', (now) => now.reclaim.suspects);
+  gauge(
+    'reclaim_due',
+    'Blobs that nothing held back when last looked for, and that are still there',
+    (now) => now.reclaim.due,
+  );
+  gauge('freed_blobs', 'Blobs without a row that were deleted', (now) => now.freedBlobs);
+  gauge('freed_bytes', 'Bytes of their copies', (now) => now.freedBytes);
+  gauge('forgotten_rows', 'Tombstones that were forgotten', (now) => now.forgottenRows);
   gauge('found_bad', 'Records that the scrub found bad', (now) => now.foundBad);
 }

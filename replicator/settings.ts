@@ -88,6 +88,64 @@ export const replicatorSettings = declareSettings({
     max: 604_800_000,
     about: 'At least this long from the end of one check of everything to the start of the next.',
   },
+  reclaim: {
+    type: 'choice',
+    default: 'on',
+    choices: ['on', 'report', 'off'],
+    about:
+      'Whether blobs that no row refers to are deleted and old tombstones forgotten; `report` searches, and only says what it would delete.',
+  },
+  reclaimShareMax: {
+    type: 'integer',
+    default: 50,
+    min: 1,
+    max: 100,
+    about:
+      'When more than this percentage of the blobs looked at (and more than 1,000) would be deleted at once, none is: somebody should look first.',
+  },
+  reclaimEveryMs: {
+    type: 'integer',
+    default: 3_600_000,
+    min: 10,
+    max: 604_800_000,
+    about: 'At least this long from one search for blobs that no row refers to, to the next.',
+  },
+  reclaimRestRatio: {
+    type: 'integer',
+    default: 9,
+    min: 0,
+    max: 1000,
+    about: 'Milliseconds of rest per millisecond of that search.',
+  },
+  orphanGraceMs: {
+    type: 'integer',
+    default: 86_400_000,
+    min: 0,
+    max: 2_592_000_000,
+    about:
+      'So long, counted while the cloud runs, a blob must have been without a row before it is deleted; longer than any body takes to arrive.',
+  },
+  tombstoneAgeMs: {
+    type: 'integer',
+    default: 604_800_000,
+    min: 0,
+    max: 31_536_000_000,
+    about: 'Tombstones younger than this are kept.',
+  },
+  tombstoneSettleMs: {
+    type: 'integer',
+    default: 600_000,
+    min: 0,
+    max: 86_400_000,
+    about: 'Between the first and the second time that all owners are found to have a tombstone.',
+  },
+  reclaimCandidatesMax: {
+    type: 'integer',
+    default: 200_000,
+    min: 1,
+    max: 10_000_000,
+    about: 'Blobs that are looked for in one reading of all rows, about 150 bytes of memory each.',
+  },
   irreparableMax: {
     type: 'integer',
     default: 1000,

@@ -9,6 +9,10 @@ export class Tally {
   scrubbedBytes = 0;
   scrubbedRecords = 0;
   foundBad = 0;
+  freedBlobs = 0;
+  /** Of all copies. */
+  freedBytes = 0;
+  forgottenRows = 0;
 
   copied(what: 'row' | 'blob', bytes: number): void {
     if (what === 'row') this.rows += 1;

@@ -169,6 +169,30 @@ export function decodeCheckpointPart(
   }
 }
 
+/** The blobs of all segments that a part names, whoever wrote them. */
+export function segmentBlobsOf(
+  source: Buffer,
+  identity: CheckpointIdentity,
+  part: number,
+): string[] {
+  const payload = openPart(source, identity, part);
+  const ids: string[] = [];
+  for (let at = 0; at < payload.length; ) {
+    if (at + sectionBytes > payload.length) throw corruptFormat('checkpoint-section', { part, at });
+    const kind = payload.readUInt32LE(at);
+    const count = payload.readUInt32LE(at + 4);
+    at += sectionBytes;
+    const length = count * (kind === segmentSection ? segmentRowBytes : extentBytes);
+    if (at + length > payload.length) throw corruptFormat('checkpoint-section', { part, at });
+    if (kind === segmentSection)
+      for (let row = at; row < at + length; row += segmentRowBytes)
+        ids.push(payload.toString('hex', row + 24, row + 40));
+    else if (kind !== extentSection) throw corruptFormat('checkpoint-section-kind', { kind });
+    at += length;
+  }
+  return ids;
+}
+
 function openPart(source: Buffer, identity: CheckpointIdentity, part: number): Buffer {
   if (source.length < fixedBytes || source.readUInt32LE(0) !== magic)
     throw corruptFormat('checkpoint-magic');

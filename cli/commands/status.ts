@@ -48,7 +48,18 @@ function renderCopies(copies: CopiesLine): string {
   const lines = [
     `copies  ${compared}; since the start ${copiedRows} rows and ${copiedBlobs} blobs copied (${renderBytes(copiedBytes)}), ${healed} bad ones replaced, ${copies.handedBack} handed back`,
   ];
+  lines.push(renderReclaim(copies.reclaim));
   for (const { what, name, device, reason } of copies.irreparable)
     lines.push(`  ! ${what} ${name} on ${device}: ${reason}`);
   return lines.join('\n');
+}
+
+function renderReclaim(reclaim: CopiesLine['reclaim']): string {
+  const { searchedSecondsAgo: ago, suspects, freedBlobs, freedBytes, forgottenRows } = reclaim;
+  if (reclaim.mode === 'off') return 'orphans not searched for: replicator.reclaim is off';
+  const searched = ago === undefined ? 'not yet searched' : `searched ${ago} s ago`;
+  const due = reclaim.due === 0 ? '' : `, ${reclaim.due} of them due`;
+  const only = reclaim.mode === 'report' ? ' (report only)' : '';
+  const blocked = reclaim.blocked === undefined ? '' : `; held up: ${reclaim.blocked}`;
+  return `orphans ${searched}${only}, ${suspects} blobs under suspicion${due}; since the start ${freedBlobs} deleted (${renderBytes(freedBytes)}), ${forgottenRows} tombstones forgotten${blocked}`;
 }

@@ -78,7 +78,7 @@ export async function openFront(
     ...common,
   });
   opened.add(() => cluster.close());
-  const replicator = await openReplicator({ folder, ring, devices }, context, opened);
+  const replicator = await openReplicator({ folder, ring, devices, cluster }, context, opened);
   const tls = settings.api.tls
     ? (parts.tls ?? (await publicTls(folder, place, context)))
     : undefined;

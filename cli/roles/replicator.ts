@@ -1,6 +1,9 @@
 /** Keeps copies whole, beside the devices: its cursors lie in the data folder. */
 import * as fs from 'node:fs';
+import { volumeReferrers } from '#block-gateway';
+import { type Cluster, joinReferrers } from '#cluster';
 import { replaceWhole, systemClock, systemDisk, type Undo } from '#common';
+import { lentBlobs, objectReferrers } from '#proxy';
 import { type CursorStore, createReplicator, type Replicator } from '#replicator';
 import type { Ring } from '#ring';
 import type { DeviceService } from '#wire';
@@ -11,10 +14,12 @@ export interface ReplicatorPlace {
   readonly folder: DataFolder;
   readonly ring: Ring;
   readonly devices: ReadonlyMap<number, DeviceService>;
+  /** Its rows' tables are asked which blobs they refer to. */
+  readonly cluster: Cluster;
 }
 
 export async function openReplicator(
-  { folder, ring, devices }: ReplicatorPlace,
+  { folder, ring, devices, cluster }: ReplicatorPlace,
   context: RoleContext,
   opened: Undo,
 ): Promise<Replicator> {
@@ -25,6 +30,8 @@ export async function openReplicator(
     clock: systemClock,
     settings: settings.replicator,
     cursors: cursorsIn(folder),
+    referrers: joinReferrers(objectReferrers, volumeReferrers(cluster)),
+    stillNeeded: lentBlobs(cluster.tables),
   });
   opened.add(() => replicator.close());
   return replicator;

@@ -12,8 +12,9 @@
  */
 import { Buffer } from 'node:buffer';
 import type { RowRef, Tables } from '#cluster';
+import { objectFailure } from './failures.ts';
 import { encodeJsonRow, JsonRow } from './rows/json-row.ts';
-import type { BodyBlob } from './rows/object-row.ts';
+import { type BodyBlob, decodeObjectRow } from './rows/object-row.ts';
 
 /** In `system` of an object whose blobs another one wrote. */
 export const borrowedField = 'borrowed';
@@ -58,6 +59,22 @@ export class BlobShares {
     return isLast;
   }
 
+  /**
+   * Whether some object has it by reference at this moment; for whoever found no row that refers to it, and would delete it. A note that changed
+   * meanwhile counts as yes: a borrower that came while others went is noted down before the last of them may go.
+   */
+  async isLent(id: string): Promise<boolean> {
+    const note = await this.tables.get(refOf(id));
+    if (note === undefined) return false;
+    for (const key of decode(note.meta).borrowers) {
+      const row = await this.tables.get(refAt(key));
+      if (row !== undefined && decodeObjectRow(row).blobs.some((blob) => blob.id === id))
+        return true;
+    }
+    const again = await this.tables.get(refOf(id));
+    return again === undefined || !again.meta.equals(note.meta);
+  }
+
   /** A note that says nothing is none. */
   private async change(id: string, change: (present: Share) => Share): Promise<void> {
     await this.tables.update(refOf(id), (row) => {
@@ -71,6 +88,14 @@ export class BlobShares {
 const refOf = (id: string): RowRef => ({ table, partition: id, sort: '' });
 
 const keyOf = ({ table: of, partition, sort }: RowRef) => JSON.stringify([of, partition, sort]);
+
+function refAt(key: string): RowRef {
+  const parts: unknown = JSON.parse(key);
+  const [of, partition, sort] = Array.isArray(parts) ? parts.map(String) : [];
+  if (of === undefined || partition === undefined || sort === undefined)
+    throw objectFailure('row-malformed', 'A note of lent bytes names no row', { facts: { key } });
+  return { table: of, partition, sort };
+}
 
 const encode = ({ ownerGone, borrowers }: Share): Buffer =>
   encodeJsonRow('s', {

@@ -11,7 +11,7 @@
 import { Buffer } from 'node:buffer';
 import { createHash, type Hash, hash } from 'node:crypto';
 import type { BlobRef, Blobs, ClusterBlobWriter, Release } from '#cluster';
-import { giveBack } from '#common';
+import { type Clock, giveBack } from '#common';
 import type { ProxySettings } from '../settings.ts';
 import { objectFailure } from './failures.ts';
 import type { BodyBlob } from './rows/object-row.ts';
@@ -33,25 +33,28 @@ export interface BodyRequest {
 
 export type BodySettings = Pick<
   ProxySettings,
-  'inlineBytesMax' | 'blobBytesMax' | 'bodyBufferBytes' | 'objectBytesMax'
+  'inlineBytesMax' | 'bodyDurationMsMax' | 'blobBytesMax' | 'bodyBufferBytes' | 'objectBytesMax'
 >;
 
 export const noBody = Buffer.alloc(0);
 
 /** `discard` is given blobs that were stored and will not be referred to. */
 export async function storeBody(
-  blobs: Blobs,
+  { blobs, clock }: { readonly blobs: Blobs; readonly clock: Clock },
   settings: BodySettings,
   request: BodyRequest,
   discard: (blobs: readonly BodyBlob[]) => void,
 ): Promise<StoredBody> {
   if ((request.length ?? 0) > settings.objectBytesMax) throw tooLarge(settings);
   const writer = new BodyWriter(blobs, settings, request.length);
+  const startedMs = clock.monotonicMs();
   try {
     if (Buffer.isBuffer(request.body)) await writer.write(request.body);
     else for await (const chunk of request.body) if (chunk.length > 0) await writer.write(chunk);
     const stored = await writer.finish();
     checkBody(request, stored);
+    // Invariant: no row comes to refer to blobs that reclaim may already hold for garbage.
+    if (clock.monotonicMs() - startedMs > settings.bodyDurationMsMax) throw tooSlow(settings);
     return stored;
   } catch (error) {
     discard(await writer.abandon());
@@ -68,6 +71,11 @@ function checkBody(request: BodyRequest, stored: StoredBody): void {
     const facts = { expected: request.expectedMd5, got: stored.md5 };
     throw objectFailure('md5-mismatch', 'The body has another MD5 than was said', { facts });
   }
+}
+
+function tooSlow({ bodyDurationMsMax }: BodySettings): Error {
+  const facts = { bodyDurationMsMax };
+  return objectFailure('body-timeout', 'The body took too long to arrive', { facts });
 }
 
 function tooLarge(settings: BodySettings): Error {

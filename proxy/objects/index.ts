@@ -11,6 +11,7 @@ export * from './fields.ts';
 export * from './large-objects.ts';
 export * from './object-service.ts';
 export * from './records.ts';
+export { lentBlobs, objectReferrers } from './references.ts';
 export { storageClassField } from './rows/storage-class.ts';
 export * from './symlinks.ts';
 export * from './upload-service.ts';

@@ -130,11 +130,10 @@ async function storeObjectBody(
   discard: (blobs: StoredBody['blobs']) => void,
 ): Promise<StoredBody> {
   const { encryption, expectedMd5, ...plain } = request;
-  if (encryption === undefined)
-    return await storeBody(context.blobs, context.settings, request, discard);
+  if (encryption === undefined) return await storeBody(context, context.settings, request, discard);
   const encrypted = encryptBody(encryption, plain.body);
   const stored = await storeBody(
-    context.blobs,
+    context,
     context.settings,
     { ...plain, body: encrypted.body },
     discard,

@@ -137,9 +137,14 @@ function decodePart(row: StoredRow): PartRow {
       modifiedUs: values.number('modifiedUs'),
       checksums: values.fields('checksums'),
     },
-    blobs: values.pairs('blobs').map(([id, length]) => ({ id, length })),
+    blobs: partBlobs(row.meta),
     ...values.fields('encryption'),
   };
+}
+
+/** What a part's row refers to. */
+export function partBlobs(meta: Buffer): readonly BodyBlob[] {
+  return new JsonRow('p', meta).pairs('blobs').map(([id, length]) => ({ id, length }));
 }
 
 function encodePart({ part, blobs, iv }: PartRow): RowValue {
@@ -203,7 +208,7 @@ async function putPart(context: ObjectContext, request: PutPart): Promise<Upload
   const { expectedMd5, ...plain } = request;
   const encrypted = key && encryptBody(key, request.body);
   const body = encrypted === undefined ? request : { ...plain, body: encrypted.body };
-  const stored = await storeBody(context.blobs, settings, body, discard);
+  const stored = await storeBody(context, settings, body, discard);
   try {
     const md5 = encrypted?.plainMd5() ?? stored.md5;
     if (expectedMd5 !== undefined && expectedMd5.toLowerCase() !== md5)

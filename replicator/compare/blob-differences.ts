@@ -24,7 +24,7 @@ export async function* blobDifferences(
   }
 }
 
-function blobPages(peer: Peer, [from, until]: readonly [number, number]) {
+export function blobPages(peer: Peer, [from, until]: readonly [number, number]) {
   return async (last: BlobInfo | undefined) => {
     const after = last === undefined ? beforeFirst(from) : { id: last.id, hash: last.hash };
     const infos = await peer.call((service) =>
@@ -40,6 +40,6 @@ function beforeFirst(hash: number): BlobKey | undefined {
   return hash === 0 ? undefined : { hash: hash - 1, id: 'f'.repeat(32) };
 }
 
-function compareBlobs(a: BlobKey, b: BlobKey): number {
+export function compareBlobs(a: BlobKey, b: BlobKey): number {
   return a.hash - b.hash || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }

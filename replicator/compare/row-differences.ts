@@ -69,7 +69,7 @@ function isAgreed(found: readonly (SurveyedPartition | undefined)[], owners: num
   );
 }
 
-function partitionPages(peer: Peer, [from, until]: readonly [number, number]) {
+export function partitionPages(peer: Peer, [from, until]: readonly [number, number]) {
   return async (last: SurveyedPartition | undefined) => {
     const after = last === undefined ? {} : { after: nameOf(last) };
     const limit = surveyEntriesMax;
@@ -83,7 +83,7 @@ function nameOf({ table, partition, hash }: PartitionName): PartitionName {
 }
 
 /** The order in which devices list them: that of their index's texts. */
-function comparePartitions(a: PartitionName, b: PartitionName): number {
+export function comparePartitions(a: PartitionName, b: PartitionName): number {
   return (
     a.hash - b.hash ||
     compareUtf8(a.table, b.table) ||

@@ -1,5 +1,5 @@
 /** Memory devices that can be away or replaced, a cluster over them, and a replicator: everything follows from a seed. */
-import { type Cluster, clusterSettings, createCluster, KeyHasher } from '#cluster';
+import { type Cluster, clusterSettings, createCluster, KeyHasher, type Referrers } from '#cluster';
 import {
   createMetrics,
   defaultsOf,
@@ -102,7 +102,11 @@ export class World {
     });
   }
 
-  replicator(settings: Partial<ReplicatorSettings> = {}): Replicator {
+  replicator(
+    settings: Partial<ReplicatorSettings> = {},
+    referrers?: Referrers,
+    stillNeeded: (blobId: string) => Promise<boolean> = async () => false,
+  ): Replicator {
     const quick = { enabled: false, settleMs: 0, passEveryMs: 10, restRatio: 0, scrubRestRatio: 0 };
     return createReplicator({
       ring: this.ring,
@@ -112,6 +116,8 @@ export class World {
       settings: { ...defaultsOf(replicatorSettings), ...quick, ...settings },
       log: silentLogger,
       metrics: createMetrics(),
+      stillNeeded,
+      ...(referrers === undefined ? {} : { referrers }),
     });
   }
 
