@@ -68,6 +68,7 @@ export type ObjectListEntry = ObjectSummary | PrefixEntry;
 export interface PrefixEntry {
   readonly prefix: string;
   readonly name?: never;
+  readonly owner?: never;
 }
 
 export interface ObjectSummary {
@@ -87,6 +88,8 @@ export interface ObjectSummary {
   readonly sloEtag?: string;
   /** Absent for the standard one. */
   readonly storageClass?: string;
+  /** A dialect's own field `owner`: absent where the object is the container's account's. */
+  readonly owner?: string;
 }
 
 /** One line of a listing of versions: names in order, the versions of a name from the newest on. */

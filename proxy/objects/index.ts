@@ -12,6 +12,7 @@ export * from './large-objects.ts';
 export * from './object-service.ts';
 export * from './records.ts';
 export { lentBlobs, objectReferrers } from './references.ts';
+export { ownerField } from './rows/owner.ts';
 export { storageClassField } from './rows/storage-class.ts';
 export * from './symlinks.ts';
 export * from './upload-service.ts';

@@ -47,6 +47,9 @@ export async function findBucket(
   return container;
 }
 
+/** Names that buckets have ever had; containers of Swift's may have others. */
+const couldBeBucket = /^[A-Za-z0-9][A-Za-z0-9._-]{2,254}$/;
+
 async function resolve(
   bucket: string,
   caller: Caller | undefined,
@@ -56,7 +59,10 @@ async function resolve(
     return await services.objects.containers.resolve(bucket, caller?.account);
   } catch (error) {
     if (isFailure(error, 'missing') || isFailure(error, 'invalid'))
-      throw new S3Failure('NoSuchBucket', { details: { BucketName: bucket }, cause: error });
+      throw new S3Failure(couldBeBucket.test(bucket) ? 'NoSuchBucket' : 'InvalidBucketName', {
+        details: { BucketName: bucket },
+        cause: error,
+      });
     throw error;
   }
 }

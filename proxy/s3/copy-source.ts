@@ -35,18 +35,29 @@ export async function openCopySource(
   return { ...source, object };
 }
 
-/** `/bucket/key` or `bucket/key`, percent-encoded, perhaps with `?versionId=`. */
+/** `/bucket/key` or `bucket/key`, percent-encoded (a question mark of the key as well), perhaps with `?versionId=`. */
 export function parseCopySource(header: string): CopySource {
-  const question = header.indexOf('?versionId=');
+  const question = header.indexOf('?');
   const path = question < 0 ? header : header.slice(0, question);
-  const versionId =
-    question < 0 ? undefined : decodePercent(header.slice(question + '?versionId='.length));
+  const versionId = question < 0 ? undefined : versionOfQuery(header, question);
   // Some clients encode the slash between bucket and key as well.
   const encodedSlash = /^\/?[^/%]+%2F/i.test(path);
   const plain = encodedSlash ? path.replace(/%2F/i, '/') : path;
-  const address = pathAddress(plain.startsWith('/') ? plain : `/${plain}`);
+  const address = pathAddress(wellEncoded(plain.startsWith('/') ? plain : `/${plain}`));
   if (address.bucket === '' || address.key === '') throw malformed(header);
   return { ...address, versionId: versionId === '' ? undefined : versionId };
+}
+
+function versionOfQuery(header: string, question: number): string {
+  const version = /^\?versionId=([^&]*)$/.exec(header.slice(question));
+  if (version === null)
+    throw invalidArgument('x-amz-copy-source', header, 'Unsupported copy source parameter.');
+  return decodePercent(version[1] ?? '');
+}
+
+/** A percent sign that begins no escape stands for itself: some clients send names as they are. */
+function wellEncoded(path: string): string {
+  return path.replace(/%(?![0-9A-Fa-f]{2})/g, '%25');
 }
 
 function malformed(header: string): S3Failure {

@@ -1,5 +1,5 @@
 /** Everything that a writing request says about the object it makes: fields, tags, class, lock, access list, redirect. */
-import type { Container, ObjectFields } from '../objects/index.ts';
+import { type Container, type ObjectFields, ownerField } from '../objects/index.ts';
 import { aclField, encodeAcl, isPublicAcl } from './access/acl.ts';
 import { aclOfHeaders } from './access/acl-document.ts';
 import { aclsCount, rightsOf } from './access/bucket-rights.ts';
@@ -55,7 +55,7 @@ function redirectOf(location: string | undefined): Readonly<Record<string, strin
   return { [redirectField]: location };
 }
 
-/** Nothing where the object is the bucket owner's alone. */
+/** Nothing where the object is the bucket owner's alone; its owner too where that is somebody else. */
 async function aclOfWrite(
   request: S3Request,
   container: Container,
@@ -82,10 +82,15 @@ async function aclOfWrite(
       acl.grants.length === 1 &&
       acl.grants[0]?.grantee.id === owner &&
       acl.grants[0].permission === 'FULL_CONTROL';
-    return plain ? {} : { [aclField]: encodeAcl(acl) };
+    if (plain) return {};
+    return {
+      [aclField]: encodeAcl(acl),
+      ...(owner === bucketOwner ? {} : { [ownerField]: owner }),
+    };
   }
   if (owner === bucketOwner) return {};
   return {
+    [ownerField]: owner,
     [aclField]: encodeAcl({
       owner,
       grants: [{ grantee: { id: owner }, permission: 'FULL_CONTROL' }],

@@ -8,11 +8,14 @@ import type { ObjectSummary } from '../container-service.ts';
 import { objectFailure } from '../failures.ts';
 import { type Fields, noFields } from '../fields.ts';
 import type { ObjectInfo, ObjectKind, ObjectPart } from '../object-service.ts';
+import { ownerField } from './owner.ts';
 import { storageClassAt, storageClassCode } from './storage-class.ts';
 import {
+  hasOwnerFlag,
   publicVersionId,
   type RowVersion,
   readVersionBlock,
+  setOwnerFlag,
   versionBlockBytes,
   writeVersionBlock,
 } from './version-block.ts';
@@ -94,7 +97,8 @@ export function encodeObjectRow(row: ObjectRow): Buffer {
   const parts = info.parts ?? [];
   const tail = tailOf(row);
   const storageClass = storageClassCode(info.system);
-  const isFirst = row.version === undefined && storageClass === 0;
+  const isOthers = info.system[ownerField] !== undefined;
+  const isFirst = row.version === undefined && storageClass === 0 && !isOthers;
   const fixedBytes = isFirst ? fixedBytesV1 : fixedBytesV2;
   const typeBytes = Buffer.byteLength(info.contentType);
   const tailBytes = Buffer.byteLength(tail);
@@ -119,6 +123,7 @@ export function encodeObjectRow(row: ObjectRow): Buffer {
   meta.writeUInt16BE(info.etag.length > 33 ? Number(info.etag.slice(33)) : 0, atEtagParts);
   meta.writeUInt16BE(typeBytes, atContentType);
   if (!isFirst) writeVersionBlock(meta, fixedBytesV1, row.version);
+  if (isOthers) setOwnerFlag(meta, fixedBytesV1);
   meta.write(info.contentType, fixedBytes);
   let at = fixedBytes + typeBytes;
   if (slo) {
@@ -191,7 +196,7 @@ function contentTypeOf(meta: Buffer): string {
   return lastType;
 }
 
-/** What a listing shows of a row; only a symlink's target lies in the tail. */
+/** What a listing shows of a row; only a symlink's target, and an owner that is not the container's, lie in the tail. */
 export function decodeSummary(row: StoredRow): ObjectSummary {
   const meta = check(row);
   const summary = {
@@ -202,6 +207,7 @@ export function decodeSummary(row: StoredRow): ObjectSummary {
     modifiedUs: meta.readDoubleBE(atModified),
     ...(meta[atStorageClass] === 0 ? {} : { storageClass: storageClassAt(meta[atStorageClass]) }),
     ...(meta[atVersion] === 1 ? {} : keptVersion(meta)),
+    ...(meta[atVersion] === 1 || !hasOwnerFlag(meta, fixedBytesV1) ? {} : ownerOf(row)),
   };
   if (meta[atKind] === 4) return { ...summary, link: decodeObjectRow(row).info.system };
   if (meta[atKind] !== 2) return summary;
@@ -211,6 +217,11 @@ export function decodeSummary(row: StoredRow): ObjectSummary {
     size: meta.readUIntBE(at, 6),
     sloEtag: meta.toString('hex', at + 6, at + sloBytes),
   };
+}
+
+function ownerOf(row: StoredRow): { readonly owner?: string } {
+  const owner = decodeObjectRow(row).info.system[ownerField];
+  return owner === undefined ? {} : { owner };
 }
 
 function keptVersion(meta: Buffer): { readonly versionId?: string } {

@@ -96,6 +96,10 @@ const versions: Readonly<Record<string, ObjectRow>> = {
     blobs: [],
     version: { order, isNull: false, kind: 'object', restored: true },
   },
+  owned: {
+    info: { ...plain.info, name: 'owned', system: { owner: 'another-project' } },
+    blobs: [],
+  },
   absence: {
     info: { ...plain.info, name: 'absence', size: 0, versionId: order },
     blobs: [],
@@ -121,6 +125,18 @@ describe('object rows', () => {
     const row = stored(`version\0${order}`, bytes);
     expect(decodeObjectRow(row)).toEqual(versions.version);
     expect(decodeSummary(row)).toMatchObject({ name: 'version', storageClass: 'STANDARD_IA' });
+  });
+
+  test('an owner that is not the account shows in listings, with and without versions', () => {
+    const { owned = plain, version = plain } = versions;
+    const both: ObjectRow = {
+      ...version,
+      info: { ...version.info, system: owned.info.system },
+    };
+    for (const row of [owned, both])
+      expect(decodeSummary(stored('x', encodeObjectRow(row))).owner).toBe('another-project');
+    expect(decodeSummary(stored('x', encodeObjectRow(version))).owner).toBeUndefined();
+    expect(decodeObjectRow(stored(`version\0${order}`, encodeObjectRow(both)))).toEqual(both);
   });
 
   test('a listing shows what the manifest stands for', () => {

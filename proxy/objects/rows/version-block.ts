@@ -26,6 +26,8 @@ export const versionBlockBytes = 1 + 16 + 12 + 16;
 const present = 0x80;
 const nullFlag = 0x01;
 const restoredFlag = 0x08;
+/** Not of the version: the object's owner is not its container's account, and lies in the tail. */
+const ownerFlag = 0x10;
 const kinds: readonly VersionKind[] = ['object', 'marker', 'gravestone', 'absence'];
 const noOrder = '0'.repeat(32);
 
@@ -46,6 +48,14 @@ export function writeVersionBlock(meta: Buffer, at: number, version: RowVersion 
     meta.writeUInt32BE(version.copiedFrom.coordinator, at + 25);
   }
   meta.write(version.nullAt ?? noOrder, at + 29, 16, 'hex');
+}
+
+export function setOwnerFlag(meta: Buffer, at: number): void {
+  meta[at] = (meta[at] ?? 0) | ownerFlag;
+}
+
+export function hasOwnerFlag(meta: Buffer, at: number): boolean {
+  return ((meta[at] ?? 0) & ownerFlag) !== 0;
 }
 
 export function readVersionBlock(meta: Buffer, at: number): RowVersion | undefined {

@@ -11,6 +11,9 @@ import { findKey } from '../sigv4/find-key.ts';
 import { isoTime, parseAmzDate, parseHttpDate } from '../sigv4/request-time.ts';
 import { hasEmptySubresource, parseV2Claim, signV2, stringToSignV2 } from './signature-v2.ts';
 
+/** The last second that S3 takes: in 2038. */
+const expiresSMax = 2 ** 31 - 1;
+
 /** A presigned request of version 2: nothing tells the region, and the body is unsigned. */
 export async function authenticateV2(
   head: RequestHead,
@@ -20,6 +23,10 @@ export async function authenticateV2(
   const claim = parseV2Claim(query);
   if (claim === undefined) throw new S3Failure('AccessDenied');
   const nowMs = options.clock.nowUs() / 1000;
+  if (claim.expiresS > expiresSMax)
+    throw new S3Failure('AccessDenied', {
+      message: 'Invalid date (should be seconds since epoch)',
+    });
   if (nowMs > claim.expiresS * 1000)
     throw new S3Failure('AccessDenied', {
       message: 'Request has expired',
@@ -29,6 +36,11 @@ export async function authenticateV2(
   const token = query.get('x-amz-security-token');
   const headers = new Map(hoisted.headers);
   if (token !== undefined) headers.set('x-amz-security-token', token);
+  // Presigners of this version put these two there as well, by their lower-case names.
+  for (const name of ['content-md5', 'content-type']) {
+    const value = query.get(name);
+    if (value !== undefined && !headers.has(name)) headers.set(name, value);
+  }
   const signed = { ...hoisted, headers };
   const caller = await proveV2(signed, claim, { date: String(claim.expiresS), options });
   const ageMs = Math.max(0, nowMs - claim.expiresS * 1000);

@@ -46,7 +46,8 @@ export const deleteObjects: Operation = async (request, services) => {
 
 function parseVictim(node: XmlNode): Victim {
   const key = node.childText('Key');
-  if (key === undefined || key === '') throw new S3Failure('MalformedXML');
+  if (key === undefined) throw new S3Failure('MalformedXML');
+  if (key === '') throw new S3Failure('UserKeyMustBeSpecified');
   const etag = node.childText('ETag');
   const modified = node.childText('LastModifiedTime');
   const size = node.childText('Size');

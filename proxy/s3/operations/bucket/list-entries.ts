@@ -4,6 +4,7 @@ import type { Container, ListObjects, ObjectListEntry, Page } from '../../../obj
 import type { S3Services } from '../../context.ts';
 import type { ListPosition } from '../../continuation-token.ts';
 import { listingDate } from '../../http-date.ts';
+import type { OwnerOf } from '../../owner-element.ts';
 import { invalidArgument } from '../../s3-failure.ts';
 import { uriEncode } from '../../sigv4/uri-encode.ts';
 import { standardClass } from '../../storage-class.ts';
@@ -92,7 +93,7 @@ export interface RenderedEntries {
 export function renderEntries(
   entries: readonly ObjectListEntry[],
   encode: NameEncoder,
-  owner: string,
+  owner: OwnerOf,
 ): RenderedEntries {
   let contents = '';
   let commonPrefixes = '';
@@ -101,7 +102,7 @@ export function renderEntries(
       commonPrefixes += wrap('CommonPrefixes', element('Prefix', encode(entry.prefix)));
       continue;
     }
-    contents += `<Contents>${element('Key', encode(entry.name))}<LastModified>${listingDate(entry.modifiedUs)}</LastModified><ETag>&quot;${entry.sloEtag ?? entry.etag}&quot;</ETag><Size>${entry.size}</Size>${owner}<StorageClass>${entry.storageClass ?? standardClass}</StorageClass></Contents>`;
+    contents += `<Contents>${element('Key', encode(entry.name))}<LastModified>${listingDate(entry.modifiedUs)}</LastModified><ETag>&quot;${entry.sloEtag ?? entry.etag}&quot;</ETag><Size>${entry.size}</Size>${owner(entry)}<StorageClass>${entry.storageClass ?? standardClass}</StorageClass></Contents>`;
   }
   return { contents, commonPrefixes };
 }

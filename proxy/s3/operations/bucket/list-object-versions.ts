@@ -9,7 +9,7 @@ import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
 import { listingDate } from '../../http-date.ts';
 import { pageLimit } from '../../numbers.ts';
-import { ownerElement } from '../../owner-element.ts';
+import { type OwnerOf, ownerElementsOf } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
 import { invalidArgument } from '../../s3-failure.ts';
 import { standardClass } from '../../storage-class.ts';
@@ -43,7 +43,7 @@ export const listObjectVersions: Operation = async (request, services) => {
     limit === 0
       ? { entries: [], more: false }
       : await services.objects.containers.listVersions(container, wanted);
-  const owner = await ownerElement(container.account, services);
+  const owner = await ownerElementsOf(page.entries, container.account, services);
   const last = page.more ? page.entries.at(-1) : undefined;
   const inner =
     element('Name', request.bucket) +
@@ -52,7 +52,7 @@ export const listObjectVersions: Operation = async (request, services) => {
     element('VersionIdMarker', idMarker) +
     (last === undefined ? '' : nextMarkers(last, encode)) +
     element('MaxKeys', limit) +
-    (delimiter === '' ? '' : element('Delimiter', encode(delimiter))) +
+    (query.has('delimiter') ? element('Delimiter', encode(delimiter)) : '') +
     (query.has('encoding-type') ? element('EncodingType', 'url') : '') +
     element('IsTruncated', page.more) +
     page.entries.map((entry) => renderEntry(entry, encode, owner)).join('');
@@ -66,7 +66,7 @@ function nextMarkers(last: VersionListEntry, encode: NameEncoder): string {
   );
 }
 
-function renderEntry(entry: VersionListEntry, encode: NameEncoder, owner: string): string {
+function renderEntry(entry: VersionListEntry, encode: NameEncoder, owner: OwnerOf): string {
   if (entry.prefix !== undefined)
     return wrap('CommonPrefixes', element('Prefix', encode(entry.prefix)));
   const head =
@@ -75,8 +75,8 @@ function renderEntry(entry: VersionListEntry, encode: NameEncoder, owner: string
     element('IsLatest', entry.isLatest) +
     element('LastModified', listingDate(entry.modifiedUs));
   return entry.isDeleteMarker
-    ? wrap('DeleteMarker', head + owner)
-    : wrap('Version', head + renderBody(entry) + owner);
+    ? wrap('DeleteMarker', head + owner(entry))
+    : wrap('Version', head + renderBody(entry) + owner(entry));
 }
 
 function renderBody({ etag, sloEtag, size, storageClass }: VersionSummary): string {

@@ -3,7 +3,7 @@ import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
 import { decodeToken, encodeToken, type ListPosition } from '../../continuation-token.ts';
 import { pageLimit } from '../../numbers.ts';
-import { ownerElement } from '../../owner-element.ts';
+import { ownerElementsOf } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
 import { element, optionalElement, s3Document } from '../../xml/write.ts';
 import {
@@ -26,7 +26,9 @@ export const listObjectsV2: Operation = async (request, services) => {
   const start = startPosition(query, prefix, delimiter);
   const page = await askPage(services, container, { prefix, delimiter, limit, start });
   const owner =
-    query.get('fetch-owner') === 'true' ? await ownerElement(container.account, services) : '';
+    query.get('fetch-owner') === 'true'
+      ? await ownerElementsOf(page.entries, container.account, services)
+      : () => '';
   const { contents, commonPrefixes } = renderEntries(page.entries, encode, owner);
   const last = page.entries.at(-1);
   const next = page.more && last !== undefined ? encodeToken(positionAfter(last)) : undefined;

@@ -2,7 +2,7 @@
 import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
 import { pageLimit } from '../../numbers.ts';
-import { ownerElement } from '../../owner-element.ts';
+import { ownerElementsOf } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
 import { element, s3Document } from '../../xml/write.ts';
 import {
@@ -25,7 +25,7 @@ export const listObjects: Operation = async (request, services) => {
   refuseUnordered(query, delimiter);
   const start = marker === '' ? undefined : positionOf(marker, prefix, delimiter);
   const page = await askPage(services, container, { prefix, delimiter, limit, start });
-  const owner = await ownerElement(container.account, services);
+  const owner = await ownerElementsOf(page.entries, container.account, services);
   const { contents, commonPrefixes } = renderEntries(page.entries, encode, owner);
   const last = page.entries.at(-1);
   const next = page.more && delimiter !== '' ? (last?.prefix ?? last?.name) : undefined;

@@ -1,10 +1,10 @@
 /** ListMultipartUploads: uploads begun and neither completed nor aborted. */
-import type { ListUploads, UploadListEntry } from '../../../objects/index.ts';
+import { type ListUploads, ownerField, type UploadListEntry } from '../../../objects/index.ts';
 import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
 import { listingDate } from '../../http-date.ts';
 import { pageLimit } from '../../numbers.ts';
-import { ownerInner } from '../../owner-element.ts';
+import { type OwnerOf, ownersOf } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
 import { storageClassOf } from '../../storage-class.ts';
 import { element, s3Document, wrap } from '../../xml/write.ts';
@@ -32,8 +32,7 @@ export const listMultipartUploads: Operation = async (request, services) => {
       ? { entries: [], more: false }
       : await services.objects.uploads.list(container, wanted);
   const last = page.more ? page.entries.at(-1) : undefined;
-  const owner = await ownerInner(container.account, services);
-  const people = wrap('Initiator', owner) + wrap('Owner', owner);
+  const owner = await ownersOf(page.entries.map(whoseOf), container.account, services);
   const inner =
     element('Bucket', request.bucket) +
     element('KeyMarker', encode(keyMarker)) +
@@ -44,7 +43,7 @@ export const listMultipartUploads: Operation = async (request, services) => {
     (query.has('encoding-type') ? element('EncodingType', 'url') : '') +
     element('MaxUploads', limit) +
     element('IsTruncated', page.more) +
-    page.entries.map((entry) => renderUpload(entry, encode, people)).join('');
+    page.entries.map((entry) => renderUpload(entry, encode, owner)).join('');
   return xmlReply(200, s3Document('ListMultipartUploadsResult', inner));
 };
 
@@ -54,13 +53,21 @@ function nextMarkers(last: UploadListEntry, encode: NameEncoder): string {
     : element('NextKeyMarker', encode(last.prefix)) + element('NextUploadIdMarker', '');
 }
 
-function renderUpload(entry: UploadListEntry, encode: NameEncoder, people: string): string {
+/** Whose the finished object will be, where that is not the bucket's owner. */
+function whoseOf(entry: UploadListEntry): { readonly owner?: string } {
+  const owner = entry.prefix === undefined ? entry.fields.system[ownerField] : undefined;
+  return owner === undefined ? {} : { owner };
+}
+
+function renderUpload(entry: UploadListEntry, encode: NameEncoder, owner: OwnerOf): string {
   if (entry.prefix !== undefined)
     return wrap('CommonPrefixes', element('Prefix', encode(entry.prefix)));
+  const whose = owner(whoseOf(entry));
   const inner =
     element('Key', encode(entry.name)) +
     element('UploadId', entry.uploadId) +
-    people +
+    wrap('Initiator', whose) +
+    wrap('Owner', whose) +
     element('StorageClass', storageClassOf(entry.fields.system)) +
     element('Initiated', listingDate(entry.startedUs));
   return wrap('Upload', inner);

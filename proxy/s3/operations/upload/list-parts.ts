@@ -1,12 +1,12 @@
 /** ListParts. */
-import type { UploadedPart } from '../../../objects/index.ts';
+import { ownerField, type UploadedPart } from '../../../objects/index.ts';
 import { openBucket } from '../../access.ts';
 import { checksumPlanOf } from '../../body/multipart-checksum.ts';
 import { checksumElements } from '../../checksum-headers.ts';
 import type { Operation } from '../../context.ts';
 import { listingDate } from '../../http-date.ts';
 import { numberParameter, pageLimit } from '../../numbers.ts';
-import { ownerInner } from '../../owner-element.ts';
+import { ownersOf } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
 import { storageClassOf } from '../../storage-class.ts';
 import { uploadRef } from '../../upload-id.ts';
@@ -25,7 +25,9 @@ export const listParts: Operation = async (request, services) => {
       ? { entries: [], more: false }
       : await services.objects.uploads.listParts(ref, { marker, limit });
   const plan = checksumPlanOf(upload.fields.system);
-  const owner = await ownerInner(container.account, services);
+  const other = upload.fields.system[ownerField];
+  const whose = other === undefined ? {} : { owner: other };
+  const owner = (await ownersOf([whose], container.account, services))(whose);
   const inner =
     element('Bucket', request.bucket) +
     element('Key', request.key) +

@@ -246,3 +246,56 @@ def test_missing_key_is_told_only_to_who_may_list():
     fails('AccessDenied', anonymous.get_object, Bucket=bucket, Key='nothing')
     policy(bucket, allow('s3:GetObject', arn(bucket, '*')), allow('s3:ListBucket', arn(bucket)))
     fails('NoSuchKey', anonymous.get_object, Bucket=bucket, Key='nothing')
+
+
+def owners(answer, name='Contents'):
+    return {c['Key']: c['Owner']['ID'] for c in answer[name]}
+
+
+def test_listings_show_who_put_an_object():
+    bucket = new_bucket(ACL='public-read-write')
+    set_versioning(bucket, 'Enabled')
+    put(bucket, 'mine')
+    put(bucket, 'theirs', by=alt)
+    put(bucket, 'given', by=alt, ACL='bucket-owner-full-control')
+    wanted = {'mine': main_id, 'theirs': alt_id, 'given': alt_id}
+    same(owners(main.list_objects(Bucket=bucket)), wanted)
+    same(owners(main.list_objects_v2(Bucket=bucket, FetchOwner=True)), wanted)
+    same(owners(main.list_object_versions(Bucket=bucket), 'Versions'), wanted)
+    same('Owner' in main.list_objects_v2(Bucket=bucket)['Contents'][0], False)
+    same(alt.get_object_acl(Bucket=bucket, Key='theirs')['Owner']['ID'], alt_id)
+    same(main.list_objects(Bucket=bucket)['Contents'][0]['Owner']['DisplayName'] != '', True)
+    # What is put again is whoever put it last's.
+    put(bucket, 'theirs')
+    same(owners(main.list_objects(Bucket=bucket))['theirs'], main_id)
+    alt.copy_object(Bucket=bucket, Key='copied', CopySource={'Bucket': bucket, 'Key': 'given'})
+    same(owners(main.list_objects(Bucket=bucket))['copied'], alt_id)
+    # An access list changes what others may, not whose it is.
+    alt.put_object_acl(Bucket=bucket, Key='given', ACL='public-read')
+    same(owners(main.list_objects(Bucket=bucket))['given'], alt_id)
+
+
+def test_listings_show_who_began_an_upload():
+    bucket = new_bucket(ACL='public-read-write')
+    upload = alt.create_multipart_upload(Bucket=bucket, Key='theirs')['UploadId']
+    main.create_multipart_upload(Bucket=bucket, Key='mine')
+    found = main.list_multipart_uploads(Bucket=bucket)['Uploads']
+    same([u['Owner']['ID'] for u in found], [main_id, alt_id])
+    same([u['Initiator']['ID'] for u in found], [main_id, alt_id])
+    part = alt.upload_part(Bucket=bucket, Key='theirs', UploadId=upload, PartNumber=1, Body=b'x')
+    same(main.list_parts(Bucket=bucket, Key='theirs', UploadId=upload)['Owner']['ID'], alt_id)
+    parts = {'Parts': [{'PartNumber': 1, 'ETag': part['ETag']}]}
+    alt.complete_multipart_upload(Bucket=bucket, Key='theirs', UploadId=upload, MultipartUpload=parts)
+    same(owners(main.list_objects(Bucket=bucket)), {'theirs': alt_id})
+
+
+def test_an_enforced_bucket_owns_everything():
+    bucket = new_bucket(ObjectOwnership='BucketOwnerEnforced')
+    policy(bucket, allow('s3:PutObject', arn(bucket, '*')))
+    put(bucket, 'theirs', by=alt)
+    same(owners(main.list_objects(Bucket=bucket)), {'theirs': main_id})
+    preferred = new_bucket(ObjectOwnership='BucketOwnerPreferred')
+    policy(preferred, allow('s3:PutObject', arn(preferred, '*')))
+    put(preferred, 'kept', by=alt)
+    put(preferred, 'given', by=alt, ACL='bucket-owner-full-control')
+    same(owners(main.list_objects(Bucket=preferred)), {'kept': alt_id, 'given': main_id})
