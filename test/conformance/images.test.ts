@@ -193,7 +193,7 @@ test('the same image twice takes its room once, and none when both are gone', as
   await openstack(['image create --disk-format raw --file big.raw first']);
   const once = await until(used, (blobs) => blobs > 0);
   await openstack(['image create --disk-format raw --file big.raw second']);
-  await until(used, (blobs) => blobs === once);
+  await until(used, (blobs) => blobs <= once);
   await openstack(['image delete first']);
   await openstack(['image save --file second.raw second', 'image delete second']);
   expect(fs.statSync(join(folder, 'second.raw')).size).toBe(24 << 20);
@@ -237,7 +237,8 @@ test('an object becomes an image without a copy, and neither needs the other', a
   const first = await imported((id) => send('POST', `/v2/images/${id}/locations`, { url }));
   const method = { name: 'web-download', uri: url };
   const second = await imported((id) => send('POST', `/v2/images/${id}/import`, { method }));
-  expect(await until(used, () => true)).toBe(before);
+  // No more than before; fewer when what earlier images left goes just now.
+  expect(await until(used, () => true)).toBeLessThanOrEqual(before);
   await openstack(['object delete disks object.raw', `image delete ${first}`]);
   await new Promise((resolve) => setTimeout(resolve, 6_000));
   const saved = await send('GET', `/v2/images/${second}/file`);
