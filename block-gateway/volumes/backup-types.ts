@@ -58,6 +58,11 @@ export interface RestoreRequest {
   readonly name: string;
   readonly project: string;
   readonly sizeBytes?: number;
+  /**
+   * The key that the backup must be sealed with, null for none. Whoever owns the store can change what lies in it, and must not be able
+   * to name a key of somebody else. Left out, any is good: for operators.
+   */
+  readonly keyId?: string | null;
   readonly onProgress?: (progress: BackupProgress) => void;
   readonly signal?: AbortSignal;
 }

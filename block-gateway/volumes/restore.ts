@@ -1,7 +1,7 @@
 /** Restoring: the newest backup of the chain first, and of the older ones only what no newer one says anything about. */
 import { Failure } from '#common';
 import { Ciphers, type KeyStore } from '../volume/ciphers.ts';
-import { holdsData } from '../volume/entries.ts';
+import { dataEntry, holdsData, zeroEntry } from '../volume/entries.ts';
 import { ExtentMap, type Found } from '../volume/extent-map.ts';
 import { sectorBytes } from '../volume/units.ts';
 import type { Volume } from '../volume/volume.ts';
@@ -21,7 +21,13 @@ export async function readManifest(
   request: RestoreRequest,
   prefix: string,
 ): Promise<BackupManifest> {
-  return decodeBackupManifest(await request.store.get(manifestName(prefix)));
+  const manifest = decodeBackupManifest(await request.store.get(manifestName(prefix)));
+  const { keyId } = request;
+  if (keyId !== undefined && keyId !== (manifest.encryption?.keyId ?? null))
+    throw new Failure('denied', 'backup-key', 'The backup is sealed with another key', {
+      facts: { prefix },
+    });
+  return manifest;
 }
 
 export async function restoreInto(
@@ -44,10 +50,23 @@ export async function restoreInto(
         throw new Failure('closed', 'restore-cancelled', 'The restore was cancelled');
       const source = await request.store.get(objectName(prefixes[index] ?? '', number));
       const object = decodeBackupObject(source, { volume: manifest.volume, number }, cipher);
+      checkRanges(object, volume.sizeBytes / sectorBytes);
       await restoring.apply(object);
       doneBytes += object.data.length;
       onProgress?.({ doneBytes, totalBytes });
     }
+  }
+}
+
+/** A store is not ours: what a backup says is believed only where a backup could have said it. */
+function checkRanges({ entries, number }: BackupObject, sectorsMax: number): void {
+  for (let at = 0; at < entries.count; at++) {
+    const kind = entries.kind(at);
+    const end = entries.start(at) + entries.sectors(at);
+    if ((kind === dataEntry || kind === zeroEntry) && end <= sectorsMax) continue;
+    throw new Failure('corrupt', 'backup-range', 'A backup names a range that its volume lacks', {
+      facts: { number, kind, end },
+    });
   }
 }
 

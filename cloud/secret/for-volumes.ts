@@ -4,6 +4,7 @@ import type { SecretCore } from './core.ts';
 import { registerConsumer } from './resources/consumers.ts';
 import { consumersOf, findSecret } from './rows.ts';
 import { deleteSecret, insertSecret } from './store.ts';
+import type { ConsumerRow } from './tables.ts';
 
 export interface KeyHolder {
   /** `volumes`, `backups`, `images`. */
@@ -11,8 +12,13 @@ export interface KeyHolder {
   readonly id: string;
 }
 
+export interface NewOwner {
+  readonly projectId: string;
+  readonly userId: string;
+}
+
 export interface KeysForVolumes {
-  /** Makes a key of this id when there is none. */
+  /** Makes a key of this id when there is none; `denied` when it is another project's. */
   ensure(wanted: {
     readonly id: string;
     readonly name: string;
@@ -25,8 +31,12 @@ export interface KeysForVolumes {
   hold(id: string, holder: KeyHolder): Promise<void>;
   /** The holder needs it no more; the key goes when nobody else does. */
   release(id: string, holder: KeyHolder): Promise<void>;
-  /** With the volume, to another project. */
-  move(id: string, projectId: string): Promise<void>;
+  /** Whether there is such a key and it is the project's. */
+  owned(id: string, projectId: string): Promise<boolean>;
+  /** Whether anybody beside the holder is registered as needing it. */
+  heldByOthers(id: string, holder: KeyHolder): Promise<boolean>;
+  /** With the volume, to another project: it is that user's from then on, and who was let in before is let in no more. */
+  move(id: string, to: NewOwner): Promise<void>;
 }
 
 const keyBits = 256;
@@ -51,9 +61,15 @@ export function keysForVolumes(core: SecretCore): KeysForVolumes {
       await registerConsumer(core, { id, projectId: row.project_id }, fieldsOf(holder));
     },
     release: (id, holder) => releaseKey(core, id, holder),
-    move: (id, projectId) => moveKey(core, id, projectId),
+    owned: async (id, projectId) => (await findSecret(core, core.db, id))?.project_id === projectId,
+    heldByOthers: async (id, holder) =>
+      (await consumersOf(core.db, id)).some((one) => !isOf(one, holder)),
+    move: (id, to) => moveKey(core, id, to),
   };
 }
+
+const isOf = (row: ConsumerRow, { kind, id }: KeyHolder) =>
+  row.name === service && row.kind === kind && row.target === id;
 
 const fieldsOf = ({ kind, id }: KeyHolder) => ({ name: service, kind, target: id });
 
@@ -61,7 +77,12 @@ async function ensureKey(
   core: SecretCore,
   wanted: Parameters<KeysForVolumes['ensure']>[0],
 ): Promise<void> {
-  if ((await findSecret(core, core.db, wanted.id)) !== undefined) return;
+  const present = await findSecret(core, core.db, wanted.id);
+  if (present?.project_id === wanted.projectId) return;
+  if (present !== undefined)
+    throw new Failure('denied', 'key-of-others', 'The key is of another project', {
+      facts: { id: wanted.id },
+    });
   try {
     await insertSecret(core, {
       id: wanted.id,
@@ -89,12 +110,8 @@ async function releaseKey(core: SecretCore, id: string, holder: KeyHolder): Prom
   await core.change(async (tx) => {
     const row = await findSecret(core, tx, id);
     if (row === undefined) return;
-    const wanted = fieldsOf(holder);
     const consumers = await consumersOf(tx, id);
-    const own = consumers.find(
-      ({ name, kind, target }) =>
-        name === wanted.name && kind === wanted.kind && target === wanted.target,
-    );
+    const own = consumers.find((one) => isOf(one, holder));
     if (own === undefined) return;
     if (consumers.length === 1) {
       await deleteSecret(core, tx, row);
@@ -105,12 +122,28 @@ async function releaseKey(core: SecretCore, id: string, holder: KeyHolder): Prom
   });
 }
 
-async function moveKey(core: SecretCore, id: string, projectId: string): Promise<void> {
+async function moveKey(core: SecretCore, id: string, to: NewOwner): Promise<void> {
+  const { projectId, userId } = to;
   await core.changeOf(projectId, async (tx) => {
     const row = await findSecret(core, tx, id);
     if (row === undefined || row.project_id === projectId) return;
     await core.quotas.release(tx, id);
     await core.quotas.reserve(tx, { scope: projectId, holder: id }, { 'secret.secrets': 1 });
-    await tx.updateTable('secret').set({ project_id: projectId }).where('id', '=', id).execute();
+    await tx.deleteFrom('secret_acl').where('owner_id', '=', id).execute();
+    await tx
+      .updateTable('secret')
+      .set({ project_id: projectId, creator_id: userId })
+      .where('id', '=', id)
+      .execute();
+    for (const consumer of await consumersOf(tx, id)) {
+      const holder = consumer.id;
+      await core.quotas.release(tx, holder);
+      await core.quotas.reserve(tx, { scope: projectId, holder }, { 'secret.consumers': 1 });
+    }
+    await tx
+      .updateTable('secret_consumer')
+      .set({ project_id: projectId })
+      .where('owner_id', '=', id)
+      .execute();
   });
 }

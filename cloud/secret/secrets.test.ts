@@ -130,8 +130,17 @@ describe.each(engines)('the key manager on %s', (engine) => {
     expect(await keys.find(id)).toEqual(key);
     await keys.release(id, { kind: 'volumes', id: 'v' });
     expect(await keys.find(id)).toEqual(key);
-    await keys.move(id, projects.two);
-    expect((await cloud.call('member', 'GET', `/secrets/${id}`)).status).toBe(404);
+    expect(await keys.owned(id, projects.one)).toBe(true);
+    expect(await keys.heldByOthers(id, { kind: 'backups', id: 'b' })).toBe(false);
+    expect(await keys.heldByOthers(id, { kind: 'volumes', id: 'v' })).toBe(true);
+    const friends = { read: { users: ['user-member'] } };
+    expect((await cloud.call('member', 'PUT', `/secrets/${id}/acl`, friends)).status).toBe(200);
+    await keys.move(id, { projectId: projects.two, userId: 'user-other' });
+    expect(await keys.owned(id, projects.one)).toBe(false);
+    // Neither as its maker nor by the list that its last owner left.
+    for (const path of [`/secrets/${id}`, `/secrets/${id}/payload`])
+      expect((await cloud.call('member', 'GET', path)).status).toBe(404);
+    await expect(keys.ensure(wanted)).rejects.toThrow('another project');
     expect((await cloud.call('other', 'GET', `/secrets/${id}`)).body.bit_length).toBe(256);
     await keys.release(id, { kind: 'backups', id: 'b' });
     expect(await keys.find(id)).toBeUndefined();

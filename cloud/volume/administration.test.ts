@@ -224,7 +224,97 @@ describe('transfers', () => {
   });
 });
 
+describe('what a volume’s giver keeps', () => {
+  it('is nothing: not a copy that is still to be made, not the key', async () => {
+    const type = (await ok(200, 'admin', 'POST', '/types', { volume_type: { name: 'sealed' } }))
+      .volume_type;
+    await ok(200, 'admin', 'POST', `/types/${type.id}/encryption`, {
+      encryption: { provider: 'luks', cipher: 'aes-xts-plain64', key_size: 256 },
+    });
+    const sealed = await makeVolume({ volume_type: 'sealed' });
+    const offer = { transfer: { volume_id: sealed.id } };
+    await ok(400, 'member', 'POST', '/volume-transfers', offer, '3.69');
+    await ok(400, 'member', 'POST', '/os-volume-transfer', offer);
+    const plain = await makeVolume();
+    await ok(202, 'member', 'POST', '/volumes', {
+      volume: { size: 1, source_volid: plain.id },
+    });
+    await ok(400, 'member', 'POST', '/volume-transfers', { transfer: { volume_id: plain.id } });
+    await cloud.settled();
+    const { transfer } = await ok(202, 'member', 'POST', '/volume-transfers', offer);
+    await ok(202, 'other', 'POST', `/volume-transfers/${transfer.id}/accept`, {
+      accept: { auth_key: transfer.auth_key },
+    });
+    await ok(202, 'other', 'DELETE', `/volumes/${sealed.id}`);
+    await cloud.settled();
+  });
+});
+
+describe('attachments', () => {
+  it('tell how to connect to who may, not to who may look', async () => {
+    const volume = await makeVolume();
+    const { attachment } = await ok(200, 'member', 'POST', '/attachments', {
+      attachment: { volume_uuid: volume.id, connector: { host: 'h' } },
+    });
+    expect(attachment.connection_info.data.export).toBeTypeOf('string');
+    const seen = (await ok(200, 'reader', 'GET', `/attachments/${attachment.id}`)).attachment;
+    expect(seen).toMatchObject({ id: attachment.id, connection_info: {} });
+    const all = (await ok(200, 'reader', 'GET', '/attachments/detail')).attachments;
+    expect(JSON.stringify(all)).not.toContain(attachment.connection_info.data.export);
+    await ok(404, 'other', 'GET', `/attachments/${attachment.id}`);
+    await ok(404, 'other', 'DELETE', `/attachments/${attachment.id}`);
+    await ok(200, 'member', 'DELETE', `/attachments/${attachment.id}`);
+    await ok(202, 'member', 'DELETE', `/volumes/${volume.id}`);
+    await cloud.settled();
+  });
+});
+
 describe('backups', () => {
+  it('go nowhere but where their project may, and when imported take nothing with them', async () => {
+    const volume = await makeVolume();
+    await ok(400, 'member', 'POST', '/backups', {
+      backup: { volume_id: volume.id, container: 'nowhere:bucket' },
+    });
+    const { snapshot } = await ok(202, 'member', 'POST', '/snapshots', {
+      snapshot: { volume_id: volume.id },
+    });
+    await cloud.settled();
+    const { backup } = await ok(202, 'member', 'POST', '/backups', {
+      backup: { volume_id: volume.id, snapshot_id: snapshot.id },
+    });
+    await cloud.settled();
+    const record = await ok(200, 'admin', 'GET', `/backups/${backup.id}/export_record`);
+    const known = JSON.parse(
+      Buffer.from(record['backup-record'].backup_url, 'base64').toString('utf8'),
+    );
+    const forged = (change: object) => ({
+      'backup-record': {
+        backup_service: 'pileus',
+        backup_url: Buffer.from(JSON.stringify({ ...known, ...change })).toString('base64'),
+      },
+    });
+    const id = '9f0b7a64-2a52-4a0e-9b3e-7f2f0d9f4c15';
+    await ok(403, 'member', 'POST', '/backups/import_record', forged({ id }));
+    await ok(400, 'admin', 'POST', '/backups/import_record', forged({ id, encryption_key_id: id }));
+    for (const prefix of ['../other', 'a//b', '/etc', 'a/./b', 'a/..'])
+      await ok(
+        400,
+        'admin',
+        'POST',
+        '/backups/import_record',
+        forged({ id, record: { ...known.record, prefix } }),
+      );
+    await ok(201, 'admin', 'POST', '/backups/import_record', forged({ id }));
+    await ok(202, 'admin', 'DELETE', `/backups/${id}`);
+    await cloud.settled();
+    // The snapshot is its owner's, and is what the record names.
+    expect(cloud.engine.kept.get(volume.id)?.snapshots.has(snapshot.id)).toBe(true);
+    await ok(202, 'member', 'DELETE', `/backups/${backup.id}`);
+    await cloud.settled();
+    await ok(202, 'member', 'DELETE', `/volumes/${volume.id}?cascade=true`);
+    await cloud.settled();
+  });
+
   it('full, incremental, restored, exported, imported', async () => {
     const volume = await makeVolume({ name: 'precious' });
     const make = async (wanted: object) => {

@@ -121,6 +121,8 @@ export interface VolumeEngine {
     readonly name: string;
     readonly project: string;
     readonly sizeBytes?: number;
+    /** The key that it must be sealed with, null for none. */
+    readonly keyId: string | null;
     readonly onProgress?: (progress: EngineProgress) => void;
     readonly signal?: AbortSignal;
   }): Promise<EngineVolume>;
@@ -174,7 +176,7 @@ export interface KeyHolder {
 
 /** The keys of encrypted volumes, as secrets of the key manager. */
 export interface VolumeKeys {
-  /** Makes a key of this id when there is none. */
+  /** Makes a key of this id when there is none; `denied` when it is another project's. */
   ensure(wanted: {
     readonly id: string;
     readonly name: string;
@@ -184,8 +186,12 @@ export interface VolumeKeys {
   /** The key stays for as long as somebody holds it. */
   hold(id: string, holder: KeyHolder): Promise<void>;
   release(id: string, holder: KeyHolder): Promise<void>;
-  /** With its volume, to another project. */
-  move(id: string, projectId: string): Promise<void>;
+  /** Whether there is such a key and it is the project's. */
+  owned(id: string, projectId: string): Promise<boolean>;
+  /** Whether somebody else needs it too. */
+  heldByOthers(id: string, holder: KeyHolder): Promise<boolean>;
+  /** With its volume, to another project, where nobody of the last one reads it. */
+  move(id: string, to: { readonly projectId: string; readonly userId: string }): Promise<void>;
 }
 
 /** Where backups of a project go: a container of the object store, as that project, or a bucket elsewhere. */

@@ -1,7 +1,7 @@
 /** Volumes as servers use them: reserved, reached, in use, given back. Every call may be repeated with the same attachment id. */
 import { isFailure } from '#common';
 import { connect, disconnect, reserve, setStage } from './attachments.ts';
-import type { VolumeCore } from './core.ts';
+import type { Db, Tx, VolumeCore } from './core.ts';
 import { notFound, volumeFailure } from './failures.ts';
 import { parseMap } from './fields.ts';
 import { take } from './operations.ts';
@@ -38,13 +38,13 @@ export interface VolumesForServers {
 
 export function volumesForServers(core: VolumeCore): VolumesForServers {
   return {
-    find: async (id, projectId) => viewOf(core, await volumeOf(core, id, projectId)),
+    find: async (id, projectId) => viewOf(core, await volumeOf(core.db, id, projectId)),
     reserve: async ({ attachmentId, volumeId, projectId, serverId }) => {
       if ((await findRow(core.db, 'volume_attachment', attachmentId)) !== undefined) return;
-      const volume = await volumeOf(core, volumeId, projectId);
-      await core.change((transaction) =>
-        reserve(core, transaction, volume, { id: attachmentId, serverId, mode: 'rw' }),
-      );
+      await core.change(async (transaction) => {
+        const volume = await volumeOf(transaction, volumeId, projectId);
+        await reserve(core, transaction, volume, { id: attachmentId, serverId, mode: 'rw' });
+      });
     },
     connect: async (attachmentId, connector) => {
       const row = await connect(core, await attachmentOf(core, attachmentId), connector);
@@ -64,8 +64,8 @@ export function volumesForServers(core: VolumeCore): VolumesForServers {
   };
 }
 
-async function volumeOf(core: VolumeCore, id: string, projectId: string): Promise<VolumeRow> {
-  const row = await findRow(core.db, 'volume', id);
+async function volumeOf(db: Db | Tx, id: string, projectId: string): Promise<VolumeRow> {
+  const row = await findRow(db, 'volume', id);
   if (row === undefined || row.project_id !== projectId) throw notFound('Volume', id);
   return row;
 }

@@ -24,6 +24,7 @@ export const since = {
   encryptionKey: 64,
   consumesQuota: 65,
   sharedTargetsTristate: 69,
+  encryptedTransfer: 70,
 } as const;
 
 export function atLeast(request: Request, what: keyof typeof since): boolean {

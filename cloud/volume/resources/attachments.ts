@@ -42,12 +42,15 @@ export function attachmentRoutes(core: VolumeCore): Route<VolumeCaller>[] {
   const target = targetOf(db, 'volume_attachment', 'attachment_id');
   const theAttachment = (request: Request) =>
     visibleRow(db, request, 'volume_attachment', parameter(request, 'attachment_id'));
-  const detail = async (row: AttachmentRow): Promise<View> => ({
+  const detail = async (request: Request, row: AttachmentRow): Promise<View> => ({
     ...attachmentSummary(row),
     attached_at: row.attached_at_us === null ? '' : fields.timeOf(row.attached_at_us),
     detached_at: '',
     attach_mode: row.mode,
-    connection_info: await connectionInfo(core, row),
+    // It lets its reader write to the volume: whoever may only look does not get it.
+    connection_info: request.may('volume:attachment_update', { project_id: row.project_id })
+      ? await connectionInfo(core, row)
+      : {},
   });
   return [
     ...scoped({
@@ -66,7 +69,7 @@ export function attachmentRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       handle: async (request) => {
         const page = await listAttachments(core, request);
         const views = new Map<string, View>();
-        for (const row of page.rows) views.set(row.id, await detail(row));
+        for (const row of page.rows) views.set(row.id, await detail(request, row));
         return pageReply(request, 'attachments', page, (row) => views.get(row.id) ?? {});
       },
     }),
@@ -77,7 +80,7 @@ export function attachmentRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       versions,
       target,
       handle: async (request) => ({
-        body: { attachment: await detail(await theAttachment(request)) },
+        body: { attachment: await detail(request, await theAttachment(request)) },
       }),
     }),
     ...scoped({
@@ -101,7 +104,7 @@ export function attachmentRoutes(core: VolumeCore): Route<VolumeCaller>[] {
         const after = wanted.connector
           ? await connect(core, row, connectorOf(wanted.connector))
           : row;
-        return { body: { attachment: await detail(after) } };
+        return { body: { attachment: await detail(request, after) } };
       },
     }),
     ...scoped({
@@ -122,7 +125,7 @@ export function attachmentRoutes(core: VolumeCore): Route<VolumeCaller>[] {
             why: `Invalid attachment: ${row.id} is connected to host ${row.host} already.`,
           });
         const after = await connect(core, row, connectorOf(wanted));
-        return { body: { attachment: await detail(after) } };
+        return { body: { attachment: await detail(request, after) } };
       },
     }),
     ...scoped({

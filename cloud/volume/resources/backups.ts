@@ -17,6 +17,7 @@ import type { Tx, VolumeCore } from '../core.ts';
 import type { EngineBackupRecord } from '../engine.ts';
 import { volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
+import { holdKey } from '../key-holders.ts';
 import { type Page, readPage } from '../listing.ts';
 import { begin } from '../operations.ts';
 import { backupAmounts, hold } from '../quotas.ts';
@@ -27,6 +28,12 @@ import { pageReply } from '../views.ts';
 import { backupDetail, backupSummary, readDependents } from './backup-views.ts';
 import { beginBackup, checkPlace, createBackupBody } from './create-backup.ts';
 import { beginRestore } from './restore-backup.ts';
+
+/** Parts with a slash between; none is empty, `.` or `..`. */
+const objectPrefix = Type.String({
+  maxLength: 1024,
+  pattern: '^(?!\\.{1,2}(/|$))[A-Za-z0-9._-]+(/(?!\\.{1,2}(/|$))[A-Za-z0-9._-]+)*$',
+});
 
 /** What an exported record says, beside the engine's own. */
 const exported = Type.Object({
@@ -45,8 +52,8 @@ const exported = Type.Object({
     snapshot: Type.String({ maxLength: 64 }),
     sizeBytes: Type.Integer({ minimum: 0 }),
     createdUs: Type.Integer({ minimum: 0 }),
-    prefix: Type.String({ maxLength: 1024, pattern: '^[A-Za-z0-9._/-]+$' }),
-    chain: Type.Array(Type.String({ maxLength: 1024, pattern: '^[A-Za-z0-9._/-]+$' }), {
+    prefix: objectPrefix,
+    chain: Type.Array(objectPrefix, {
       maxItems: 10_000,
     }),
     objects: Type.Integer({ minimum: 0 }),
@@ -296,6 +303,9 @@ async function importRecord(
   const document = parseExported(given.backup_url);
   const projectId = projectOf(request);
   const container = await containerOf(core, projectId, document);
+  const keyId = document.encryption_key_id ?? null;
+  if (keyId !== null && !(await core.keys.owned(keyId, projectId)))
+    throw volumeFailure('invalid-backup', { why: 'this project does not have its key.' });
   const now = core.clock.nowUs();
   const row: BackupRow = {
     id: document.id,
@@ -308,10 +318,11 @@ async function importRecord(
     container,
     parent_id: null,
     snapshot_id: null,
-    pin_id: document.record.snapshot,
+    // Nothing of this cloud goes when it is deleted, whatever snapshot the record names.
+    pin_id: '',
     metadata_json: '{}',
     record_json: JSON.stringify(document.record),
-    encryption_key_id: document.encryption_key_id ?? null,
+    encryption_key_id: keyId,
     zone: core.settings.zone,
     data_at_us: document.data_at_us,
     created_at_us: now,
@@ -332,6 +343,7 @@ async function importRecord(
     await hold(core, transaction, projectId, row.id, backupAmounts(row.size_gib));
     await transaction.insertInto('volume_backup').values(row).execute();
   });
+  await holdKey(core, keyId, { kind: 'backups', id: row.id });
   return row;
 }
 

@@ -9,7 +9,7 @@ import { notFound, volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
 import { begin } from '../operations.ts';
 import { hold, refuseTooLarge, volumeAmounts } from '../quotas.ts';
-import { findRow, visibleRow } from '../rows.ts';
+import { visibleRow } from '../rows.ts';
 import { typeAllowsMultiattach } from '../specs.ts';
 import type { TypeRow, VolumeRow } from '../tables.ts';
 import { factsOf } from '../volume-facts.ts';
@@ -78,7 +78,7 @@ export function createVolumeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       await refuseDisabled(core);
       await refuseTooLarge(core, projectId, row.size_gib);
       await core.changeOf(projectId, async (transaction) => {
-        await refuseLeaving(transaction, source.input);
+        await refuseLeaving(transaction, request, source.input);
         await hold(core, transaction, projectId, row.id, volumeAmounts(type.name, row.size_gib));
         await transaction.insertInto('volume').values(row).execute();
         await begin(core, transaction, request, {
@@ -100,16 +100,19 @@ export function createVolumeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
 }
 
 /** What it is made of must stay until it is made: deletion, in turn, is refused while something is being made of it. */
-async function refuseLeaving(transaction: Tx, source: CreateInput['source']): Promise<void> {
+async function refuseLeaving(
+  transaction: Tx,
+  request: Request,
+  source: CreateInput['source'],
+): Promise<void> {
   if (source.kind === 'snapshot') {
-    const row = await findRow(transaction, 'volume_snapshot', source.snapshotId);
-    if (row === undefined || row.operation_id !== null)
-      throw notFound('Snapshot', source.snapshotId);
+    const row = await visibleRow(transaction, request, 'volume_snapshot', source.snapshotId);
+    if (row.operation_id !== null) throw notFound('Snapshot', source.snapshotId);
   }
   if (source.kind === 'snapshot' || source.kind === 'volume') {
-    const row = await findRow(transaction, 'volume', source.volumeId);
-    if (row === undefined || row.operation_kind === 'volume.delete')
-      throw notFound('Volume', source.volumeId);
+    // It may have become another project's a moment ago.
+    const row = await visibleRow(transaction, request, 'volume', source.volumeId);
+    if (row.operation_kind === 'volume.delete') throw notFound('Volume', source.volumeId);
   }
 }
 

@@ -20,11 +20,13 @@ import { notFound, volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
 import { hold, snapshotAmounts, volumeAmounts } from '../quotas.ts';
 import { findRow, visibleRow } from '../rows.ts';
+import { snapshotStatus } from '../status.ts';
 import type { TransferRow, VolumeRow } from '../tables.ts';
 import { atLeast } from '../versions.ts';
 import { linksOf, type View } from '../views.ts';
 import { factsOf } from '../volume-facts.ts';
 import { typeNameOf } from '../workflows/change-volume.ts';
+import { refuseCopied } from './volumes.ts';
 
 const saltBytes = 4;
 const keyBytes = 8;
@@ -87,13 +89,10 @@ function routesOf(core: VolumeCore, path: string): Route<VolumeCaller>[] {
       handle: async (request) => {
         const wanted = request.body.transfer;
         const noSnapshots = newer && flagOf(wanted.no_snapshots, 'no_snapshots');
-        const { row, key } = await offer(
-          core,
-          request,
-          wanted.volume_id,
-          wanted.name ?? null,
+        const { row, key } = await offer(core, request, wanted.volume_id, wanted.name ?? null, {
           noSnapshots,
-        );
+          newer,
+        });
         return { status: 202, body: { transfer: { ...detail(request, row), auth_key: key } } };
       },
     }),
@@ -173,7 +172,7 @@ async function offer(
   request: Request,
   volumeId: string,
   name: string | null,
-  noSnapshots: boolean,
+  { noSnapshots, newer }: { readonly noSnapshots: boolean; readonly newer: boolean },
 ): Promise<{ row: TransferRow; key: string }> {
   const key = randomHex(core.random, keyBytes);
   const salt = randomHex(core.random, saltBytes);
@@ -184,6 +183,11 @@ async function offer(
       throw volumeFailure('invalid-volume', { why: 'status must be available' });
     if (volume.group_id !== null)
       throw volumeFailure('invalid-volume', { why: `Volume ${volumeId} is in a group.` });
+    await refuseUnfit(core, transaction, volume);
+    if (volume.encryption_key_id !== null && !(newer && atLeast(request, 'encryptedTransfer')))
+      throw volumeFailure('invalid-volume', {
+        why: 'transferring encrypted volume is not supported',
+      });
     const made: TransferRow = {
       id: core.newId(),
       volume_id: volumeId,
@@ -218,13 +222,38 @@ async function accept(
       });
     const volume = await findRow(transaction, 'volume', row.volume_id);
     if (volume === undefined) throw notFound('Volume', row.volume_id);
+    await refuseUnfit(core, transaction, volume);
     await move(core, transaction, request, volume, row.no_snapshots === 1);
     await transaction.deleteFrom('volume_transfer').where('id', '=', row.id).execute();
     return { ...row, keyId: volume.encryption_key_id };
   });
   await core.engine.change(accepted.volume_id, { project: projectId });
-  if (accepted.keyId !== null) await core.keys.move(accepted.keyId, projectId);
+  const { userId } = callerOf(request);
+  if (accepted.keyId !== null) await core.keys.move(accepted.keyId, { projectId, userId });
   return accepted;
+}
+
+/**
+ * What is given away must be the giver's no more: nothing is being made of it or of its snapshots, which would be content of the next
+ * owner's, and nothing that stays behind needs its key.
+ */
+async function refuseUnfit(core: VolumeCore, transaction: Tx, volume: VolumeRow): Promise<void> {
+  await refuseCopied(transaction, 'source_volid', volume.id);
+  const snapshots = await transaction
+    .selectFrom('volume_snapshot')
+    .selectAll()
+    .where('volume_id', '=', volume.id)
+    .execute();
+  for (const snapshot of snapshots) {
+    await refuseCopied(transaction, 'snapshot_id', snapshot.id);
+    if (snapshotStatus(snapshot) !== 'available')
+      throw volumeFailure('invalid-snapshot', { why: 'status must be available' });
+  }
+  const { encryption_key_id: keyId } = volume;
+  if (keyId !== null && (await core.keys.heldByOthers(keyId, { kind: 'volumes', id: volume.id })))
+    throw volumeFailure('invalid-volume', {
+      why: `backups or images of encrypted volume ${volume.id} need its key.`,
+    });
 }
 
 async function move(

@@ -107,6 +107,8 @@ export async function startVolumeCloud(
       ensure: async ({ id }) => void keys.add(id),
       hold: async () => {},
       release: async (id) => void keys.delete(id),
+      owned: async (id) => keys.has(id),
+      heldByOthers: async () => false,
       move: async () => {},
     },
     backups: {

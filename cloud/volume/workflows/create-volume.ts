@@ -5,7 +5,7 @@ import { roomOf } from '#cloud/state';
 import { Failure } from '#common';
 import type { VolumeCore } from '../core.ts';
 import type { EngineQos } from '../engine.ts';
-import { ensureVolumeKey, releaseKey } from '../key-holders.ts';
+import { ensureVolumeKey, holdBackupKey, releaseKey } from '../key-holders.ts';
 import { finish } from '../operations.ts';
 import { findRow, setWorked } from '../rows.ts';
 import { engineQos, unfitSpec } from '../specs.ts';
@@ -81,7 +81,8 @@ export async function makeVolume(
   step: { readonly signal: AbortSignal; readonly progress: Report },
 ): Promise<boolean> {
   const qos = await qosOf(core, row.type_id);
-  await ensureVolumeKey(core, row);
+  if (from.kind === 'backup') await holdBackupKey(core, row);
+  else await ensureVolumeKey(core, row);
   const common = {
     id: row.id,
     name: row.name ?? row.id,
@@ -100,6 +101,7 @@ export async function makeVolume(
   await core.engine.restore({
     ...common,
     ...(await recordOf(core, from.backupId)),
+    keyId: row.encryption_key_id,
     signal: step.signal,
     onProgress: ({ doneBytes, totalBytes }) => step.progress(doneBytes, totalBytes, 'bytes'),
   });
