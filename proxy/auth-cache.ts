@@ -1,6 +1,6 @@
 /** Remembers validated credentials for a moment; forgets them all as soon as anything is revoked. */
 import type { Clock } from '#common';
-import type { AccessKey, Authenticator, Identity, RequestLine } from './authenticator.ts';
+import type { AccessKey, Authenticator, Identity, Owner, RequestLine } from './authenticator.ts';
 import type { ProxySettings } from './settings.ts';
 
 class RecentValues<T> {
@@ -46,12 +46,14 @@ export function cacheAuthenticator(
 ): Authenticator & { close(): void } {
   const tokens = new RecentValues<Identity>(clock, settings.authCacheMs, settings.authCacheMax);
   const keys = new RecentValues<AccessKey>(clock, settings.authCacheMs, settings.authCacheMax);
+  const owners = new RecentValues<Owner>(clock, settings.authCacheMs, settings.authCacheMax);
   // A validation begun before a revocation must not be remembered after it.
   let generation = 0;
   const stop = inner.onRevoked(() => {
     generation += 1;
     tokens.clear();
     keys.clear();
+    owners.clear();
   });
   const isFresh = (identity: Identity) =>
     identity.expiresMs === undefined || identity.expiresMs > clock.nowUs() / 1000;
@@ -79,7 +81,16 @@ export function cacheAuthenticator(
     },
     ...(inner.findOwner === undefined
       ? {}
-      : { findOwner: async (query) => await inner.findOwner?.(query) }),
+      : {
+          findOwner: async (query) => {
+            const cached = 'id' in query ? owners.get(query.id) : undefined;
+            if (cached !== undefined) return cached;
+            const before = generation;
+            const owner = await inner.findOwner?.(query);
+            if (owner !== undefined && generation === before) owners.set(owner.id, owner);
+            return owner;
+          },
+        }),
     onRevoked: (listener) => inner.onRevoked(listener),
     close: stop,
   };

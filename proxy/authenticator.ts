@@ -8,6 +8,8 @@ export interface Identity {
   readonly projectName: string | undefined;
   readonly domainId: string | undefined;
   readonly domainName: string | undefined;
+  /** Of the user; the two above are the project's. */
+  readonly userDomainId?: string;
   readonly roles: readonly string[];
   /** May act on any account: an administrator of the whole cloud. */
   readonly reseller: boolean;
@@ -30,6 +32,8 @@ export type OwnerQuery = { readonly id: string } | { readonly email: string };
 export interface Owner {
   readonly id: string;
   readonly displayName: string;
+  /** Absent where there is but one domain. */
+  readonly domainId?: string;
 }
 
 /** What a token may be confined to: the method, and the path without its query. */

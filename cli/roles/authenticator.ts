@@ -26,7 +26,9 @@ export function adaptIdentity(room: IdentityRoom): Authenticator {
     },
     async findOwner(query) {
       const owner = await room.findOwner(query);
-      return owner && { id: owner.id, displayName: owner.name };
+      if (owner === undefined) return undefined;
+      const { name: displayName, ...rest } = owner;
+      return { ...rest, displayName };
     },
     onRevoked: (listener) => room.onRevoked(listener),
   };
@@ -45,6 +47,7 @@ function identityOf(context: Context, expiresAtUs: number | undefined): Identity
     projectName: project?.name,
     domainId: project?.domain.id,
     domainName: project?.domain.name,
+    userDomainId: user.domain.id,
     roles,
     reseller: overAll && roles.includes('admin'),
     ...(context.applicationCredential?.accessRules === undefined

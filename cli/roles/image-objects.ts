@@ -85,12 +85,13 @@ async function findObject(
 }
 
 async function readable(
-  { objects, swift, imageAccount, imageContainer }: UserObjectsParts,
+  { objects, identity: room, swift, imageAccount, imageContainer }: UserObjectsParts,
   identity: Caller,
   container: Container,
   object: string,
 ): Promise<SourceObject> {
-  const reader = { objects, settings: swift, identity };
+  const authenticator = adaptIdentity(room);
+  const reader = { objects, settings: swift, authenticator, identity };
   const mayRead = async (of: Container) => {
     const isOurs = of.account === imageAccount && of.name === imageContainer;
     if (isOurs || !(await mayReadObject(reader, of.account, of))) throw notThere();

@@ -4,15 +4,19 @@ import type { Db } from './core.ts';
 export interface ProjectOwner {
   readonly id: string;
   readonly name: string;
+  readonly domainId?: string;
 }
 
 export async function findProject(db: Db, id: string): Promise<ProjectOwner | undefined> {
-  return await db
+  const row = await db
     .selectFrom('identity_project')
-    .select(['id', 'name'])
+    .select(['id', 'name', 'domain_id'])
     .where('id', '=', id)
     .where('is_domain', '=', 0)
     .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { name, domain_id: domainId } = row;
+  return domainId === null ? { id, name } : { id, name, domainId };
 }
 
 const candidatesMax = 20;

@@ -160,3 +160,30 @@ describe('a pipeline without a stage', () => {
     await expect(SwiftClient.open({ pipeline: 'bulk tempurls' })).rejects.toThrow(/tempurls/);
   });
 });
+
+describe('domains', () => {
+  const allowed = async (account: string, owner: string, acl: string, as: string) => {
+    const headers = { 'X-Container-Read': acl };
+    await client.ask('PUT', '/domains', { account, as: owner, headers });
+    await client.ask('POST', '/domains', { account, as: owner, headers });
+    return (await client.status('GET', '/domains', { account, as })) === 204;
+  };
+
+  test('names mean nobody unless user, project and account are of the default one', async () => {
+    expect(await allowed('AUTH_id-demo', 'alice', 'other:bob', 'bob')).toBe(true);
+    expect(await allowed('AUTH_id-far', 'fay', 'other:bob', 'bob')).toBe(false);
+    expect(await allowed('AUTH_id-far', 'fay', 'other', 'bob')).toBe(false);
+    expect(await allowed('AUTH_id-demo', 'alice', 'far:fay', 'fay')).toBe(false);
+    expect(await allowed('AUTH_id-demo', 'alice', 'far', 'fay')).toBe(false);
+  });
+
+  test('ids mean the same everywhere', async () => {
+    expect(await allowed('AUTH_id-far', 'fay', 'id-other:id-bob', 'bob')).toBe(true);
+    expect(await allowed('AUTH_id-demo', 'alice', 'id-far:*', 'fay')).toBe(true);
+  });
+
+  test('an account tells whose it is', async () => {
+    const seen = await client.ask('HEAD', '', { account: 'AUTH_id-far', as: 'root' });
+    expect(seen.headers.get('x-account-project-domain-id')).toBe('abroad');
+  });
+});

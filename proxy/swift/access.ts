@@ -37,6 +37,8 @@ export interface Caller {
   readonly rules?: AccessRules;
   /** What account ACLs give the caller, by account, as far as it was asked for. */
   readonly rights?: Map<string, AccountRight | undefined>;
+  /** Accounts, of those asked for, that belong to projects of other domains: names in their ACLs mean nobody. */
+  readonly namelessAccounts?: Set<string>;
 }
 
 /** The settings of auth, parsed. */
@@ -107,6 +109,12 @@ function ownPrefix(caller: Caller, account: string): string | undefined {
   return rulesOf(caller).prefixes.find((prefix) => account === prefix + projectId);
 }
 
+/** The project that the account would be of, by its name. */
+export function projectOf(caller: Caller, account: string): string | undefined {
+  const prefix = rulesOf(caller).prefixes.find((each) => account.startsWith(each));
+  return prefix === undefined ? undefined : account.slice(prefix.length);
+}
+
 export function isOwnAccount(caller: Caller, account: string): boolean {
   return ownPrefix(caller, account) !== undefined;
 }
@@ -171,7 +179,7 @@ function isGranted(caller: Caller, container: Container, need: Need): boolean {
   const acl = container.system[need === 'write' ? writeAclField : readAclField];
   if (acl === undefined || acl === '') return false;
   const entries = acl.split(',');
-  if (entries.some((entry) => namesCaller(caller, entry))) return true;
+  if (entries.some((entry) => namesCaller(caller, entry, container.account))) return true;
   if (need === 'write' || !isReferrerAllowed(caller.referer, entries)) return false;
   return need === 'object' || entries.includes('.rlistings');
 }

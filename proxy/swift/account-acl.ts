@@ -1,6 +1,7 @@
 /** Account ACLs (`X-Account-Access-Control`): checked when they are set, and what they give a caller. */
 import type { Account } from '../objects/index.ts';
-import { type Caller, isOwner, rulesOf } from './access.ts';
+import { type Caller, isOwnAccount, isOwner, projectOf, rulesOf } from './access.ts';
+import { namesAreDefault } from './container-acl.ts';
 import { refusal } from './refusal.ts';
 import type { SwiftServices } from './swift-request.ts';
 import { jsonText } from './text.ts';
@@ -64,27 +65,44 @@ function readAcl(account: Account): Acl {
   return acl;
 }
 
-function rightOf(caller: Caller, acl: Acl): AccountRight | undefined {
+function rightOf(caller: Caller, account: string, acl: Acl): AccountRight | undefined {
   const { identity } = caller;
   if (identity === undefined) return undefined;
-  const inDefault = identity.domainId === undefined || identity.domainId === 'default';
   const names = [`${identity.projectId}:${identity.userId}`, `${identity.projectId}:*`];
-  if (rulesOf(caller).namesInAcls && inDefault)
+  const named = namesAreDefault(caller) && caller.namelessAccounts?.has(account) !== true;
+  if (rulesOf(caller).namesInAcls && named)
     names.push(`${identity.projectName}:${identity.userName}`, String(identity.projectName));
-  const named = (grantees: readonly string[] = []) =>
+  const holds = (grantees: readonly string[] = []) =>
     grantees.some((grantee) => names.includes(grantee));
-  return rights.find((right) => named(acl[right]));
+  return rights.find((right) => holds(acl[right]));
 }
+
+type RightServices = Pick<SwiftServices, 'objects' | 'authenticator'>;
 
 /** Asks once per request and account what its ACL gives a caller who does not own it. */
 export async function learnRight(
   caller: Caller,
   account: string,
-  services: Pick<SwiftServices, 'objects'>,
+  services: RightServices,
 ): Promise<void> {
   if (caller.identity === undefined || caller.grant !== undefined) return;
   if (caller.rights === undefined || caller.rights.has(account)) return;
   if (isOwner(caller, account)) return;
   const found = await services.objects.accounts.get(account);
-  caller.rights.set(account, rightOf(caller, readAcl(found)));
+  if (namesAreDefault(caller) && !isOwnAccount(caller, account)) {
+    const domainId = await domainOf(caller, account, services);
+    if (domainId !== undefined && domainId !== 'default') caller.namelessAccounts?.add(account);
+  }
+  caller.rights.set(account, rightOf(caller, account, readAcl(found)));
+}
+
+/** The domain of the account's project, where anybody knows it. */
+export async function domainOf(
+  caller: Caller,
+  account: string,
+  { authenticator }: RightServices,
+): Promise<string | undefined> {
+  if (isOwnAccount(caller, account)) return caller.identity?.domainId;
+  const id = projectOf(caller, account);
+  return id === undefined ? undefined : (await authenticator.findOwner?.({ id }))?.domainId;
 }

@@ -3,7 +3,7 @@
 import type { Reply } from '../exchange.ts';
 import type { Account } from '../objects/index.ts';
 import { authorize, denial, isOwner, isReseller } from './access.ts';
-import { accountAclField, cleanAccountAcl } from './account-acl.ts';
+import { accountAclField, cleanAccountAcl, domainOf } from './account-acl.ts';
 import { applyQuotas, writeQuotas } from './account-quotas.ts';
 import { deletedSet } from './account-reaper.ts';
 import { dropOwners } from './containers.ts';
@@ -11,6 +11,7 @@ import { listingReply, readFormat, readRange, renderContainers } from './listing
 import { applyChange, readMetadata, writeMetadata } from './metadata.ts';
 import { writeNote } from './notes.ts';
 import { htmlType, page, refusal } from './refusal.ts';
+import { applyQuoting, writeQuoting } from './stages/etag-quoter.ts';
 import { readOnlyField, readOnlyHeader } from './stages/read-only.ts';
 import {
   headerOf,
@@ -33,9 +34,10 @@ function checkName({ path }: SwiftRequest): void {
 async function accountHeaders(
   account: Account,
   { caller }: SwiftRequest,
-  { objects }: SwiftServices,
+  services: SwiftServices,
 ): Promise<Record<string, string | number>> {
-  const usage = await objects.accounts.usage(account.name);
+  const usage = await services.objects.accounts.usage(account.name);
+  const domainId = await domainOf(caller, account.name, services);
   const headers: Record<string, string | number> = {
     'X-Account-Container-Count': usage.containers,
     'X-Account-Object-Count': usage.objects,
@@ -43,6 +45,7 @@ async function accountHeaders(
     'X-Timestamp': timestamp(account.createdUs ?? 0),
     'X-Put-Timestamp': timestamp(account.createdUs ?? 0),
     'Accept-Ranges': 'bytes',
+    ...(domainId === undefined ? {} : { 'X-Account-Project-Domain-Id': domainId }),
   };
   for (const [policy, part] of usage.policies) {
     const name = `X-Account-Storage-Policy-${titleCase(policy)}`.replace(/-[a-z]/, (text) =>
@@ -53,6 +56,7 @@ async function accountHeaders(
     headers[`${name}-Bytes-Used`] = part.bytes;
   }
   writeMetadata(headers, 'account', account.metadata);
+  writeQuoting(headers, 'Account', account.system);
   if (!isOwner(caller, account.name)) {
     dropOwners(headers);
     return headers;
@@ -96,7 +100,7 @@ export const postAccount: Operation<SwiftRequest> = async (request, services) =>
   if (isDeleted(present)) return gone();
   await services.objects.accounts.update(path.account, (account) => ({
     metadata: applyChange(account.metadata, change),
-    system: accountFields(request, account, acl),
+    system: accountFields(request, account, acl, services),
   }));
   return { status: 204, headers: { 'Content-Type': htmlType } };
 };
@@ -106,8 +110,10 @@ function accountFields(
   { exchange, caller }: SwiftRequest,
   { system }: Account,
   acl: string | undefined,
+  { offers }: SwiftServices,
 ): Account['system'] {
-  const own = acl === undefined ? system : { ...system, [accountAclField]: acl };
+  const kept = acl === undefined ? system : { ...system, [accountAclField]: acl };
+  const own = offers.has('etag-quoter') ? applyQuoting(exchange, 'Account', kept) : kept;
   if (!isReseller(caller)) return own;
   const limited = applyQuotas(exchange, own);
   const readOnly = headerOf(exchange, readOnlyHeader);

@@ -53,6 +53,14 @@ function offered({ swift }: SwiftServices): Readonly<Record<string, object>> {
       ? { cname_lookup: { lookup_depth: swift.cnameDepthMax } }
       : {},
     crossdomain: { crossdomain: {} },
+    'etag-quoter': { etag_quoter: { enable_by_default: swift.etagsQuoted } },
+    'name-check': {
+      name_check: {
+        forbidden_chars: swift.nameForbiddenChars,
+        maximum_length: swift.nameBytesMax,
+        forbidden_regexp: swift.nameForbiddenPattern,
+      },
+    },
     'container-sync': { container_sync: { realms: realms(swift.syncRealms, swift.syncCluster) } },
     ratelimit: {
       ratelimit: {

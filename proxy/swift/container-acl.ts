@@ -7,23 +7,35 @@ import { decodePercent, toHeader } from './text.ts';
  * `project:user` (ids; or names of the default domain; `*` for any), a role's name, an account for those who own it, or (as TempAuth
  * has it) the name of a project for all its users.
  */
-export function namesCaller(caller: Caller, entry: string): boolean {
+export function namesCaller(caller: Caller, entry: string, account: string): boolean {
   const { identity } = caller;
   if (identity === undefined || entry.startsWith('.')) return false;
   const grant = decodePercent(toHeader(entry)) ?? entry;
   const cut = grant.indexOf(':');
   if (cut < 0) {
     if (isOwnAccount(caller, grant)) return isOwner(caller, grant);
-    if (isOwnProject(caller, grant)) return true;
+    if (isOwnProject(caller, grant) && namesCount(caller, account)) return true;
     const role = grant.toLowerCase();
     return identity.roles.some((held) => held.toLowerCase() === role);
   }
   const [project, user] = [grant.slice(0, cut), grant.slice(cut + 1)];
-  const inDefault = identity.domainId === undefined || identity.domainId === 'default';
-  const named = rulesOf(caller).namesInAcls && inDefault;
+  const named = rulesOf(caller).namesInAcls && namesCount(caller, account);
   const projects = ['*', identity.projectId, ...(named ? [identity.projectName] : [])];
   const users = ['*', identity.userId, ...(named ? [identity.userName] : [])];
   return projects.includes(project) && users.includes(user);
+}
+
+/** Whether names say who the caller is: all of user, project and account are of the default domain. */
+function namesCount(caller: Caller, account: string): boolean {
+  return namesAreDefault(caller) && caller.namelessAccounts?.has(account) !== true;
+}
+
+const defaultDomain = 'default';
+
+/** Whether the caller's own names are of the default domain. */
+export function namesAreDefault({ identity }: Caller): boolean {
+  const { domainId = defaultDomain, userDomainId = defaultDomain } = identity ?? {};
+  return domainId === defaultDomain && userDomainId === defaultDomain;
 }
 
 /** A project's name, which must not be that of a role that ACLs are likely to mean. */
@@ -31,7 +43,6 @@ function isOwnProject(caller: Caller, entry: string): boolean {
   const { identity } = caller;
   const rules = rulesOf(caller);
   if (!rules.projectsInAcls || identity?.projectName !== entry) return false;
-  if (identity.domainId !== undefined && identity.domainId !== 'default') return false;
   const role = entry.toLowerCase();
   return ![rules.operators, rules.readers, rules.resellers].some((roles) => roles.has(role));
 }

@@ -5,6 +5,7 @@ import { readAclField, writeAclField } from './access.ts';
 import { cleanAcl } from './container-acl.ts';
 import { toFields } from './metadata.ts';
 import { refusal } from './refusal.ts';
+import { applyQuoting, namesQuoting } from './stages/etag-quoter.ts';
 import { headerOf, type SwiftServices } from './swift-request.ts';
 import { checkSyncTo } from './sync-realms.ts';
 import { fromHeader, toHeader } from './text.ts';
@@ -73,17 +74,20 @@ export function applyFields(exchange: Exchange, present: Fields, services: Swift
     for (const field of versioningFields) next.delete(field);
     for (const [field, value] of Object.entries(location)) next.set(field, value);
   }
-  return toFields(applyVersioning(exchange, next, services));
+  const fields = toFields(applyVersioning(exchange, next, services));
+  return services.offers.has('etag-quoter') ? applyQuoting(exchange, 'Container', fields) : fields;
 }
 
 /** Whether the request says anything about system fields. */
-export function namesFields({ headers }: Exchange): boolean {
+export function namesFields(exchange: Exchange): boolean {
+  const { headers } = exchange;
   const named = (header: string) =>
     headers[header] !== undefined || headers[header.replace('x-', 'x-remove-')] !== undefined;
   return (
     rules.some(({ header }) => named(header)) ||
     locationHeaders.some(named) ||
-    named('x-versions-enabled')
+    named('x-versions-enabled') ||
+    namesQuoting(exchange, 'Container')
   );
 }
 

@@ -8,6 +8,7 @@ import { versionsReply } from './list-versions.ts';
 import { listingReply, readFormat, readRange, renderObjects } from './listing.ts';
 import { applyChange, type MetadataChange, readMetadata, writeMetadata } from './metadata.ts';
 import { htmlType, page, refusal } from './refusal.ts';
+import { writeQuoting } from './stages/etag-quoter.ts';
 import {
   type ContainerRequest,
   headerOf,
@@ -61,6 +62,7 @@ async function containerHeaders(
   writeMetadata(headers, 'container', container.metadata);
   writeLocation(headers, container);
   writeVersioning(headers, container);
+  writeQuoting(headers, 'Container', container.system);
   if (isOwner(request.caller, container.account)) writeFields(headers, container);
   else dropOwners(headers);
   return headers;

@@ -148,6 +148,7 @@ async function identify(
     referer: headerOf(exchange, 'referer'),
     rules,
     rights: new Map(),
+    namelessAccounts: new Set(),
   };
 }
 

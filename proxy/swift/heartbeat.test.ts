@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { VirtualClock } from '#common';
+import { silentLogger, VirtualClock } from '#common';
 import type { Reply } from '../exchange.ts';
 import { heartbeatSeconds, replyOrBlanks } from './heartbeat.ts';
 
+const servicesOn = (clock: VirtualClock) => ({ clock, log: silentLogger });
 const done: Reply = { status: 200, headers: { 'Content-Type': 'text/plain' }, body: 'report' };
 
 async function textOf({ body }: Reply): Promise<string> {
@@ -13,9 +14,11 @@ async function textOf({ body }: Reply): Promise<string> {
 }
 
 test('what is done soon is answered as it is', async () => {
-  expect(await replyOrBlanks(new VirtualClock(), 'text/plain', Promise.resolve(done))).toBe(done);
+  expect(
+    await replyOrBlanks(servicesOn(new VirtualClock()), 'text/plain', Promise.resolve(done)),
+  ).toBe(done);
   const failed = Promise.reject(new Error('no storage'));
-  await expect(replyOrBlanks(new VirtualClock(), 'text/plain', failed)).rejects.toThrow(
+  await expect(replyOrBlanks(servicesOn(new VirtualClock()), 'text/plain', failed)).rejects.toThrow(
     'no storage',
   );
 });
@@ -23,7 +26,7 @@ test('what is done soon is answered as it is', async () => {
 test('what takes long is answered with blanks, then as it is', async () => {
   const clock = new VirtualClock();
   const work = clock.sleep(heartbeatSeconds * 3500).then(() => done);
-  const waiting = replyOrBlanks(clock, 'application/json', work);
+  const waiting = replyOrBlanks(servicesOn(clock), 'application/json', work);
   await clock.advance(heartbeatSeconds * 1000);
   const reply = await waiting;
   expect(reply.headers).toEqual({ 'Content-Type': 'application/json' });
@@ -35,7 +38,7 @@ test('what takes long is answered with blanks, then as it is', async () => {
 test('what fails late cuts its answer short', async () => {
   const clock = new VirtualClock();
   const work = clock.sleep(heartbeatSeconds * 1500).then(() => Promise.reject(new Error('gone')));
-  const waiting = replyOrBlanks(clock, 'text/plain', work);
+  const waiting = replyOrBlanks(servicesOn(clock), 'text/plain', work);
   await clock.advance(heartbeatSeconds * 1000);
   const read = textOf(await waiting);
   const outcome = expect(read).rejects.toThrow('gone');

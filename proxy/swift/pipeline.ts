@@ -8,8 +8,10 @@ import { createContainerQuotas } from './stages/container-quotas.ts';
 import { createContainerSync } from './stages/container-sync.ts';
 import { createCopy } from './stages/copy.ts';
 import { createCors } from './stages/cors.ts';
+import { createEtagQuoter } from './stages/etag-quoter.ts';
 import { createExpirer } from './stages/expirer.ts';
 import { createFormPost } from './stages/form-post.ts';
+import { createNameCheck } from './stages/name-check.ts';
 import { createRateLimit } from './stages/rate-limit.ts';
 import { createReadOnly } from './stages/read-only.ts';
 import type { CreateStage } from './stages/stage.ts';
@@ -20,6 +22,8 @@ import type { SwiftHandler, SwiftServices } from './swift-request.ts';
 
 const stages: Readonly<Record<string, CreateStage>> = {
   'account-status': createAccountStatus,
+  'name-check': createNameCheck,
+  'etag-quoter': createEtagQuoter,
   'container-sync': createContainerSync,
   cors: createCors,
   ratelimit: createRateLimit,

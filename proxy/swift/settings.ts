@@ -2,7 +2,7 @@
 import { declareSettings, type SettingsOf } from '#common';
 
 export const defaultPipeline =
-  'account-status cname-lookup domain-remap crossdomain recon container-sync cors ratelimit tempurl formpost ' +
+  'account-status cname-lookup domain-remap crossdomain recon etag-quoter container-sync cors ratelimit tempurl formpost ' +
   'read-only staticweb bulk copy container-quotas account-quotas versioned-writes expirer';
 
 const names = /^\s*(?:[A-Za-z0-9_.-]+(?:[\s,]+|$))*$/;
@@ -102,6 +102,30 @@ export const swiftSettings = declareSettings({
     default: false,
     about:
       'Whether the bytes of every object that is written are encrypted, under keys that the cluster keeps and can renew.',
+  },
+  etagsQuoted: {
+    type: 'switch',
+    default: false,
+    about:
+      'Whether ETags of objects are sent in quotes where neither container nor account says it (X-Container-Rfc-Compliant-Etags).',
+  },
+  nameForbiddenChars: {
+    type: 'text',
+    default: '\'"`<>',
+    about: 'Characters that paths must not hold, where name-check is in the pipeline.',
+  },
+  nameBytesMax: {
+    type: 'integer',
+    default: 255,
+    min: 1,
+    max: 8_192,
+    about: 'How long a path may be, decoded, where name-check is in the pipeline.',
+  },
+  nameForbiddenPattern: {
+    type: 'text',
+    default: '/\\./|/\\.\\./|/\\.$|/\\.\\.$',
+    about:
+      'What paths must not look like, where name-check is in the pipeline; empty for anything.',
   },
   corsAllowOrigin: {
     type: 'text',

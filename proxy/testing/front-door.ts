@@ -20,6 +20,8 @@ export interface TestUser {
   readonly key: string;
   readonly roles: readonly string[];
   readonly reseller?: boolean;
+  /** Of project and user; the default one when it is absent. */
+  readonly domain?: string;
 }
 
 export const testUsers: readonly TestUser[] = [
@@ -27,6 +29,7 @@ export const testUsers: readonly TestUser[] = [
   { project: 'demo', name: 'ron', key: 'ron-key', roles: ['reader'] },
   { project: 'other', name: 'bob', key: 'bob-key', roles: ['member'] },
   { project: 'other', name: 'nora', key: 'nora-key', roles: ['nobody'] },
+  { project: 'far', name: 'fay', key: 'fay-key', roles: ['member'], domain: 'abroad' },
   { project: 'service', name: 'glance', key: 'glance-key', roles: ['service'] },
   { project: 'admin', name: 'root', key: 'root-key', roles: ['admin'], reseller: true },
 ];
@@ -37,8 +40,9 @@ function identityOf(user: TestUser): Identity {
     userName: user.name,
     projectId: `id-${user.project}`,
     projectName: user.project,
-    domainId: 'default',
-    domainName: 'Default',
+    domainId: user.domain ?? 'default',
+    domainName: user.domain ?? 'Default',
+    userDomainId: user.domain ?? 'default',
     roles: user.roles,
     reseller: user.reseller === true,
     expiresMs: undefined,
@@ -58,6 +62,11 @@ export function createTestAuthenticator(): Authenticator {
       return user === undefined ? undefined : identityOf(user);
     },
     s3Secret: async () => undefined,
+    findOwner: async (query) => {
+      const id = 'id' in query ? query.id : '';
+      const user = testUsers.find(({ project }) => `id-${project}` === id);
+      return user && { id, displayName: user.project, domainId: user.domain ?? 'default' };
+    },
     onRevoked: () => () => undefined,
   };
 }

@@ -164,5 +164,10 @@ export const swiftEntries: readonly SwiftEntry[] = [
     'gatekeeper, catch_errors, proxy_logging',
     'headers of the inside from outside, X-Trans-Id(-Extra), access log',
   ),
-  missing('etag_quoter, xprofile, list_endpoints, name_check', ''),
+  works(
+    'etag_quoter',
+    'X-Account-Rfc-Compliant-Etags, X-Container-Rfc-Compliant-Etags; `swift.etagsQuoted` by default',
+  ),
+  works('name_check', 'forbidden characters, length, pattern, where `swift.pipeline` names it'),
+  missing('xprofile', '', 'Node’s own profiler does that: `node --cpu-prof`'),
 ];

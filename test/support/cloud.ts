@@ -10,6 +10,7 @@ export const launcher = join(root, 'pileus');
 
 export interface CloudInfo {
   readonly endpoints: Record<
+    | 'api'
     | 's3'
     | 'swift'
     | 'swift_auth_v1'

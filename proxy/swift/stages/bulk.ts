@@ -27,8 +27,8 @@ export function createBulk(services: SwiftServices): SwiftStage {
 }
 
 /** Long deletions are heard of while they go on. */
-function reported({ clock }: SwiftServices, { exchange }: SwiftRequest, work: Promise<Reply>) {
-  return replyOrBlanks(clock, reportFormat(exchange), work);
+function reported(services: SwiftServices, { exchange }: SwiftRequest, work: Promise<Reply>) {
+  return replyOrBlanks(services, reportFormat(exchange), work);
 }
 
 /** The readers of archives are loaded when the first one comes. */

@@ -1,10 +1,12 @@
 /**
  * Swift's own functional suite against a running cloud:
  *
- *   node test/conformance/swift-functional/run.ts [FOLDER of Swift's source] [tests…]
+ *   node test/conformance/swift-functional/run.ts [--keystone] [FOLDER of Swift's source] [tests…]
  *
+ * With `--keystone` by tokens of the identity API rather than TempAuth's, which runs the tables of roles and rights besides.
  * Without a folder the source package is fetched from Debian. Says at the end which failures are not in `expected-failures.txt`, and
- * which of those there passed; either makes it exit 1. Takes about two minutes; needs python3-pytest and python3-swiftclient.
+ * which of those there passed; either makes it exit 1. Takes about two minutes; needs python3-pytest, python3-swiftclient and
+ * python3-keystoneclient.
  */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -32,13 +34,17 @@ const settings = [
   '',
 ].join('\n');
 
-function configuration({ endpoints }: CloudInfo): string {
-  const lines = ['[func_test]', `auth_uri = ${endpoints.swift_auth_v1}`];
+function configuration({ endpoints }: CloudInfo, keystone: boolean): string {
+  const auth = keystone
+    ? ['auth_version = 3', `auth_uri = ${endpoints.identity}`]
+    : [`auth_uri = ${endpoints.swift_auth_v1}`];
+  const lines = ['[func_test]', ...auth];
   for (const [at, user] of users.entries()) {
-    if (user.domain !== undefined) continue;
+    if (user.domain !== undefined && !keystone) continue;
     const suffix = at === 0 ? '' : String(at + 1);
     lines.push(`account${suffix} = ${user.project}`);
     lines.push(`username${suffix} = ${user.name}`, `password${suffix} = ${user.password}`);
+    if (keystone) lines.push(`domain${suffix} = ${user.domain ?? 'Default'}`);
   }
   lines.push('service_prefix = SERVICE', 'collate = C', 'insecure = no');
   lines.push('storage_domain = example.net', '[swift-constraints]', '');
@@ -70,13 +76,30 @@ function fetchSource(folder: string): string {
   return join(folder, source ?? '');
 }
 
-/** The suite imports `mock`, which Python has had of its own for long. */
-function writeShim(folder: string): string {
+/** The suite wants storage at the root of its address, where the catalog has it below the address of all APIs. */
+function direct({ api, swift }: CloudInfo['endpoints']): string {
+  const lines = [
+    'import swiftclient',
+    'given = swiftclient.get_auth',
+    'def get_auth(*args, **more):',
+    '    url, token = given(*args, **more)',
+    `    return url.replace('${api}/object-store/v1', '${swift}'), token`,
+    'swiftclient.get_auth = swiftclient.client.get_auth = get_auth',
+    '',
+  ];
+  return lines.join('\n');
+}
+
+/** The suite imports `mock`, which Python has had of its own for long, and the Keystone client under a name that it never had. */
+function writeShim(folder: string, { endpoints }: CloudInfo): string {
   const shim = join(folder, 'shim');
   fs.mkdirSync(join(shim, 'mock'), { recursive: true });
   const text =
     'from unittest.mock import *\nfrom unittest import mock\nfrom unittest.mock import call, patch, DEFAULT, sentinel\n';
   fs.writeFileSync(join(shim, 'mock/__init__.py'), text);
+  const named =
+    'import keystoneclient.v3.client\nkeystoneclient.v3.ksc = keystoneclient.v3.client\n';
+  fs.writeFileSync(join(shim, 'sitecustomize.py'), `${named}${direct(endpoints)}`);
   return shim;
 }
 
@@ -88,19 +111,24 @@ function expectedFailures(): ReadonlySet<string> {
 
 async function main(): Promise<void> {
   const folder = scratchFolder('swift-functional');
-  const [given, ...tests] = process.argv.slice(2);
+  const keystone = process.argv[2] === '--keystone';
+  const [given, ...tests] = process.argv.slice(keystone ? 3 : 2);
   const source = given ?? fetchSource(folder);
-  const cloud = await TestCloud.start('functional', settings);
+  const cloud = await TestCloud.start(
+    'functional',
+    // TempAuth lets a project's users in by its name alone, which is a role's name to Keystone's.
+    keystone ? `${settings}  projectsInAcls: false\n` : settings,
+  );
   try {
-    const keystone = await Keystone.open(cloud.info);
-    for (const user of users) await keystone.ensureUser(user);
+    const identity = await Keystone.open(cloud.info);
+    for (const user of users) await identity.ensureUser(user);
     const config = join(folder, 'test.conf');
-    fs.writeFileSync(config, configuration(cloud.info));
+    fs.writeFileSync(config, configuration(cloud.info, keystone));
     const wanted = tests.length > 0 ? tests : ['--ignore=test/functional/s3api', 'test/functional'];
     const args = ['-W', 'ignore', '-m', 'pytest', '-p', 'no:warnings', '-q', '--tb=short'];
-    const ran = await run('/usr/bin/python3', [...args, '-o', 'addopts=', ...wanted], {
+    const ran = await run('/usr/bin/python3', [...args, '-rfE', '-o', 'addopts=', ...wanted], {
       cwd: source,
-      env: { PYTHONPATH: `${writeShim(folder)}:.`, SWIFT_TEST_CONFIG_FILE: config },
+      env: { PYTHONPATH: `${writeShim(folder, cloud.info)}:.`, SWIFT_TEST_CONFIG_FILE: config },
       timeoutMs: 1_800_000,
     });
     report(ran.stdout);
