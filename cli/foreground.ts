@@ -1,8 +1,9 @@
 /** Runs a cloud in this process until a signal ends it. */
-import { systemRandom } from '#common';
+import { systemClock, systemRandom } from '#common';
 import { openCloud } from './cloud.ts';
 import type { CloudInfo } from './cloud-types.ts';
 import { claimRunning, type DataFolder, releaseRunning } from './data-folder.ts';
+import { watchIdleMemory } from './idle-memory.ts';
 import type { StartChoice } from './start-check.ts';
 
 /** After a signal everything is closed in order; a second signal, or this long, ends the process at once. */
@@ -18,7 +19,9 @@ export async function runCloud(
   try {
     const cloud = await openCloud(folder, choice, { random: systemRandom });
     ready(cloud.info);
+    const idleMemory = watchIdleMemory(systemClock);
     await stopped;
+    idleMemory?.close();
     const limit = setTimeout(() => process.exit(1), closeMsMax);
     await cloud.close();
     clearTimeout(limit);

@@ -32,7 +32,12 @@ const startMsMax = 120_000;
  * A request of a few milliseconds leaves nothing behind, if the young generation is not collected in the midst of it: V8's
  * own start of 1 MiB lets what is in flight grow old, and only a mark through the whole heap gets rid of that.
  */
-const memoryFlags = ['--min-semi-space-size=16', '--max-semi-space-size=32'];
+const memoryFlags = [
+  '--min-semi-space-size=16',
+  '--max-semi-space-size=32',
+  // For `idle-memory.ts`.
+  '--expose-gc',
+];
 
 interface UpOptions extends DataOptions {
   readonly portBase?: number;
