@@ -22,6 +22,7 @@ import {
 import type { RequestTrace, S3Options, S3Reply, S3Request, S3Services } from './context.ts';
 import { crossOrigin, preflight } from './cross-origin.ts';
 import { findRoute } from './find-route.ts';
+import { isQueryRequest, refuseQuery } from './iam/query-api.ts';
 import { silentNotifier } from './notify/notifier.ts';
 import { decodePercent, parseQuery } from './query.ts';
 import { Quotas } from './quota.ts';
@@ -68,7 +69,9 @@ export function createS3Handler(options: S3Options): Handler {
       });
     } catch (error) {
       exchange.failure = error;
-      reply = refuse(error, exchange, { requestId, hostId });
+      reply = isQueryRequest(exchange)
+        ? refuseQuery(error, requestId)
+        : refuse(error, exchange, { requestId, hostId });
     }
     count(progress.trace.operation, reply.status);
     if (options.accessLog !== undefined)

@@ -7,9 +7,9 @@ import type { Records } from '../../objects/index.ts';
 import { ownerId } from '../owner-id.ts';
 import { S3Failure } from '../s3-failure.ts';
 import type { AccountKeys } from '../sigv4/find-key.ts';
-import { managedPolicy } from './managed-policies.ts';
+import { findPolicyText } from './policy-arns.ts';
 import { Sealer } from './sealing.ts';
-import { IamStore, type Role, type User } from './store.ts';
+import { type Group, IamStore, type Role, type User } from './store.ts';
 
 const SessionDocument = Type.Object({
   key: Type.String(),
@@ -103,9 +103,9 @@ export class Accounts implements AccountKeys {
     const stored = await this.store.findKey(accessKey);
     const secret = stored && this.secrets.open(stored.sealed);
     if (stored === undefined || secret === undefined) return undefined;
-    const user = await this.store.findUser(stored.account, stored.user);
+    const user = await this.store.users.find(stored.account, stored.user);
     if (user?.keys.some(({ id, active }) => id === accessKey && active) !== true) return undefined;
-    return { secret, identity: identityOf(stored.account, user) };
+    return { secret, identity: await this.identityOf(stored.account, user) };
   }
 
   /** Keys that are good for a while, with a token that carries all there is to know of them. */
@@ -140,18 +140,41 @@ export class Accounts implements AccountKeys {
     const limits = session.policy === undefined ? {} : { sessionPolicy: session.policy };
     if (session.role === undefined) return { ...base, ...limits };
     const { account, name, session: sessionName } = session.role;
-    const role = await this.store.findRole(account, name);
+    const role = await this.store.roles.find(account, name);
     if (role === undefined) throw new S3Failure('InvalidToken');
     const project = ownerId(account);
     return {
       ...nobodyIn(project),
       userId: `${role.id}:${sessionName}`,
       userName: sessionName,
-      policies: policiesOf(role),
+      policies: await this.policiesOf(account, role),
       roleArn: `arn:aws:iam::${project}:role/${name}`,
       sessionArn: `arn:aws:sts::${project}:assumed-role/${name}/${sessionName}`,
       ...limits,
     };
+  }
+
+  private async identityOf(account: string, user: User): Promise<Identity> {
+    const projectId = ownerId(account);
+    const policies = [...(await this.policiesOf(account, user))];
+    for (const name of user.groups ?? []) {
+      const group = await this.store.groups.find(account, name);
+      if (group !== undefined) policies.push(...(await this.policiesOf(account, group)));
+    }
+    return { ...nobodyIn(projectId), userId: user.id, userName: user.name, policies };
+  }
+
+  /** Inline ones, and those attached as they are now. */
+  private async policiesOf(
+    account: string,
+    { policies, attached }: User | Group | Role,
+  ): Promise<readonly string[]> {
+    const texts = Object.values(policies);
+    for (const arn of attached) {
+      const text = await findPolicyText(this.store, account, arn);
+      if (text !== undefined) texts.push(text);
+    }
+    return texts;
   }
 }
 
@@ -160,18 +183,4 @@ function nobodyIn(projectId: string) {
     ...{ projectId, projectName: undefined, domainId: undefined, domainName: undefined },
     ...{ roles: [], reseller: false, expiresMs: undefined },
   };
-}
-
-function identityOf(account: string, user: User): Identity {
-  const projectId = ownerId(account);
-  return {
-    ...nobodyIn(projectId),
-    userId: user.id,
-    userName: user.name,
-    policies: policiesOf(user),
-  };
-}
-
-function policiesOf({ policies, attached }: User | Role): readonly string[] {
-  return [...Object.values(policies), ...attached.flatMap((arn) => managedPolicy(arn) ?? [])];
 }

@@ -6,14 +6,24 @@ import { parsePolicy } from '../access/policy-document.ts';
 import { principalOf } from '../access/request-context.ts';
 import { S3Failure } from '../s3-failure.ts';
 import { IamFailure } from './iam-failure.ts';
-import { managedPolicy } from './managed-policies.ts';
 import type { Query } from './query-api.ts';
 
 /** Whether the caller's own policies let it; who has none may what an owner of the account may. */
-function may({ caller }: Query, action: string, resource: string): boolean {
+function may({ caller, nowMs }: Query, action: string, resource: string): boolean {
   const { identity, account } = caller;
   const principal = principalOf(caller);
-  const question = { principal, action, resource, context: () => undefined };
+  const known: Readonly<Record<string, string | undefined>> = {
+    'aws:username': identity.userName,
+    'aws:userid': identity.userId,
+    'aws:principalaccount': identity.projectId,
+    'aws:principalarn': principal.arns[0],
+    'aws:currenttime': new Date(nowMs).toISOString(),
+  };
+  const context = (key: string) => {
+    const value = Object.hasOwn(known, key) ? known[key] : undefined;
+    return value === undefined ? undefined : [value];
+  };
+  const question = { principal, action, resource, context };
   const verdictOf = (text: string) => evaluatePolicy(parsePolicy(text, {}), question);
   const { policies, sessionPolicy } = identity;
   if (sessionPolicy !== undefined && verdictOf(sessionPolicy) !== 'allow') return false;
@@ -23,13 +33,32 @@ function may({ caller }: Query, action: string, resource: string): boolean {
 }
 
 /** Users and roles are managed by whoever owns the project's account, or whose policies allow it. */
-export function checkMayManage(query: Query, action: string): void {
+export async function checkMayManage(query: Query, action: string): Promise<void> {
   const { caller } = query;
-  if (may(query, `iam:${action}`, `arn:aws:iam::${caller.identity.projectId}:*`)) return;
+  if (may(query, `iam:${action}`, await resourceOf(query, action))) return;
   throw new IamFailure(
     'AccessDenied',
     `${principalOf(caller).arns[0]} is not authorized to perform: iam:${action}`,
   );
+}
+
+/** The ARN by which policies know what an action is about: so that users may be let do something with their own keys only. */
+async function resourceOf({ accounts, caller, find }: Query, action: string): Promise<string> {
+  const { account, identity } = caller;
+  const own = /AccessKey|(Get|List)User/.test(action) ? identity.userName : undefined;
+  const { users, groups, roles } = accounts.store;
+  const named = [
+    { kind: 'group', shelf: groups, name: find('GroupName') },
+    { kind: 'role', shelf: roles, name: find('RoleName') },
+    { kind: 'user', shelf: users, name: find('UserName') ?? own },
+  ];
+  const prefix = `arn:aws:iam::${identity.projectId}:`;
+  for (const { kind, shelf, name } of named) {
+    if (name === undefined) continue;
+    const entity = await shelf.find(account, name);
+    return `${prefix}${kind}${entity?.path ?? find('Path') ?? '/'}${name}`;
+  }
+  return find('PolicyArn') ?? `${prefix}*`;
 }
 
 /** A user whose policies say what it may needs one that lets it take on the role, whatever the role's own says. */
@@ -53,15 +82,10 @@ export function checkName(name: string): string {
   throw new IamFailure('ValidationError', 'Names are 1 to 128 letters, digits or +=,.@-_.');
 }
 
-export function pathOf(query: Query): string {
-  const path = query.find('Path') ?? '/';
+export function pathOf(query: Query, parameter = 'Path'): string {
+  const path = query.find(parameter) ?? '/';
   if (/^\/([\w+=,.@/-]{0,500}\/)?$/.test(path)) return path;
   throw new IamFailure('ValidationError', 'A path begins and ends with a slash.');
-}
-
-export function checkManaged(arn: string): string {
-  if (managedPolicy(arn) !== undefined) return arn;
-  throw new IamFailure('NoSuchEntity', `Policy ${arn} does not exist or is not attachable.`);
 }
 
 export function timeText(ms: number): string {

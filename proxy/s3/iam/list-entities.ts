@@ -1,4 +1,4 @@
-/** `ListUsers` and `ListRoles`: a page of at most `MaxItems`, and the `Marker` that the next one begins after. */
+/** `ListUsers`, `ListRoles` and their like: a page of at most `MaxItems`, and the `Marker` that the next one begins after. */
 import type { Page } from '../../objects/index.ts';
 import { element, optionalElement, wrap } from '../xml/write.ts';
 import { IamFailure } from './iam-failure.ts';
@@ -18,7 +18,7 @@ interface Entity {
   readonly path: string;
 }
 
-function pageOf(query: Query): PageOptions {
+export function pageOf(query: Query): PageOptions {
   const text = query.find('MaxItems');
   const limit = text === undefined ? itemsDefault : Number(text);
   if (!Number.isInteger(limit) || limit < 1 || limit > itemsMax)
@@ -31,7 +31,7 @@ function pageOf(query: Query): PageOptions {
 export async function listEntities<E extends Entity>(
   query: Query,
   what: {
-    readonly name: 'Users' | 'Roles';
+    readonly name: 'Users' | 'Groups' | 'Roles';
     readonly list: (page: PageOptions) => Promise<Page<E>>;
     readonly render: (entity: E) => string;
   },

@@ -5,13 +5,21 @@ function document(actions: readonly string[]): string {
   return JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
 }
 
+const prefix = 'arn:aws:iam::aws:policy/';
+
 const policies: Readonly<Record<string, string>> = {
-  'arn:aws:iam::aws:policy/AdministratorAccess': document(['*']),
-  'arn:aws:iam::aws:policy/AmazonS3FullAccess': document(['s3:*']),
-  'arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess': document(['s3:Get*', 's3:List*']),
-  'arn:aws:iam::aws:policy/IAMFullAccess': document(['iam:*']),
+  [`${prefix}AdministratorAccess`]: document(['*']),
+  [`${prefix}AmazonS3FullAccess`]: document(['s3:*']),
+  [`${prefix}AmazonS3ReadOnlyAccess`]: document(['s3:Get*', 's3:List*']),
+  [`${prefix}IAMFullAccess`]: document(['iam:*']),
+  [`${prefix}IAMReadOnlyAccess`]: document(['iam:Get*', 'iam:List*']),
 };
+
+export const managedArns: readonly string[] = Object.keys(policies);
 
 export function managedPolicy(arn: string): string | undefined {
   return Object.hasOwn(policies, arn) ? policies[arn] : undefined;
 }
+
+/** Since when there are these. */
+export const managedSinceMs = Date.UTC(2026, 0, 1);

@@ -1,7 +1,8 @@
-/** Inline and attached policies, the same for users and for roles. */
+/** Inline and attached policies, the same for users, groups and roles. */
 import { element, wrap } from '../xml/write.ts';
-import { checkManaged, checkMayManage, checkName, checkPolicy } from './checks.ts';
+import { checkMayManage, checkName, checkPolicy } from './checks.ts';
 import { IamFailure } from './iam-failure.ts';
+import { findPolicyText, nameOfArn, noSuchPolicy } from './policy-arns.ts';
 import type { Action, Query } from './query-api.ts';
 
 interface HasPolicies {
@@ -10,19 +11,19 @@ interface HasPolicies {
 }
 
 export interface PolicyHolder<T extends HasPolicies> {
-  /** `User` or `Role`. */
-  readonly word: string;
+  readonly word: 'User' | 'Group' | 'Role';
+  readonly nameOf: (query: Query) => string;
   readonly get: (query: Query, name: string) => Promise<T>;
   readonly change: (query: Query, name: string, change: (present: T) => T) => Promise<void>;
 }
 
 const policiesMax = 20;
+const attachedMax = 20;
 
 export function policyActions<T extends HasPolicies>(
   holder: PolicyHolder<T>,
 ): Readonly<Record<string, Action>> {
-  const { word } = holder;
-  const nameOf = (query: Query) => query.get(`${word}Name`);
+  const { word, nameOf } = holder;
   const found = async (query: Query): Promise<string> => {
     const { policies } = await holder.get(query, nameOf(query));
     const text = policies[query.get('PolicyName')];
@@ -33,7 +34,7 @@ export function policyActions<T extends HasPolicies>(
     query: Query,
     next: (arns: readonly string[], arn: string) => readonly string[],
   ) => {
-    const arn = checkManaged(query.get('PolicyArn'));
+    const arn = query.get('PolicyArn');
     await holder.change(query, nameOf(query), (present) => ({
       ...present,
       attached: next(present.attached, arn),
@@ -73,17 +74,28 @@ export function policyActions<T extends HasPolicies>(
       });
       return '';
     },
-    [`Attach${word}Policy`]: (query) =>
-      attach(query, (arns, arn) => [...arns.filter((each) => each !== arn), arn]),
+    [`Attach${word}Policy`]: async (query) => {
+      const { accounts, caller } = query;
+      const wanted = query.get('PolicyArn');
+      const text = await findPolicyText(accounts.store, caller.account, wanted);
+      if (text === undefined) throw noSuchPolicy(wanted);
+      return attach(query, (arns, arn) => {
+        const next = [...arns.filter((each) => each !== arn), arn];
+        if (next.length > attachedMax)
+          throw new IamFailure('LimitExceeded', `At most ${attachedMax} attached policies.`);
+        return next;
+      });
+    },
     [`Detach${word}Policy`]: (query) =>
-      attach(query, (arns, arn) => arns.filter((each) => each !== arn)),
+      attach(query, (arns, arn) => {
+        if (!arns.includes(arn))
+          throw new IamFailure('NoSuchEntity', `Policy ${arn} was not found.`);
+        return arns.filter((each) => each !== arn);
+      }),
     [`ListAttached${word}Policies`]: async (query) => {
       const { attached } = await holder.get(query, nameOf(query));
       const members = attached.map((arn) =>
-        wrap(
-          'member',
-          element('PolicyName', arn.slice(arn.lastIndexOf('/') + 1)) + element('PolicyArn', arn),
-        ),
+        wrap('member', element('PolicyName', nameOfArn(arn)) + element('PolicyArn', arn)),
       );
       return wrap('AttachedPolicies', members.join('')) + element('IsTruncated', false);
     },
@@ -99,7 +111,7 @@ export function guarded(
     Object.entries(actions).map(([name, action]): [string, Action] => [
       name,
       async (query) => {
-        checkMayManage(query, name);
+        await checkMayManage(query, name);
         const inner = await action(query);
         if (!/^(Get|List)/.test(name)) query.accounts.forget();
         return inner;

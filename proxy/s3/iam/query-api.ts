@@ -8,10 +8,14 @@ import type { Caller, Operation, S3Reply, S3Request } from '../context.ts';
 import { renderedError } from '../render-error.ts';
 import { xmlReply } from '../reply.ts';
 import { element, wrap } from '../xml/write.ts';
+import { accountActions } from './account-actions.ts';
 import type { Accounts } from './accounts.ts';
+import { groupActions } from './group-actions.ts';
 import { IamFailure } from './iam-failure.ts';
 import { roleActions } from './role-actions.ts';
 import { sessionActions } from './session-actions.ts';
+import { sharedPolicyActions } from './shared-policy-actions.ts';
+import { tagActions } from './tag-actions.ts';
 import { userActions } from './user-actions.ts';
 
 export interface Query {
@@ -33,7 +37,14 @@ const families = [
   { namespace: 'https://sts.amazonaws.com/doc/2011-06-15/', actions: sessionActions },
   {
     namespace: 'https://iam.amazonaws.com/doc/2010-05-08/',
-    actions: { ...userActions, ...roleActions },
+    actions: {
+      ...userActions,
+      ...groupActions,
+      ...roleActions,
+      ...sharedPolicyActions,
+      ...tagActions,
+      ...accountActions,
+    },
   },
 ] as const;
 
@@ -52,7 +63,8 @@ export const queryApi: Operation = async (request, { accounts }) => {
     ({ namespace } = family);
     const inner = await run(family.actions, action, queryOf(request, accounts, form));
     const meta = wrap('ResponseMetadata', element('RequestId', request.requestId));
-    const result = inner === '' ? '' : wrap(`${action}Result`, inner);
+    // Some actions have a result in which there is nothing, and clients miss it where it is not there.
+    const result = wrap(`${action}Result`, inner);
     return xmlReply(200, document(`${action}Response`, namespace, result + meta));
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
@@ -85,14 +97,38 @@ function document(root: string, namespace: string, inner: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${namespace}">${inner}</${root}>`;
 }
 
-function refusal(error: Failure, namespace: string, { requestId }: S3Request): S3Reply {
+/** What these APIs call S3's refusals of a key. */
+const otherNames: Readonly<Record<string, string>> = {
+  InvalidAccessKeyId: 'InvalidClientTokenId',
+  InvalidToken: 'InvalidClientTokenId',
+};
+
+/** Whether a request is one of these APIs': what is refused before its action is known is refused in their way as well. */
+export function isQueryRequest({ method, url }: { readonly method: string; readonly url: string }) {
+  return method === 'POST' && /^\/?(\?|$)/.test(url);
+}
+
+export function refuseQuery(error: unknown, requestId: string): S3Reply {
+  return refusal(error, families[0].namespace, { requestId });
+}
+
+function refusal(
+  error: unknown,
+  namespace: string,
+  { requestId }: Pick<S3Request, 'requestId'>,
+): S3Reply {
   const { code, status, message } =
     error instanceof IamFailure
       ? { code: error.iamCode, status: error.status, message: error.message }
-      : renderedError(error);
+      : renderedQueryError(error);
   const type = status < 500 ? 'Sender' : 'Receiver';
   const inner =
     wrap('Error', element('Type', type) + element('Code', code) + element('Message', message)) +
     element('RequestId', requestId);
   return xmlReply(status, document('ErrorResponse', namespace, inner));
+}
+
+function renderedQueryError(error: unknown) {
+  const rendered = renderedError(error);
+  return { ...rendered, code: otherNames[rendered.code] ?? rendered.code };
 }

@@ -7,6 +7,7 @@ import { listEntities } from './list-entities.ts';
 import { guarded, policyActions } from './policy-actions.ts';
 import type { Action, Query } from './query-api.ts';
 import type { Role } from './store.ts';
+import { renderTags, tagsOfForm } from './tag-actions.ts';
 
 function renderRole({ caller }: Query, role: Role): string {
   return (
@@ -17,24 +18,24 @@ function renderRole({ caller }: Query, role: Role): string {
     element('CreateDate', timeText(role.createdMs)) +
     element('AssumeRolePolicyDocument', encodeURIComponent(role.trust)) +
     element('Description', role.description) +
-    element('MaxSessionDuration', role.maxSessionS)
+    element('MaxSessionDuration', role.maxSessionS) +
+    (role.tags === undefined ? '' : renderTags(role.tags))
   );
 }
 
-async function changeRole(
-  query: Query,
-  name: string,
-  change: (present: Role) => Role,
-): Promise<void> {
-  await query.accounts.store.changeRole(query.caller.account, name, (present) => {
-    if (present === undefined)
-      throw new IamFailure('NoSuchEntity', `The role with name ${name} cannot be found.`);
-    return change(present);
-  });
-}
+const changeRole = (query: Query, name: string, change: (present: Role) => Role) =>
+  query.accounts.store.roles.change(query.caller.account, name, change);
 
-const getRole = (query: Query, name: string) =>
-  query.accounts.store.getRole(query.caller.account, name);
+const getRole = ({ accounts, caller }: Query, name: string) =>
+  accounts.store.roles.get(caller.account, name);
+
+function maxSessionOf(query: Query): number | undefined {
+  const text = query.find('MaxSessionDuration');
+  if (text === undefined) return undefined;
+  const seconds = Number(text);
+  if (seconds >= 3_600 && seconds <= 43_200) return seconds;
+  throw new IamFailure('ValidationError', 'MaxSessionDuration must be between 3600 and 43200.');
+}
 
 const own: Readonly<Record<string, Action>> = {
   CreateRole: async (query) => {
@@ -42,9 +43,7 @@ const own: Readonly<Record<string, Action>> = {
     const name = checkName(query.get('RoleName'));
     const trust = query.get('AssumeRolePolicyDocument');
     checkPolicy(trust, { trust: true });
-    const maxSessionS = Number(query.find('MaxSessionDuration') ?? 3_600);
-    if (!(maxSessionS >= 3_600 && maxSessionS <= 43_200))
-      throw new IamFailure('ValidationError', 'MaxSessionDuration must be between 3600 and 43200.');
+    const maxSessionS = maxSessionOf(query) ?? 3_600;
     const role: Role = {
       ...{
         name,
@@ -55,11 +54,9 @@ const own: Readonly<Record<string, Action>> = {
         maxSessionS,
       },
       ...{ policies: {}, attached: [], description: query.find('Description') ?? '' },
+      tags: tagsOfForm(query),
     };
-    await accounts.store.changeRole(caller.account, name, (present) => {
-      if (present === undefined) return role;
-      throw new IamFailure('EntityAlreadyExists', `Role with name ${name} already exists.`);
-    });
+    await accounts.store.roles.create(caller.account, name, role);
     return wrap('Role', renderRole(query, role));
   },
   GetRole: async (query) =>
@@ -67,7 +64,7 @@ const own: Readonly<Record<string, Action>> = {
   ListRoles: (query) =>
     listEntities(query, {
       name: 'Roles',
-      list: (page) => query.accounts.store.listRoles(query.caller.account, page),
+      list: (page) => query.accounts.store.roles.list(query.caller.account, page),
       render: (role) => renderRole(query, role),
     }),
   UpdateAssumeRolePolicy: async (query) => {
@@ -76,12 +73,20 @@ const own: Readonly<Record<string, Action>> = {
     await changeRole(query, query.get('RoleName'), (present) => ({ ...present, trust }));
     return '';
   },
+  UpdateRole: async (query) => {
+    const maxSessionS = maxSessionOf(query);
+    const description = query.find('Description');
+    await changeRole(query, query.get('RoleName'), (present) => ({
+      ...present,
+      ...(maxSessionS === undefined ? {} : { maxSessionS }),
+      ...(description === undefined ? {} : { description }),
+    }));
+    return '';
+  },
   DeleteRole: async (query) => {
-    const name = query.get('RoleName');
-    await getRole(query, name);
-    await query.accounts.store.changeRole(query.caller.account, name, (present) => {
-      const holds = Object.keys(present?.policies ?? {}).length + (present?.attached.length ?? 0);
-      if (holds === 0) return undefined;
+    const { accounts, caller } = query;
+    await accounts.store.roles.remove(caller.account, query.get('RoleName'), (present) => {
+      if (Object.keys(present.policies).length + present.attached.length === 0) return;
       throw new IamFailure('DeleteConflict', 'Cannot delete entity, must delete policies first.');
     });
     return '';
@@ -90,5 +95,10 @@ const own: Readonly<Record<string, Action>> = {
 
 export const roleActions: Readonly<Record<string, Action>> = {
   ...guarded(own),
-  ...policyActions<Role>({ word: 'Role', get: getRole, change: changeRole }),
+  ...policyActions<Role>({
+    word: 'Role',
+    nameOf: (query) => query.get('RoleName'),
+    get: getRole,
+    change: changeRole,
+  }),
 };

@@ -58,7 +58,7 @@ async function assumeRole(query: Query): Promise<string> {
   const [, project = '', path = ''] = /^arn:aws[a-z-]*:iam::([\w-]+):role\/(.+)$/.exec(arn) ?? [];
   const name = path.slice(path.lastIndexOf('/') + 1);
   const account = `AUTH_${project}`;
-  const role = project === '' ? undefined : await accounts.store.findRole(account, name);
+  const role = project === '' ? undefined : await accounts.store.roles.find(account, name);
   // Whether a role of somebody else exists is not told.
   if (role === undefined || !isTrusted(query, role.trust) || !mayAssume(query, arn))
     throw new IamFailure(

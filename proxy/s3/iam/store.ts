@@ -1,41 +1,62 @@
-/** Users and roles of a project, with their policies, and users' access keys. */
-import { type Static, type TSchema, Type } from 'typebox';
+/** Users, groups, roles and policies of a project, and users' access keys. */
+import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import type { Page, Records } from '../../objects/index.ts';
-import { IamFailure } from './iam-failure.ts';
-import type { PageOptions } from './list-entities.ts';
+import type { Records } from '../../objects/index.ts';
+import { Shelf } from './shelf.ts';
 
-const Policies = Type.Record(Type.String(), Type.String());
+const Texts = Type.Record(Type.String(), Type.String());
 
-const UserDocument = Type.Object({
+const common = {
   name: Type.String(),
   id: Type.String(),
   path: Type.String(),
   createdMs: Type.Number(),
-  policies: Policies,
+};
+
+const holder = {
+  ...common,
+  policies: Texts,
+  /** ARNs of policies that are shared. */
   attached: Type.Array(Type.String()),
+};
+
+const UserDocument = Type.Object({
+  ...holder,
   keys: Type.Array(
-    Type.Object({
-      id: Type.String(),
-      createdMs: Type.Number(),
-      active: Type.Boolean(),
-    }),
+    Type.Object({ id: Type.String(), createdMs: Type.Number(), active: Type.Boolean() }),
   ),
+  /** Names. */
+  groups: Type.Optional(Type.Array(Type.String())),
+  tags: Type.Optional(Texts),
 });
 export type User = Static<typeof UserDocument>;
 
+const GroupDocument = Type.Object(holder);
+export type Group = Static<typeof GroupDocument>;
+
 const RoleDocument = Type.Object({
-  name: Type.String(),
-  id: Type.String(),
-  path: Type.String(),
-  createdMs: Type.Number(),
-  policies: Policies,
-  attached: Type.Array(Type.String()),
+  ...holder,
   trust: Type.String(),
   maxSessionS: Type.Number(),
   description: Type.String(),
+  tags: Type.Optional(Texts),
 });
 export type Role = Static<typeof RoleDocument>;
+
+const PolicyDocument = Type.Object({
+  ...common,
+  updatedMs: Type.Number(),
+  description: Type.String(),
+  /** Number of the version that counts. */
+  used: Type.Number(),
+  /** Of the last version ever made: numbers do not come back. */
+  last: Type.Number(),
+  versions: Type.Array(
+    Type.Object({ number: Type.Number(), createdMs: Type.Number(), text: Type.String() }),
+  ),
+  tags: Type.Optional(Texts),
+});
+export type Policy = Static<typeof PolicyDocument>;
 
 const KeyDocument = Type.Object({
   account: Type.String(),
@@ -45,84 +66,38 @@ const KeyDocument = Type.Object({
 export type StoredKey = Static<typeof KeyDocument>;
 
 export class IamStore {
+  readonly users: Shelf<typeof UserDocument>;
+  readonly groups: Shelf<typeof GroupDocument>;
+  readonly roles: Shelf<typeof RoleDocument>;
+  readonly policies: Shelf<typeof PolicyDocument>;
   private readonly records: Records;
 
   constructor(records: Records) {
     this.records = records;
-  }
-
-  async findUser(account: string, name: string): Promise<User | undefined> {
-    return parse(UserDocument, await this.records.find({ kind: 'iam-user', owner: account, name }));
-  }
-
-  async getUser(account: string, name: string): Promise<User> {
-    const user = await this.findUser(account, name);
-    if (user !== undefined) return user;
-    throw new IamFailure('NoSuchEntity', `The user with name ${name} cannot be found.`);
-  }
-
-  async listUsers(owner: string, options: PageOptions): Promise<Page<User>> {
-    const page = await this.records.list({ kind: 'iam-user', owner }, options);
-    return {
-      ...page,
-      entries: page.entries.flatMap(({ text }) => parse(UserDocument, text) ?? []),
-    };
-  }
-
-  /** `change` sees what is there, returns what is to be there, or undefined for nothing. */
-  async changeUser(
-    account: string,
-    name: string,
-    change: (present: User | undefined) => User | undefined,
-  ): Promise<void> {
-    await this.records.update({ kind: 'iam-user', owner: account, name }, (text) => {
-      const next = change(parse(UserDocument, text));
-      return next && JSON.stringify(next);
-    });
-  }
-
-  async findRole(account: string, name: string): Promise<Role | undefined> {
-    return parse(RoleDocument, await this.records.find({ kind: 'iam-role', owner: account, name }));
-  }
-
-  async getRole(account: string, name: string): Promise<Role> {
-    const role = await this.findRole(account, name);
-    if (role !== undefined) return role;
-    throw new IamFailure('NoSuchEntity', `The role with name ${name} cannot be found.`);
-  }
-
-  async listRoles(owner: string, options: PageOptions): Promise<Page<Role>> {
-    const page = await this.records.list({ kind: 'iam-role', owner }, options);
-    return {
-      ...page,
-      entries: page.entries.flatMap(({ text }) => parse(RoleDocument, text) ?? []),
-    };
-  }
-
-  async changeRole(
-    account: string,
-    name: string,
-    change: (present: Role | undefined) => Role | undefined,
-  ): Promise<void> {
-    await this.records.update({ kind: 'iam-role', owner: account, name }, (text) => {
-      const next = change(parse(RoleDocument, text));
-      return next && JSON.stringify(next);
+    this.users = new Shelf({ records, kind: 'iam-user', word: 'User', schema: UserDocument });
+    this.groups = new Shelf({ records, kind: 'iam-group', word: 'Group', schema: GroupDocument });
+    this.roles = new Shelf({ records, kind: 'iam-role', word: 'Role', schema: RoleDocument });
+    this.policies = new Shelf({
+      ...{ records, kind: 'iam-policy', word: 'Policy', schema: PolicyDocument },
     });
   }
 
   async findKey(accessKey: string): Promise<StoredKey | undefined> {
-    return parse(KeyDocument, await this.records.find(keyPlace(accessKey)));
+    const text = await this.records.find(keyPlace(accessKey));
+    return text === undefined ? undefined : Value.Parse(KeyDocument, JSON.parse(text));
   }
 
   async putKey(accessKey: string, key: StoredKey | undefined): Promise<void> {
     await this.records.update(keyPlace(accessKey), () => key && JSON.stringify(key));
   }
+
+  /** Whose the key is from now on: a user's name changed. */
+  async renameKey(accessKey: string, user: string): Promise<void> {
+    const key = await this.findKey(accessKey);
+    if (key !== undefined) await this.putKey(accessKey, { ...key, user });
+  }
 }
 
 function keyPlace(accessKey: string) {
   return { kind: 'iam-key', owner: accessKey, name: '' };
-}
-
-function parse<T extends TSchema>(schema: T, text: string | undefined): Static<T> | undefined {
-  return text === undefined ? undefined : Value.Parse(schema, JSON.parse(text));
 }

@@ -151,6 +151,130 @@ def test_a_user_of_few_rights_gains_none_by_a_role():
     by(assume()['Credentials']).list_buckets()
 
 
+def statement(*actions, resource='*', effect='Allow'):
+    return json.dumps({'Version': '2012-10-17', 'Statement': [{'Effect': effect, 'Action': list(actions), 'Resource': resource}]})
+
+
+def fresh(prefix):
+    return '%s-%d' % (prefix, next(harness_numbers))
+
+
+def test_groups_lend_their_policies():
+    bucket = new_bucket()
+    put(bucket, 'o')
+    name, key = new_user()
+    user = by(key)
+    group = fresh('group')
+    arn = iam.create_group(GroupName=group, Path='/teams/')['Group']['Arn']
+    same(arn, 'arn:aws:iam::%s:group/teams/%s' % (main_id, group))
+    fails('EntityAlreadyExists', iam.create_group, GroupName=group)
+    iam.put_group_policy(GroupName=group, PolicyName='look', PolicyDocument=statement('s3:GetObject'))
+    fails('AccessDenied', user.get_object, Bucket=bucket, Key='o')
+    iam.add_user_to_group(GroupName=group, UserName=name)
+    same(body(bucket, 'o', by=user), b'x')
+    same([u['UserName'] for u in iam.get_group(GroupName=group)['Users']], [name])
+    same([g['GroupName'] for g in iam.list_groups_for_user(UserName=name)['Groups']], [group])
+    assert group in [g['GroupName'] for g in iam.list_groups(PathPrefix='/teams/')['Groups']]
+    iam.attach_group_policy(GroupName=group, PolicyArn='arn:aws:iam::aws:policy/AmazonS3FullAccess')
+    put(bucket, 'p', by=user)
+    # A denial of the group's counts as well.
+    iam.put_group_policy(GroupName=group, PolicyName='deny', PolicyDocument=statement('s3:PutObject', effect='Deny'))
+    fails('AccessDenied', user.put_object, Bucket=bucket, Key='q', Body=b'x')
+    fails('DeleteConflict', iam.delete_user, UserName=name)
+    fails('DeleteConflict', iam.delete_group, GroupName=group)
+    iam.delete_group_policy(GroupName=group, PolicyName='deny')
+    iam.delete_group_policy(GroupName=group, PolicyName='look')
+    iam.detach_group_policy(GroupName=group, PolicyArn='arn:aws:iam::aws:policy/AmazonS3FullAccess')
+    fails('DeleteConflict', iam.delete_group, GroupName=group)
+    iam.remove_user_from_group(GroupName=group, UserName=name)
+    fails('NoSuchEntity', iam.remove_user_from_group, GroupName=group, UserName=name)
+    iam.delete_group(GroupName=group)
+    fails('NoSuchEntity', iam.get_group, GroupName=group)
+    fails('AccessDenied', user.get_object, Bucket=bucket, Key='o')
+
+
+def test_policies_of_ones_own():
+    bucket = new_bucket()
+    put(bucket, 'o')
+    name, key = new_user()
+    policy = fresh('policy')
+    made = iam.create_policy(PolicyName=policy, PolicyDocument=statement('s3:GetObject'), Description='look')['Policy']
+    arn = made['Arn']
+    same((arn, made['DefaultVersionId'], made['AttachmentCount']), ('arn:aws:iam::%s:policy/%s' % (main_id, policy), 'v1', 0))
+    fails('MalformedPolicyDocument', iam.create_policy, PolicyName='other', PolicyDocument='{}')
+    iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    same(body(bucket, 'o', by=by(key)), b'x')
+    same(iam.get_policy(PolicyArn=arn)['Policy']['AttachmentCount'], 1)
+    same([u['UserName'] for u in iam.list_entities_for_policy(PolicyArn=arn)['PolicyUsers']], [name])
+    assert arn in [p['Arn'] for p in iam.list_policies(Scope='Local', OnlyAttached=True)['Policies']]
+    assert 'arn:aws:iam::aws:policy/AmazonS3FullAccess' in [p['Arn'] for p in iam.list_policies(Scope='AWS')['Policies']]
+    second = iam.create_policy_version(PolicyArn=arn, PolicyDocument=statement('s3:PutObject'))['PolicyVersion']
+    same((second['VersionId'], second['IsDefaultVersion']), ('v2', False))
+    same(body(bucket, 'o', by=by(key)), b'x')
+    iam.set_default_policy_version(PolicyArn=arn, VersionId='v2')
+    fails('AccessDenied', by(key).get_object, Bucket=bucket, Key='o')
+    put(bucket, 'p', by=by(key))
+    same([v['VersionId'] for v in iam.list_policy_versions(PolicyArn=arn)['Versions']], ['v2', 'v1'])
+    same(iam.get_policy_version(PolicyArn=arn, VersionId='v1')['PolicyVersion']['Document']['Statement'][0]['Action'], ['s3:GetObject'])
+    fails('DeleteConflict', iam.delete_policy_version, PolicyArn=arn, VersionId='v2')
+    fails('DeleteConflict', iam.delete_policy, PolicyArn=arn)
+    iam.detach_user_policy(UserName=name, PolicyArn=arn)
+    fails('NoSuchEntity', iam.detach_user_policy, UserName=name, PolicyArn=arn)
+    fails('DeleteConflict', iam.delete_policy, PolicyArn=arn)
+    iam.delete_policy_version(PolicyArn=arn, VersionId='v1')
+    iam.delete_policy(PolicyArn=arn)
+    fails('NoSuchEntity', iam.attach_user_policy, UserName=name, PolicyArn=arn)
+    theirs = 'arn:aws:iam::%s:policy/x' % alt_id
+    fails('NoSuchEntity', iam.get_policy, PolicyArn=theirs)
+
+
+def test_users_look_after_their_own_keys():
+    name, key = new_user(statement('iam:*AccessKey*', 'iam:GetUser', resource='arn:aws:iam::*:user/${aws:username}'))
+    other, _ = new_user()
+    mine = by(key, 'iam')
+    same(mine.get_user()['User']['UserName'], name)
+    second = mine.create_access_key()['AccessKey']
+    same(second['UserName'], name)
+    fails('LimitExceeded', mine.create_access_key)
+    same(len(mine.list_access_keys()['AccessKeyMetadata']), 2)
+    fails('AccessDenied', mine.list_access_keys, UserName=other)
+    fails('AccessDenied', mine.create_access_key, UserName=other)
+    by(second, 'iam').delete_access_key(AccessKeyId=key['AccessKeyId'])
+    fails('InvalidClientTokenId', mine.get_user)
+    fails('SignatureDoesNotMatch', by({**second, 'SecretAccessKey': 'x'}, 'iam').get_user)
+    same(iam.get_access_key_last_used(AccessKeyId=second['AccessKeyId'])['UserName'], name)
+    same(iam.get_user()['User']['Arn'], sts.get_caller_identity()['Arn'])
+
+
+def test_users_and_roles_change():
+    name, key = new_user(statement('s3:ListAllMyBuckets'))
+    renamed = fresh('renamed')
+    iam.update_user(UserName=name, NewUserName=renamed, NewPath='/staff/')
+    fails('NoSuchEntity', iam.get_user, UserName=name)
+    same(iam.get_user(UserName=renamed)['User']['Path'], '/staff/')
+    by(key).list_buckets()
+    same(by(key, 'sts').get_caller_identity()['Arn'].split('/')[-1], renamed)
+    iam.tag_user(UserName=renamed, Tags=[{'Key': 'team', 'Value': 'red'}, {'Key': 'x', 'Value': ''}])
+    iam.untag_user(UserName=renamed, TagKeys=['x'])
+    same(iam.list_user_tags(UserName=renamed)['Tags'], [{'Key': 'team', 'Value': 'red'}])
+    same(iam.get_user(UserName=renamed)['User']['Tags'], [{'Key': 'team', 'Value': 'red'}])
+    role = fresh('role')
+    trust = json.dumps({'Version': '2012-10-17', 'Statement': [
+        {'Effect': 'Allow', 'Principal': {'AWS': '*'}, 'Action': 'sts:AssumeRole'}]})
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust, Tags=[{'Key': 'a', 'Value': 'b'}])
+    iam.update_role(RoleName=role, Description='new', MaxSessionDuration=7200)
+    found = iam.get_role(RoleName=role)['Role']
+    same((found['Description'], found['MaxSessionDuration'], found['Tags']), ('new', 7200, [{'Key': 'a', 'Value': 'b'}]))
+    iam.tag_role(RoleName=role, Tags=[{'Key': 'c', 'Value': 'd'}])
+    same(len(iam.list_role_tags(RoleName=role)['Tags']), 2)
+    same(iam.list_instance_profiles_for_role(RoleName=role)['InstanceProfiles'], [])
+    iam.delete_role(RoleName=role)
+    same(iam.list_account_aliases()['AccountAliases'], [])
+    same(iam.list_mfa_devices(UserName=renamed)['MFADevices'], [])
+    assert iam.get_account_summary()['SummaryMap']['Users'] >= 1
+    fails('NoSuchEntity', iam.get_login_profile, UserName=renamed)
+
+
 def test_actions_that_are_not_there():
-    fails('InvalidAction', iam.list_groups)
+    fails('InvalidAction', iam.create_virtual_mfa_device, VirtualMFADeviceName='x')
     fails('AccessDenied', client(service='sts', signature_version=UNSIGNED).get_caller_identity)
