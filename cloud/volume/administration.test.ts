@@ -363,6 +363,90 @@ describe('backups', () => {
   });
 });
 
+describe('what the engine has already', () => {
+  const host = 'here@pileus#pileus';
+  const engineVolume = (id: string, more: object = {}) =>
+    cloud.engine.create({
+      id,
+      name: `of-${id}`,
+      project: projects.one,
+      sizeBytes: 2 ** 29,
+      ...more,
+    });
+
+  it('is listed, taken over under its id, and given up again', async () => {
+    const [id, disk] = [
+      '9f0b7a64-2a52-4a0e-9b3e-7f2f0d9f4c21',
+      '9f0b7a64-2a52-4a0e-9b3e-7f2f0d9f4c22',
+    ];
+    await engineVolume(id);
+    await engineVolume(disk, { sealed: true });
+    await cloud.engine.snapshot(id, { id: '9f0b7a64-2a52-4a0e-9b3e-7f2f0d9f4c23' });
+    await ok(403, 'member', 'GET', `/manageable_volumes?host=${encodeURIComponent(host)}`);
+    await ok(400, 'admin', 'GET', '/manageable_volumes');
+    await ok(503, 'admin', 'GET', '/manageable_volumes?host=elsewhere');
+    const listed = await ok(
+      200,
+      'admin',
+      'GET',
+      `/manageable_volumes/detail?host=${encodeURIComponent(host)}&sort=reference:asc`,
+    );
+    expect(listed['manageable-volumes']).toContainEqual({
+      reference: { 'source-id': id },
+      size: 1,
+      safe_to_manage: true,
+      reason_not_safe: null,
+      cinder_id: null,
+      extra_info: { name: `of-${id}` },
+    });
+    const take = (ref: unknown, more = {}) => ({ volume: { host, ref, ...more } });
+    for (const ref of [{ 'source-id': disk }, { 'source-name': 'nobody' }, {}, 'text', null])
+      await ok(400, 'admin', 'POST', '/manageable_volumes', take(ref));
+    await ok(403, 'member', 'POST', '/manageable_volumes', take({ 'source-id': id }));
+    const { volume } = await ok(
+      202,
+      'admin',
+      'POST',
+      '/manageable_volumes',
+      take({ 'source-name': `of-${id}` }, { name: 'mine', bootable: true }),
+    );
+    expect(volume).toMatchObject({ id, name: 'mine', size: 1, bootable: 'true' });
+    await ok(400, 'admin', 'POST', '/os-volume-manage', take({ 'source-id': id }));
+
+    const shots = await ok(
+      200,
+      'admin',
+      'GET',
+      `/manageable_snapshots?host=${encodeURIComponent(host)}`,
+    );
+    const [shot] = shots['manageable-snapshots'].filter(
+      (one: { safe_to_manage: boolean }) => one.safe_to_manage,
+    );
+    expect(shot).toMatchObject({ source_reference: { 'source-id': id }, size: 1 });
+    const { snapshot } = await ok(202, 'admin', 'POST', '/manageable_snapshots', {
+      snapshot: { volume_id: id, ref: shot.reference, name: 's' },
+    });
+    expect(snapshot).toMatchObject({ status: 'available', name: 's' });
+    await ok(400, 'admin', 'POST', `/volumes/${id}/action`, { 'os-unmanage': null });
+    await ok(202, 'admin', 'POST', `/snapshots/${snapshot.id}/action`, { 'os-unmanage': null });
+    await ok(404, 'admin', 'GET', `/snapshots/${snapshot.id}`);
+    await ok(202, 'admin', 'POST', `/volumes/${id}/action`, { 'os-unmanage': {} });
+    await ok(404, 'admin', 'GET', `/volumes/${id}`);
+    expect(cloud.engine.kept.get(id)?.snapshots.size).toBe(1);
+  });
+
+  it('is never another project’s, nor given up by a tenant', async () => {
+    const id = '9f0b7a64-2a52-4a0e-9b3e-7f2f0d9f4c24';
+    await engineVolume(id, { project: projects.two });
+    const ref = { 'source-id': id };
+    await ok(400, 'admin', 'POST', '/manageable_volumes', { volume: { host, ref } });
+    const volume = await makeVolume();
+    await ok(403, 'member', 'POST', `/volumes/${volume.id}/action`, { 'os-unmanage': null });
+    await ok(202, 'member', 'DELETE', `/volumes/${volume.id}`);
+    await cloud.settled();
+  });
+});
+
 describe('images', () => {
   it('are made of a volume’s snapshot', async () => {
     const volume = await makeVolume();

@@ -20,11 +20,22 @@ export type EngineSource =
 
 export interface EngineVolume {
   readonly id: string;
+  readonly name: string;
   readonly sizeBytes: number;
+  /** `ready`, or what is being done to it. */
+  readonly state: string;
+  /** It is the disk of an image, and only read. */
+  readonly sealed: boolean;
+  readonly encryption?: EngineEncryption;
+}
+
+export interface EngineListed {
+  readonly id: string;
 }
 
 export interface EngineSnapshot {
   readonly id: string;
+  readonly name: string;
   readonly sizeBytes: number;
 }
 
@@ -69,6 +80,11 @@ export interface EngineEncryption {
 
 export interface VolumeEngine {
   get(id: string): Promise<EngineVolume>;
+  /** A project's volumes by id, a page of them behind the marker. */
+  list(
+    project: string,
+    page: { readonly marker?: string },
+  ): Promise<{ readonly entries: readonly EngineListed[]; readonly next: string | undefined }>;
   create(wanted: {
     readonly id: string;
     readonly name: string;
@@ -89,6 +105,7 @@ export interface VolumeEngine {
     volume: string,
     wanted: { readonly id?: string; readonly name?: string },
   ): Promise<EngineSnapshot>;
+  listSnapshots(volume: string): Promise<readonly EngineSnapshot[]>;
   deleteSnapshot(volume: string, snapshot: string): Promise<void>;
   revert(volume: string, to: { readonly snapshot: string }): Promise<EngineVolume>;
   attach(request: {

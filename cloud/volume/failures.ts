@@ -57,6 +57,7 @@ export const volumeFailures = {
     status: 400,
     say: (facts) => `Invalid backup: ${reason(facts)}`,
   },
+  unavailable: { kind: 'busy', status: 503, say: reason },
   'refused-conflict': { kind: 'conflict', status: 409, say: reason },
   'over-quota': {
     kind: 'busy',

@@ -19,6 +19,8 @@ import { groupSnapshotRoutes } from './resources/group-snapshots.ts';
 import { groupTypeRoutes } from './resources/group-types.ts';
 import { groupRoutes } from './resources/groups.ts';
 import { hostRoutes } from './resources/hosts.ts';
+import { manageSnapshotRoutes } from './resources/manage-snapshots.ts';
+import { manageVolumeRoutes } from './resources/manage-volumes.ts';
 import { metadataRoutes } from './resources/metadata.ts';
 import { qosRoutes } from './resources/qos-specs.ts';
 import { quotaRoutes } from './resources/quota-sets.ts';
@@ -59,6 +61,8 @@ export function volumeApiRoutes(core: VolumeCore): Route<VolumeCaller>[] {
     ...quotaRoutes(core),
     ...serviceRoutes(core),
     ...hostRoutes(core),
+    ...manageVolumeRoutes(core),
+    ...manageSnapshotRoutes(core),
     ...absentRoutes(core),
   ];
 }

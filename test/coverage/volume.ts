@@ -28,12 +28,14 @@ const actions: Readonly<Record<string, readonly string[]>> = {
     'os-show_image_metadata',
     'os-reset_status',
     'os-force_delete',
+    'os-unmanage',
     'os-migrate_volume',
     'os-migrate_volume_completion',
   ],
   'POST /snapshots/:snapshot_id/action': [
     'os-reset_status',
     'os-force_delete',
+    'os-unmanage',
     'os-update_snapshot_status',
   ],
   'POST /backups/:backup_id/action': ['os-reset_status', 'os-force_delete'],
@@ -49,8 +51,6 @@ const notes: Readonly<Record<string, string>> = {
 
 /** What other actions and routes of the reference answer. */
 const refusals: readonly (readonly [operation: string, note: string])[] = [
-  ['POST /volumes/:volume_id/action os-unmanage', '400: there is no such action'],
-  ['POST /snapshots/:snapshot_id/action os-unmanage', '400: there is no such action'],
   [
     'POST /groups/:group_id/action enable_replication, disable_replication, failover_replication, list_replication_targets',
     '501',

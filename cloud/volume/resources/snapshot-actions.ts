@@ -5,12 +5,15 @@ import { parameter, type Request, scoped, type VolumeCaller } from '../caller.ts
 import type { VolumeCore } from '../core.ts';
 import { volumeFailure } from '../failures.ts';
 import { targetOf, visibleRow } from '../rows.ts';
+import { unmanageSnapshot } from './manage-snapshots.ts';
 import { beginSnapshotDelete } from './snapshots.ts';
 
 const admin = 'volume_extension:snapshot_admin_actions';
+const unmanaged = 'snapshot_extension:snapshot_unmanage';
 const rules: Readonly<Record<string, string>> = {
   'os-reset_status': `${admin}:reset_status`,
   'os-force_delete': `${admin}:force_delete`,
+  'os-unmanage': unmanaged,
   'os-update_snapshot_status': 'volume_extension:snapshot_actions:update_snapshot_status',
 };
 
@@ -42,6 +45,7 @@ async function run(core: VolumeCore, request: Request, name: string): Promise<vo
   await core.change(async (transaction) => {
     const id = parameter(request, 'snapshot_id');
     const row = await visibleRow(transaction, request, 'volume_snapshot', id);
+    if (name === 'os-unmanage') return unmanageSnapshot(core, transaction, row);
     if (name === 'os-force_delete') return beginSnapshotDelete(core, transaction, request, row);
     if (name === 'os-update_snapshot_status')
       // Only for back ends whose hypervisor makes the snapshot; here the gateway does.

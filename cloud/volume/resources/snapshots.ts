@@ -273,7 +273,7 @@ function snapshotSummary(_request: Request, row: SnapshotRow): View {
   };
 }
 
-function snapshotDetail(request: Request, row: SnapshotRow): View {
+export function snapshotDetail(request: Request, row: SnapshotRow): View {
   return {
     ...snapshotView(request, row),
     'os-extended-snapshot-attributes:progress': row.made === 1 ? '100%' : '0%',

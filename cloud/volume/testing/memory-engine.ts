@@ -4,6 +4,9 @@ import type { EngineCredentials, EngineSource, VolumeEngine } from '../engine.ts
 
 interface Kept {
   readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly sealed: boolean;
   project: string;
   sizeBytes: number;
   readonly from: EngineSource | undefined;
@@ -29,11 +32,16 @@ export function memoryEngine(): MemoryEngine {
     kept,
     failing: undefined,
     get: async (id) => the(id),
-    create: async ({ id, project, sizeBytes, from, qos }) => {
+    list: async (project) => ({
+      entries: [...kept.values()].filter((one) => one.project === project),
+      next: undefined,
+    }),
+    create: async ({ id, name, project, sizeBytes, from, qos, sealed = false }) => {
       check('create');
       if (from !== undefined) the(from.volume);
       const made: Kept = kept.get(id) ?? {
         id,
+        ...{ name, state: 'ready', sealed },
         project,
         sizeBytes,
         from,
@@ -63,8 +71,10 @@ export function memoryEngine(): MemoryEngine {
     snapshot: async (volume, { id = '' }) => {
       check('snapshot');
       the(volume).snapshots.set(id, the(volume).sizeBytes);
-      return { id, sizeBytes: the(volume).sizeBytes };
+      return { id, name: '', sizeBytes: the(volume).sizeBytes };
     },
+    listSnapshots: async (volume) =>
+      [...the(volume).snapshots].map(([id, sizeBytes]) => ({ id, name: '', sizeBytes })),
     deleteSnapshot: async (volume, snapshot) => {
       the(volume).snapshots.delete(snapshot);
     },

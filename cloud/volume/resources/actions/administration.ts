@@ -5,6 +5,7 @@ import type { VolumeCore } from '../../core.ts';
 import { volumeFailure } from '../../failures.ts';
 import * as fields from '../../fields.ts';
 import { setWorked, visibleRow } from '../../rows.ts';
+import { unmanage } from '../manage-volumes.ts';
 import { poolOf } from '../volume-views.ts';
 import { beginDelete } from '../volumes.ts';
 import { type Action, accepted, action } from './action.ts';
@@ -32,6 +33,15 @@ export function adminActions(core: VolumeCore): readonly Action[] {
           const row = await visibleRow(transaction, request, 'volume', volume.id);
           await beginDelete(core, transaction, request, row, { cascade: true, force: true });
         });
+        return accepted;
+      },
+    }),
+    action({
+      name: 'os-unmanage',
+      policy: 'volume_extension:volume_unmanage',
+      body: Type.Unknown(),
+      run: async (request, volume) => {
+        await unmanage(core, request, volume.id);
         return accepted;
       },
     }),
