@@ -8,10 +8,13 @@ export interface Endpoints {
   readonly swift: string;
   readonly identity: string;
   readonly image: string;
-  /** One address for everything: /identity, /image, /object-store, /s3, /control. */
+  /** One address for everything: /identity, /image, /volume, /network, /compute, /object-store, /s3 and so on. */
   readonly api: string;
   readonly volume: string;
   readonly network: string;
+  readonly compute: string;
+  readonly key_manager: string;
+  readonly placement: string;
   readonly nbd: string;
   readonly metrics: string;
   readonly health: string;

@@ -1,6 +1,7 @@
 /** What `pileus up` prints for a person, and the client configuration files it leaves in the data folder. */
 import { stringify } from 'yaml';
 import type { CloudInfo } from './cloud-types.ts';
+import { catalogAt } from './roles/endpoints.ts';
 
 /** The one region of a cloud, as its catalog calls it. */
 const region = 'RegionOne';
@@ -13,8 +14,12 @@ export function renderWelcome(info: CloudInfo): string {
     `  S3          ${endpoints.s3}`,
     `  Swift v1    ${endpoints.swift_auth_v1}   (user ${admin.project}:${admin.username})`,
     `  Keystone    ${endpoints.identity}`,
-    `  all APIs    ${endpoints.api}   (/identity /image /object-store /s3 /control)`,
+    `  Nova        ${endpoints.compute}`,
+    `  Neutron     ${endpoints.network}`,
+    `  Cinder      ${endpoints.volume}`,
     `  Glance      ${endpoints.image}`,
+    `  Barbican    ${endpoints.key_manager}`,
+    `  all APIs    ${endpoints.api}   (${paths(info)})`,
     `  NBD         ${endpoints.nbd}`,
     `  Metrics     ${endpoints.metrics}`,
     '',
@@ -22,14 +27,20 @@ export function renderWelcome(info: CloudInfo): string {
     `  S3 access key ${s3.access_key}, secret key ${s3.secret_key}`,
     '',
     ...trust(info),
-    'Three things to try:',
+    'Three things to try, an object, a volume, a server:',
     `  . ${data}/openrc`,
-    '  swift upload first README.md && swift list first',
-    `  aws --endpoint-url ${endpoints.s3} s3 ls s3://first`,
+    `  swift upload first README.md && aws --endpoint-url ${endpoints.s3} s3 ls s3://first`,
     `  ./pileus volume create --name disk --size 1GiB --export --data ${data}`,
+    '  openstack server create --image pileus-guest --flavor m1.tiny --network public --wait web && openstack console log show web',
     '',
     `Configuration for clients: ${data}/openrc (shell), ${data}/clouds.yaml (openstack). Stop: ./pileus down --data ${data}`,
   ].join('\n');
+}
+
+/** The services behind the one address. */
+function paths({ endpoints }: CloudInfo): string {
+  const first = (url: string) => new URL(url).pathname.split('/')[1] ?? '';
+  return [...new Set(catalogAt(endpoints).map(({ url }) => `/${first(url)}`))].join(' ');
 }
 
 /** How clients come to trust the cloud's own certificate authority. */

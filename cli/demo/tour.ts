@@ -153,7 +153,10 @@ class Tour {
   async firstBoot(volumes: Volumes): Promise<void> {
     const guest = await this.boot(volumes);
     try {
-      await this.inGuest(guest, 'grep /mnt/vdb /proc/mounts');
+      await this.inGuest(
+        guest,
+        'mkfs.ext4 -q /dev/vdb && mkdir -p /mnt/vdb && mount /dev/vdb /mnt/vdb',
+      );
       await this.inGuest(guest, `echo '${proof}' > /mnt/vdb/proof`);
       await this.inGuest(
         guest,
@@ -173,6 +176,7 @@ class Tour {
   async secondBoot(volumes: Volumes): Promise<void> {
     const guest = await this.boot(volumes);
     try {
+      await this.inGuest(guest, 'mkdir -p /mnt/vdb && mount /dev/vdb /mnt/vdb');
       await this.inGuest(guest, `grep -F '${proof}' /mnt/vdb/proof`);
       await this.inGuest(guest, 'md5sum -c /mnt/vdb/noise.md5');
       this.options.say('guest# poweroff');

@@ -66,7 +66,7 @@ describe('guest image', () => {
       hostname: 'walker.example',
       name: 'not the hostname',
       public_keys: { mine: publicKey },
-      meta: { 'odd "key"\n': [1, true, null, { deep: 'é' }] },
+      meta: { 'pileus-disks': 'format', 'odd "key"\n': [1, true, null, { deep: 'é' }] },
     };
     const drive = buildConfigDrive(
       new Map([
@@ -118,7 +118,7 @@ describe('guest image', () => {
     await expect(without).rejects.toThrow(/Permission denied/);
   });
 
-  it('formats and mounts the blank disk, and fills its own with its file system', async () => {
+  it('formats and mounts the blank disk as it was told, and fills its own with its file system', async () => {
     expect(await guest.shell('grep /mnt/vdb /proc/mounts')).toMatch(
       /^\/dev\/vdb \/mnt\/vdb ext4 rw/,
     );
