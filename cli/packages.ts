@@ -6,6 +6,7 @@ import { Failure } from '#common';
 export const packagesFor = {
   images: ['qemu-utils'],
   guest: ['qemu-system-x86', 'qemu-utils', 'e2fsprogs', 'util-linux'],
+  demo: ['python3-openstackclient', 'openssh-client'],
   networks: ['openvswitch-switch', 'ovn-central', 'ovn-host', 'iproute2', 'ethtool'],
 } as const;
 

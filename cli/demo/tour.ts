@@ -1,189 +1,179 @@
-/** The tour that `pileus demo` gives: image → volume → guest → kill → everything is still there. */
-import { spawnSync } from 'node:child_process';
-import * as fs from 'node:fs';
+/**
+ * The tour that `pileus demo` gives, which is the README's: a network, a server, ssh to it, a disk for it, the whole cloud killed under it,
+ * an image of it, its end. Every line is one that a person types; the openstack client is the real one.
+ */
 import { join } from 'node:path';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { Failure } from '#common';
 import type { CloudInfo } from '../cloud-types.ts';
-import type { VolumeLine } from '../commands/volume.ts';
 import { ensurePackages, packagesFor } from '../packages.ts';
-import { Guest } from './guest.ts';
+import { Shell } from './shell.ts';
 
-const root = join(import.meta.dirname, '../..');
-const guestReadyMs = 180_000;
-const proof = 'written before the power went';
+const launcher = join(import.meta.dirname, '../../pileus');
+const imageMs = 600_000;
+const bootMs = 180_000;
+const proof = 'written before the cloud was killed';
+const ssh =
+  'ssh -i key -o BatchMode=yes -o ConnectTimeout=3 -o LogLevel=ERROR -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null';
 
 export interface TourOptions {
-  readonly data: string;
+  /** Everything that it makes is in here. */
+  readonly folder: string;
   readonly portBase: number;
-  /** Show the guest's console as it boots. */
-  readonly console: boolean;
   readonly say: (line: string) => void;
 }
 
-/** The guest image, built when it is not there yet. */
-export function ensureGuestImage(say: (line: string) => void): string {
-  const path = join(root, '.cache', 'pileus-guest.qcow2');
-  if (fs.existsSync(path)) return path;
-  ensurePackages(packagesFor.guest, 'the guest image');
-  say('building the guest image from Debian packages (once, about a minute)');
-  const built = spawnSync(join(root, 'tools/guest-image/build.sh'), [path], {
-    stdio: ['ignore', 2, 2],
-  });
-  if (built.status !== 0)
-    throw new Failure('unreachable', 'guest-image-failed', 'The guest image could not be built');
-  return path;
-}
-
-/** Runs the tour from nothing; everything it made is in `options.data`. */
 export async function giveTour(options: TourOptions): Promise<void> {
-  const tour = new Tour(options);
-  ensurePackages(packagesFor.guest, 'the demonstration');
-  const image = ensureGuestImage(options.say);
-  const info = tour.up(['--port-base', String(options.portBase)]);
-  await tour.upload(info, image);
-  const volumes = tour.makeVolumes();
-  await tour.firstBoot(volumes);
-  tour.pullThePlug(info.pid);
-  tour.up([]);
-  await tour.secondBoot(volumes);
-  tour.pileus(['down']);
-  options.say('Done: what the guest had written and synced before the kill was there after it.');
-}
-
-interface Volumes {
-  readonly system: string;
-  readonly data: string;
+  const { say, folder } = options;
+  const needed = [...packagesFor.demo, ...packagesFor.guest, ...packagesFor.networks];
+  ensurePackages(needed, 'the demonstration');
+  const shell = new Shell({ folder, say });
+  const tour = new Tour(shell, say, join(folder, 'data'));
+  await tour.up(`--port-base ${options.portBase}`);
+  await tour.network();
+  const address = await tour.server();
+  await tour.disk(address);
+  await tour.pullThePlug(address);
+  await tour.end(address);
+  await tour.down();
+  say(
+    '\nDone: every line did what it says, and what the guest had synced was there after the kill.',
+  );
 }
 
 class Tour {
-  private readonly options: TourOptions;
+  private readonly shell: Shell;
+  private readonly say: (line: string) => void;
+  private readonly data: string;
+  private pid = 0;
 
-  constructor(options: TourOptions) {
-    this.options = options;
+  constructor(shell: Shell, say: (line: string) => void, data: string) {
+    this.shell = shell;
+    this.say = say;
+    this.data = data;
   }
 
-  /** Runs a command of ours and shows it; returns what it printed. */
-  pileus(args: readonly string[]): string {
-    this.options.say(`\n$ ./pileus ${args.join(' ')} --data ${this.options.data}`);
-    const ran = spawnSync(join(root, 'pileus'), [...args, '--data', this.options.data], {
-      encoding: 'utf8',
-    });
-    if (ran.status !== 0)
-      throw new Failure('unreachable', 'demo-command-failed', ran.stderr.trim());
-    return ran.stdout;
-  }
-
-  up(args: readonly string[]): CloudInfo {
+  async up(more: string): Promise<void> {
     const startedMs = performance.now();
-    const info = JSON.parse(this.pileus(['up', '--json', ...args])) as CloudInfo;
-    this.options.say(
-      `healthy after ${((performance.now() - startedMs) / 1000).toFixed(1)} s, pid ${info.pid}`,
+    const command = `./pileus up --data data ${more}`.trim();
+    this.say(`\n$ ${command}`);
+    const answer = await this.shell.line(
+      `'${launcher}' up --json --data '${this.data}' ${more}`.trim(),
+      { quietly: true },
     );
-    return info;
+    const info = JSON.parse(answer) as CloudInfo;
+    this.pid = info.pid;
+    this.say(`healthy after ${secondsSince(startedMs)} s, pid ${info.pid}`);
+    Object.assign(this.shell.variables, {
+      OS_CLIENT_CONFIG_FILE: join(this.data, 'clouds.yaml'),
+      OS_CLOUD: 'pileus',
+    });
+    if (more === '') return;
+    this.say('the guest image is made ready beside it (built once from Debian packages)');
+    await this.shell.until(
+      'openstack image show pileus-guest -f value -c status | grep -q active',
+      imageMs,
+    );
   }
 
-  async upload(info: CloudInfo, image: string): Promise<void> {
-    const { endpoints, admin } = info;
-    // Whoever runs the cloud may trust its authority.
-    if (info.ca !== undefined)
-      setDefaultCACertificates([...getCACertificates(), fs.readFileSync(info.ca, 'utf8')]);
-    const login = {
-      'x-auth-user': `${admin.project}:${admin.username}`,
-      'x-auth-key': admin.password,
-    };
-    const session = await fetch(endpoints.swift_auth_v1, { headers: login });
-    const url = session.headers.get('x-storage-url') ?? '';
-    const headers = { 'x-auth-token': session.headers.get('x-auth-token') ?? '' };
-    for (const [path, body] of [
-      ['images', ''],
-      ['images/guest.qcow2', fs.readFileSync(image)],
-    ] as const) {
-      const answer = await fetch(`${url}/${path}`, { method: 'PUT', headers, body });
-      this.options.say(
-        `\nPUT ${url}/${path} (${body.length} bytes) → ${answer.status}, ETag ${answer.headers.get('etag') ?? '-'}`,
-      );
-      if (!answer.ok) throw new Failure('unreachable', 'demo-upload-failed', await answer.text());
-    }
+  async network(): Promise<void> {
+    const { shell } = this;
+    await shell.line(
+      "ssh-keygen -q -t ed25519 -N '' -f key && openstack keypair create --public-key key.pub mine -f value -c fingerprint",
+    );
+    await shell.line('openstack network create inside -f value -c id');
+    await shell.line(
+      'openstack subnet create --network inside --subnet-range 10.1.0.0/24 inside -f value -c gateway_ip',
+    );
+    await shell.line(
+      'openstack router create --external-gateway public out -f value -c id && openstack router add subnet out inside',
+    );
+    await shell.line(
+      'openstack security group rule create --protocol tcp --dst-port 22 default -f value -c id',
+    );
   }
 
-  makeVolumes(): Volumes {
-    return {
-      system: this.volume(['--name', 'system', '--from', 'images/guest.qcow2', '--size', '256MiB']),
-      data: this.volume(['--name', 'data', '--size', '256MiB']),
-    };
-  }
-
-  private volume(args: readonly string[]): string {
-    const volume = JSON.parse(
-      this.pileus(['volume', 'create', ...args, '--export', '--json']),
-    ) as VolumeLine;
-    this.options.say(`volume ${volume.id}, ${volume.nbd}`);
-    return volume.nbd ?? '';
-  }
-
-  private async boot(volumes: Volumes): Promise<Guest> {
-    const disks = [volumes.system, volumes.data];
-    this.options.say(`\n$ qemu-system-x86_64 … -drive file=${disks[0]} -drive file=${disks[1]}`);
+  /** From the command to the guest's answer. */
+  async server(): Promise<string> {
+    const { shell } = this;
     const startedMs = performance.now();
-    const onOutput = (text: string) => {
-      if (this.options.console) process.stderr.write(text);
-    };
-    const guest = new Guest({ disks, memoryMiB: 256, onOutput });
-    try {
-      await guest.expect(/pileus-guest.* ready[^\n]*/, guestReadyMs);
-      this.options.say(
-        `the guest is ready after ${((performance.now() - startedMs) / 1000).toFixed(1)} s`,
-      );
-      await guest.expect(/login:/, guestReadyMs);
-      guest.type('root');
-      await guest.expect(/# /, guestReadyMs);
-    } catch (error) {
-      guest.kill();
-      throw error;
-    }
-    return guest;
+    const id = await shell.line(
+      'openstack server create --image pileus-guest --flavor m1.tiny --network inside --key-name mine --wait web -f value -c id',
+    );
+    const address = await shell.line(
+      'openstack floating ip create public -f value -c floating_ip_address',
+    );
+    await shell.line(`openstack server add floating ip web ${address}`);
+    this.say(`\n$ ssh -i key root@${address} hostname`);
+    this.say(await shell.until(`${ssh} root@${address} hostname`, bootMs));
+    this.say(
+      `from \`server create\` to the ssh prompt: ${secondsSince(startedMs)} s; Pileus's own share (the server's creation as an operation, ` +
+        `scheduling to running guest): ${await this.ownShare(id)} s; the rest is the guest's boot and the start of four clients`,
+    );
+    return address;
   }
 
-  private async inGuest(guest: Guest, command: string): Promise<void> {
-    this.options.say(`guest# ${command}`);
-    await guest.shell(command);
+  /** How long the operation took that made the server, as the cloud has it written down. */
+  private async ownShare(serverId: string): Promise<string> {
+    const found = await this.shell.line(
+      `'${launcher}' operation list --resource ${serverId} --json --data '${this.data}'`,
+      { quietly: true },
+    );
+    const [made] = JSON.parse(found) as { created_at: string; ended_at: string }[];
+    if (made === undefined)
+      throw new Failure('bug', 'demo-no-operation', 'The server was made by no operation');
+    return ((Date.parse(made.ended_at) - Date.parse(made.created_at)) / 1000).toFixed(2);
   }
 
-  async firstBoot(volumes: Volumes): Promise<void> {
-    const guest = await this.boot(volumes);
-    try {
-      await this.inGuest(
-        guest,
-        'mkfs.ext4 -q /dev/vdb && mkdir -p /mnt/vdb && mount /dev/vdb /mnt/vdb',
-      );
-      await this.inGuest(guest, `echo '${proof}' > /mnt/vdb/proof`);
-      await this.inGuest(
-        guest,
-        'dd if=/dev/urandom of=/mnt/vdb/noise bs=1M count=16 && md5sum /mnt/vdb/noise > /mnt/vdb/noise.md5 && sync',
-      );
-    } finally {
-      guest.kill();
-    }
+  async disk(address: string): Promise<void> {
+    const { shell } = this;
+    await shell.line('openstack volume create --size 1 data -f value -c id');
+    await shell.line('openstack server add volume web data -f value -c Device');
+    await this.inGuest(
+      address,
+      `mkfs.ext4 -q /dev/vdb && mkdir -p /data && mount /dev/vdb /data && echo '${proof}' > /data/proof && sync && df -h /data`,
+    );
   }
 
-  /** The guest and the whole cloud die at once. */
-  pullThePlug(pid: number): void {
-    this.options.say(`\n$ kill -9 ${pid}`);
-    process.kill(pid, 'SIGKILL');
+  private async inGuest(address: string, command: string): Promise<string> {
+    this.say(`\n$ ssh -i key root@${address}\nroot@web# ${command}`);
+    const answer = await this.shell.line(`${ssh} root@${address} "${command}"`, { quietly: true });
+    this.say(answer);
+    return answer;
   }
 
-  async secondBoot(volumes: Volumes): Promise<void> {
-    const guest = await this.boot(volumes);
-    try {
-      await this.inGuest(guest, 'mkdir -p /mnt/vdb && mount /dev/vdb /mnt/vdb');
-      await this.inGuest(guest, `grep -F '${proof}' /mnt/vdb/proof`);
-      await this.inGuest(guest, 'md5sum -c /mnt/vdb/noise.md5');
-      this.options.say('guest# poweroff');
-      guest.type('poweroff');
-      await guest.off(60_000);
-    } finally {
-      guest.kill();
-    }
+  /** The whole cloud dies; the guest does not, and goes on as soon as the cloud is back. */
+  async pullThePlug(address: string): Promise<void> {
+    this.say(`\n$ kill -9 ${this.pid}`);
+    process.kill(this.pid, 'SIGKILL');
+    await this.up('');
+    const answer = await this.inGuest(
+      address,
+      'cat /data/proof && echo and after it >> /data/proof && sync && uptime',
+    );
+    if (!answer.startsWith(proof))
+      throw new Failure('corrupt', 'demo-data-lost', `The guest read: ${answer}`);
+  }
+
+  async end(address: string): Promise<void> {
+    const { shell } = this;
+    await this.inGuest(address, 'umount /data');
+    await shell.line('openstack server remove volume web data');
+    await shell.line(
+      'openstack server image create --name web-as-it-was --wait web -f value -c status',
+    );
+    await shell.line(`openstack floating ip delete ${address}`);
+    await shell.line('openstack server delete --wait web');
+    await shell.line(
+      'openstack server create --image web-as-it-was --flavor m1.tiny --network inside --wait again -f value -c status',
+    );
+    await shell.line('openstack server delete --wait again');
+    await shell.line('openstack volume list -f value -c Name -c Status');
+  }
+
+  async down(): Promise<void> {
+    this.say('\n$ ./pileus down --data data');
+    this.say(await this.shell.line(`'${launcher}' down --data '${this.data}'`, { quietly: true }));
   }
 }
+
+const secondsSince = (ms: number): string => ((performance.now() - ms) / 1000).toFixed(1);

@@ -77,8 +77,9 @@ export const guestAdvice =
   'as root run: tools/guest-image/build.sh tools/guest-image/.cache/pileus-guest.qcow2 && ./pileus up';
 
 async function build(signal: AbortSignal): Promise<undefined> {
-  if (fs.existsSync(file)) return undefined;
-  if (process.getuid?.() !== 0 || process.arch !== 'x64')
+  const canBuild = process.getuid?.() === 0 && process.arch === 'x64';
+  if (fs.existsSync(file) && (isFresh() || !canBuild)) return undefined;
+  if (!canBuild)
     throw new Failure(
       'denied',
       'guest-image-unbuilt',
@@ -93,6 +94,17 @@ async function build(signal: AbortSignal): Promise<undefined> {
     await run('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...packages], signal);
   await run('nice', [join(folder, 'build.sh'), file], signal);
   return undefined;
+}
+
+/** Whether nothing that it is made of has changed since it was built. */
+function isFresh(): boolean {
+  const builtMs = fs.statSync(file).mtimeMs;
+  const sources = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return sources.every((name) => {
+    if (name.startsWith('.cache')) return true;
+    const source = fs.lstatSync(join(folder, name));
+    return !source.isFile() || source.mtimeMs <= builtMs;
+  });
 }
 
 /** Runs a program to its end; its last lines are the failure. */

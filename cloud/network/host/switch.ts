@@ -257,17 +257,14 @@ export class HostSwitch {
       await succeeds('ethtool', ['-K', bridge, 'tx', 'off'], { namespace: this.options.namespace });
   }
 
-  /** Whether a guest is plugged in; false as well when nothing runs that would know. */
+  /** Whether a hypervisor holds a tap; false as well when nothing runs that would know. */
   async hasGuests(): Promise<boolean> {
     if (this.daemons[0]?.pid === undefined) return false;
     const interfaces = await this.configure([
-      '--format=csv',
-      '--no-headings',
-      '--columns=name',
-      'list',
-      'Interface',
+      ...['--format=csv', '--no-headings', '--columns=name,link_state'],
+      ...['list', 'Interface'],
     ]);
-    return interfaces.split('\n').some((name) => name.replaceAll('"', '').startsWith('tap'));
+    return interfaces.split('\n').some((line) => /^"?tap[^,]*,"?up/.test(line));
   }
 
   async stop(): Promise<void> {

@@ -7,12 +7,14 @@ import { files } from './arguments.ts';
 
 const endMs = 10_000;
 
-/** The ids of the guests in this folder whose processes run, whoever started them. */
-export function runningGuests(folder: string): string[] {
+/** The process ids of the guests in this folder that run, whoever started them. */
+export function runningGuests(folder: string): number[] {
   if (!fs.existsSync(folder)) return [];
-  return fs.readdirSync(folder).filter((id) => {
+  return fs.readdirSync(folder).flatMap((id) => {
     const path = join(folder, id, files.pid);
-    return fs.existsSync(path) && isRunning(Number(fs.readFileSync(path, 'utf8')), id);
+    if (!fs.existsSync(path)) return [];
+    const pid = Number(fs.readFileSync(path, 'utf8'));
+    return isRunning(pid, id) ? [pid] : [];
   });
 }
 
