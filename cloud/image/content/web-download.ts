@@ -4,6 +4,7 @@
  */
 import { lookup as resolveName } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { Readable } from 'node:stream';
 import type { Agent } from 'undici';
 import { messageOf } from '#common';
@@ -34,7 +35,8 @@ export function checkUri(settings: WebSettings, text: string): URL {
   const port = url.port === '' ? (url.protocol === 'http:' ? '80' : '443') : url.port;
   if (!listed(settings.webDownloadPorts, port)) throw refused;
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(host) !== 0 && isInside(host) && !listed(settings.webDownloadHosts, host)) throw refused;
+  if (isIP(host) !== 0 && isForbidden(host) && !listed(settings.webDownloadHosts, host))
+    throw refused;
   return url;
 }
 
@@ -125,7 +127,7 @@ function guardedLookup(settings: WebSettings): LookupFunction {
     resolveName(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, '', 4);
       const open = listed(settings.webDownloadHosts, hostname);
-      const allowed = addresses.filter(({ address }) => open || !isInside(address));
+      const allowed = addresses.filter(({ address }) => open || !isForbidden(address));
       const [first] = allowed;
       if (first === undefined)
         return callback(new Error('its address is not one that may be reached'), '', 4);
@@ -135,8 +137,20 @@ function guardedLookup(settings: WebSettings): LookupFunction {
   };
 }
 
+/** Inside, or one of this machine's own, public as it may be: what listens there trusts who is near. */
+const isForbidden = (address: string): boolean => isInside(address) || isOwn(address);
+
+function isOwn(address: string): boolean {
+  const own = new BlockList();
+  for (const one of Object.values(networkInterfaces()).flat())
+    if (one !== undefined) own.addAddress(one.address, one.family === 'IPv4' ? 'ipv4' : 'ipv6');
+  return own.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
+}
+
 // RFC 6890 and its registry: nothing of these is the public Internet.
-const inside = new BlockList();
+// Two lists: one would take every IPv4 address for what `::ffff:0:0/96` covers.
+const inside4 = new BlockList();
+const inside6 = new BlockList();
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -146,6 +160,7 @@ for (const [network, prefix] of [
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
   ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
   ['192.168.0.0', 16],
   ['198.18.0.0', 15],
   ['198.51.100.0', 24],
@@ -153,20 +168,26 @@ for (const [network, prefix] of [
   ['224.0.0.0', 4],
   ['240.0.0.0', 4],
 ] as const)
-  inside.addSubnet(network, prefix, 'ipv4');
+  inside4.addSubnet(network, prefix, 'ipv4');
 for (const [network, prefix] of [
   ['::', 96],
   ['::ffff:0:0', 96],
   ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
   ['100::', 64],
+  // Teredo, ORCHID and what else is no host's own address.
+  ['2001::', 23],
   ['2001:db8::', 32],
   ['2002::', 16],
+  ['3fff::', 20],
+  ['5f00::', 16],
   ['fc00::', 7],
   ['fe80::', 10],
+  ['fec0::', 10],
   ['ff00::', 8],
 ] as const)
-  inside.addSubnet(network, prefix, 'ipv6');
+  inside6.addSubnet(network, prefix, 'ipv6');
 
 /** Loopback, link-local, private, reserved, or an IPv4 address in IPv6's clothes. */
 export const isInside = (address: string): boolean =>
-  isIP(address) === 4 ? inside.check(address, 'ipv4') : inside.check(address, 'ipv6');
+  isIP(address) === 4 ? inside4.check(address, 'ipv4') : inside6.check(address, 'ipv6');
