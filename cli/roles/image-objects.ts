@@ -106,7 +106,7 @@ async function readable(
     throw notThere();
   const etag = publicEtag(stored.info);
   const { size } = await assemble(within(objects, place.account), stored);
-  return { ...place, etag, sizeBytes: size };
+  return { ...place, etag, sizeBytes: size, isManifest: isManifest(stored) };
 }
 
 const isManifest = ({ info }: StoredObject) => info.kind === 'slo' || isDynamic(info);
@@ -129,10 +129,13 @@ function within(service: ObjectService, account: string): AssembleOptions {
   return { service, account, mayRead };
 }
 
+/** Invariant: an ETag alone does not say that an object is the same; a manifest can have any, and names what its reader may not read. */
 async function openSource(objects: ObjectService, source: SourceObject): Promise<StoredObject> {
   const container = await objects.containers.open(source.account, source.container);
   const stored = await objects.objects.get({ container, name: source.object });
-  if (publicEtag(stored.info) === source.etag) return stored;
+  const isSame =
+    publicEtag(stored.info) === source.etag && isManifest(stored) === (source.isManifest === true);
+  if (isSame) return stored;
   throw new Failure('conflict', 'source-changed', 'The object was replaced meanwhile', {
     facts: { reason: `Object ${source.container}/${source.object} was replaced meanwhile.` },
   });

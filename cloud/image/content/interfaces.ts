@@ -49,6 +49,8 @@ export interface SourceObject {
   /** What it must still be when its turn comes. */
   readonly etag: string;
   readonly sizeBytes: number;
+  /** Of other objects, which its reader was asked for too; what was none must not have become one. */
+  readonly isManifest?: boolean | undefined;
 }
 
 export interface SourceReader {

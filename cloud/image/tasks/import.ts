@@ -42,6 +42,7 @@ const Input = Type.Object({
       object: Type.String(),
       etag: Type.String(),
       sizeBytes: Type.Integer(),
+      isManifest: Type.Optional(Type.Boolean()),
     }),
   ),
   sha512: Type.Optional(Type.String()),
