@@ -1,6 +1,6 @@
 /** The controller: the control plane's state, identity, and its HTTP API. */
 
-import type { Caller } from '#cloud/api';
+import type { Caller, PolicyRules } from '#cloud/api';
 import { controlService } from '#cloud/control';
 import {
   type AdminCredentials,
@@ -51,6 +51,8 @@ export interface Controller {
   authenticate(token: string): Promise<Caller | undefined>;
   readonly identity: Identity;
   readonly admin: AdminCredentials;
+  /** What the operator's file puts in place of policy rules, by service. */
+  readonly policies: Readonly<Record<string, PolicyRules>>;
   /** Starts answering for identity and what else is named; the rest of the program must be ready. */
   listen(at: ListenOptions): Promise<ApiServer>;
 }
@@ -141,6 +143,7 @@ export async function openController(
     authenticate,
     identity,
     admin,
+    policies,
     listen: async ({ services, ...at }) => {
       // Every service has been made and has added its workflows: work can begin.
       await operations.open();

@@ -13,7 +13,7 @@ import { userObjects } from './image-objects.ts';
 import { imageContainer, imageStore } from './image-store.ts';
 
 export interface ImagesParts
-  extends Pick<Controller, 'state' | 'operations' | 'quotas' | 'events'> {
+  extends Pick<Controller, 'state' | 'operations' | 'quotas' | 'events' | 'policies'> {
   readonly folder: DataFolder;
   readonly identity: Identity;
   readonly objects: ObjectService;
@@ -31,6 +31,7 @@ export async function openImages(
   const project = await serviceProject(parts.identity);
   const images = await createImages({
     ...{ state, operations, quotas, events },
+    policy: parts.policies.image ?? {},
     settings: settings.image,
     clock: systemClock,
     random,

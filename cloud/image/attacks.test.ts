@@ -175,6 +175,29 @@ describe('an image that may be seen', () => {
     expect((await call(member, 'GET', `/v2/images/${ids.shared}/members/delta`)).status).toBe(404);
   });
 
+  it('gives a disk to those alone who may download it, and takes one from those alone who may make an image', async () => {
+    const { forVolumes } = world;
+    const wanted = {
+      ...{ name: 'of a disk', containerFormat: 'bare', diskFormat: 'raw', protected: false },
+      properties: {},
+    };
+    const made = (token: string, visibility: string) =>
+      forVolumes.create({ ...wanted, visibility }, token);
+    for (const id of [ids.secret, ids.shared, nowhere])
+      await expect(forVolumes.look(id, mallory)).rejects.toMatchObject({ kind: 'missing' });
+    const denied = { kind: 'denied' };
+    await expect(forVolumes.look(ids.secret, reader)).rejects.toMatchObject(denied);
+    expect((await forVolumes.look(ids.shared, member)).id).toBe(ids.shared);
+    await expect(made(owner, 'public')).rejects.toMatchObject(denied);
+    await expect(made(reader, 'private')).rejects.toMatchObject(denied);
+    await made(owner, 'community');
+    await made(admin, 'public');
+    const properties = Object.fromEntries(Array.from({ length: 500 }, (_, at) => [`p${at}`, 'x']));
+    await expect(
+      forVolumes.create({ ...wanted, visibility: 'private', properties }, owner),
+    ).rejects.toThrow(/limit has been exceeded/);
+  });
+
   it('asks for a token that is good', async () => {
     for (const token of ['', 'nonsense', 'alpha'])
       for (const path of ['/v2/images', `/v2/images/${ids.public}`, '/v2/schemas/image'])

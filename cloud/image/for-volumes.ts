@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Failure } from '#common';
-import { Policy } from '../api/index.ts';
+import type { Policy } from '../api/index.ts';
 import { openContent } from './content/contents.ts';
 import {
   beginTransfer,
@@ -17,10 +17,9 @@ import {
 } from './content/transfers.ts';
 import type { ImageCore } from './core.ts';
 import { imageFailure, imageMissing } from './failures.ts';
-import { insertImage, writeParts } from './images/changing.ts';
+import { checkCounts, insertImage, writeParts } from './images/changing.ts';
 import { reserve } from './images/quotas.ts';
 import { findImage, type ImageRecord } from './images/records.ts';
-import { imageRules } from './policies.ts';
 import type { Authenticate } from './service.ts';
 import type { ContentRow } from './tables.ts';
 import { wantVolume } from './tasks/volume-operation.ts';
@@ -71,8 +70,11 @@ export interface ImagesForVolumes {
   abandon(imageId: string): Promise<void>;
 }
 
-export function imagesForVolumes(core: ImageCore, authenticate: Authenticate): ImagesForVolumes {
-  const policy = new Policy(imageRules);
+export function imagesForVolumes(
+  core: ImageCore,
+  authenticate: Authenticate,
+  policy: Policy,
+): ImagesForVolumes {
   // A token that is held to rules may do here what it may do at the image service's own door.
   const callerOf = async (token: string, method: 'GET' | 'POST', path: string) => {
     const caller = await authenticate(token, { method, path });
@@ -91,6 +93,9 @@ export function imagesForVolumes(core: ImageCore, authenticate: Authenticate): I
     };
     if (image === undefined || !policy.allows('get_image', caller.credentials, target ?? {}))
       throw imageMissing(imageId);
+    // A disk made of it shows its bytes as a download would.
+    if (!policy.allows('download_image', caller.credentials, target ?? {}))
+      throw imageFailure('forbidden-action', { action: 'download_image' });
     return image;
   };
   return {
@@ -106,7 +111,11 @@ export function imagesForVolumes(core: ImageCore, authenticate: Authenticate): I
       );
     },
     create: async (wanted, token) => {
-      const { projectId } = await callerOf(token, 'POST', '/v2/images');
+      const { projectId, credentials } = await callerOf(token, 'POST', '/v2/images');
+      const target = { project_id: projectId, owner: projectId, visibility: wanted.visibility };
+      for (const rule of rulesToCreate(wanted.visibility))
+        if (!policy.allows(rule, credentials, target))
+          throw imageFailure('forbidden-action', { action: rule });
       return await createQueued(core, wanted, projectId);
     },
     volumeOf: async (imageId) => {
@@ -155,6 +164,11 @@ async function withDisk(core: ImageCore, image: ImageRecord): Promise<ImageWithD
 
 const refused = (code: string, message: string) => new Failure('conflict', code, message);
 
+const rulesToCreate = (visibility: string): readonly string[] => {
+  const showing = { public: 'publicize_image', community: 'communitize_image' }[visibility];
+  return showing === undefined ? ['add_image'] : ['add_image', showing];
+};
+
 async function createQueued(
   core: ImageCore,
   wanted: NewVolumeImage,
@@ -166,6 +180,8 @@ async function createQueued(
     });
   if (owner === undefined) throw imageFailure('invalid', { why: 'An image belongs to a project.' });
   const id = core.newId();
+  const parts = { tags: [], properties: new Map(Object.entries(wanted.properties)) };
+  checkCounts(parts, core.settings);
   await core.change(async (tx) => {
     await reserve(core, tx, { id, owner }, { count_total: 1 });
     await insertImage(core, tx, id, {
@@ -176,7 +192,7 @@ async function createQueued(
       disk_format: 'raw',
       container_format: 'bare',
     });
-    await writeParts(tx, id, { tags: [], properties: new Map(Object.entries(wanted.properties)) });
+    await writeParts(tx, id, parts);
   });
   return id;
 }

@@ -1,11 +1,12 @@
 /** The image service as the rest of the program sees it. */
-import type { MountableService, PolicyRules } from '#cloud/api';
+import { type MountableService, Policy, type PolicyRules } from '#cloud/api';
 import { clearScratch, qemuImgConverter } from './content/qemu-img.ts';
 import { Sweeper } from './content/sweeper.ts';
 import { type CoreOptions, ImageCore } from './core.ts';
 import { type ImagesForVolumes, imagesForVolumes } from './for-volumes.ts';
 import { declareQuotas } from './images/quotas.ts';
 import { type LocalImages, localImages } from './local.ts';
+import { imageRules } from './policies.ts';
 import { type Authenticate, imageService } from './service.ts';
 import { importWorkflow } from './tasks/import.ts';
 import { injectedProperties } from './tasks/injection.ts';
@@ -35,13 +36,14 @@ export async function createImages(options: ImagesOptions): Promise<Images> {
   await clearScratch(options.scratch);
   const converter = qemuImgConverter(options.scratch, options.settings);
   core.operations.add([importWorkflow(core), volumeWorkflow(core, converter)]);
-  const service = imageService(core, options.authenticate, options.policy ?? {});
+  const policy = new Policy(imageRules).with(options.policy ?? {});
+  const service = imageService(core, options.authenticate, policy);
   const sweeper = new Sweeper(core);
   await sweeper.open();
   return {
     service,
     local: localImages(core),
-    forVolumes: imagesForVolumes(core, options.authenticate),
+    forVolumes: imagesForVolumes(core, options.authenticate, policy),
     close: () => sweeper.close(),
   };
 }

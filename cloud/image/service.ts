@@ -3,17 +3,14 @@
 import {
   apiService,
   type MountableService,
-  Policy,
-  type PolicyRules,
+  type Policy,
   type RequestLine,
   type Route,
 } from '#cloud/api';
-import { Failure } from '#common';
 import type { ImageCaller } from './caller.ts';
 import type { ImageCore } from './core.ts';
 import { imageFailures } from './failures.ts';
 import { metadefRoutes } from './metadefs/routes.ts';
-import { imageRules } from './policies.ts';
 import { actionRoutes } from './resources/actions.ts';
 import { cacheRoutes } from './resources/cache.ts';
 import { dataRoutes } from './resources/data.ts';
@@ -45,23 +42,18 @@ export function imageApiRoutes(core: ImageCore): Route<ImageCaller>[] {
   ];
 }
 
-/** `overrides` replace the defaults rule by rule, as upstream's policy file does. */
 export function imageService(
   core: ImageCore,
   authenticate: Authenticate,
-  overrides: PolicyRules,
+  policy: Policy,
 ): MountableService {
-  for (const rule of Object.keys(overrides)) {
-    if (!Object.hasOwn(imageRules, rule))
-      throw new Failure('invalid', 'bad-policy', `There is no policy rule ${rule} to replace`);
-  }
   return apiService<ImageCaller>({
     name: 'image',
     dialect: {
       failures: imageFailures,
       body: ({ status, message, title }) => ({ error: { code: status, message, title } }),
     },
-    policy: new Policy({ ...imageRules, ...overrides }),
+    policy,
     routes: imageApiRoutes(core),
     headers: { Vary: 'X-Auth-Token' },
     authenticate,

@@ -19,7 +19,7 @@ import {
   systemDisk,
   systemRandom,
 } from '#common';
-import { createImages } from '../images.ts';
+import { createImages, type Images } from '../images.ts';
 import { imageMigrations } from '../migrations/index.ts';
 import { type ImageSettings, imageSettings } from '../settings.ts';
 import { type Answer, type CallOptions, send } from './client.ts';
@@ -34,6 +34,7 @@ export interface Remains {
 
 export interface World {
   readonly operations: Operations;
+  readonly forVolumes: Images['forVolumes'];
   call(token: string, method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** Waits until no operation is in the works. */
   settled(): Promise<void>;
@@ -122,6 +123,7 @@ export async function openWorld(
   };
   return {
     operations,
+    forVolumes: images.forVolumes,
     call: (token, method, path, call = {}) => send(server.url + path, token, method, call),
     settled,
     close: async () => {
