@@ -1,5 +1,5 @@
 /** `/recon/…`: facts for operators in the form that `swift-recon` reads from each server. */
-import { cpus, freemem, loadavg, totalmem, uptime } from 'node:os';
+import { freemem, loadavg, totalmem, uptime } from 'node:os';
 import type { Reply } from '../exchange.ts';
 import { page } from './refusal.ts';
 import type { SwiftServices } from './swift-request.ts';
@@ -12,7 +12,7 @@ export function createRecon({ clock }: SwiftServices): (name: string) => Promise
     time: () => clock.nowUs() / 1_000_000,
     load: () => {
       const [one = 0, five = 0, fifteen = 0] = loadavg();
-      return { '1m': one, '5m': five, '15m': fifteen, processes: cpus().length, tasks: '' };
+      return { '1m': one, '5m': five, '15m': fifteen };
     },
     mem: () => ({
       MemTotal: `${Math.round(totalmem() / 1024)} kB`,

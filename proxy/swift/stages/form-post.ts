@@ -63,7 +63,10 @@ async function postForm(
 }
 
 function integer(fields: Fields, name: string, problem: string): number {
-  const text = fields.get(name) || '0';
+  return parseInteger(fields.get(name) || '0', problem);
+}
+
+function parseInteger(text: string, problem: string): number {
   if (!/^\s*[-+]?\d{1,15}\s*$/.test(text)) throw invalid(problem);
   return Number(text);
 }
@@ -115,14 +118,16 @@ class Poster {
     if (grant === undefined) throw unauthorized('invalid signature');
     const { account, container, object = '' } = this.request.path;
     const target = container === undefined ? { account } : { account, container };
+    const body = new CappedBody(file.body, bytesMax);
     const inner = subRequest(this.request, {
       method: 'PUT',
       path: { ...target, object: object + file.filename },
       headers,
-      body: capped(file.body, bytesMax),
+      body,
       caller: granted(this.request.caller, grant),
     });
     const reply = await settled(() => this.next(inner));
+    if (body.isTooLarge) throw invalid('max_file_size exceeded');
     return { status: reply.status, message: '', headers: reply.headers };
   }
 
@@ -133,11 +138,11 @@ class Poster {
     for (const [field, header, unit] of [
       ['x_delete_at', 'x-delete-at', 'Unix timestamp'],
       ['x_delete_after', 'x-delete-after', 'Number of seconds'],
-    ] as const)
-      if (fields.has(field))
-        headers[header] = String(
-          integer(fields, field, `${field} not an integer: ${unit} required.`),
-        );
+    ] as const) {
+      const text = fields.get(field);
+      if (text !== undefined)
+        headers[header] = String(parseInteger(text, `${field} not an integer: ${unit} required.`));
+    }
     const type = fields.get('content-type') ?? file.contentType;
     if (type !== undefined) headers['content-type'] = toHeader(type || 'application/octet-stream');
     const encoding = fields.get('content-encoding');
@@ -170,12 +175,24 @@ class Poster {
   }
 }
 
-async function* capped(body: AsyncIterable<Buffer>, bytesMax: number): AsyncIterable<Buffer> {
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) throw invalid('max_file_size exceeded');
-    yield chunk;
+class CappedBody implements AsyncIterable<Buffer> {
+  isTooLarge = false;
+  private readonly body: AsyncIterable<Buffer>;
+  private readonly bytesMax: number;
+
+  constructor(body: AsyncIterable<Buffer>, bytesMax: number) {
+    this.body = body;
+    this.bytesMax = bytesMax;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Buffer> {
+    let bytes = 0;
+    for await (const chunk of this.body) {
+      bytes += chunk.length;
+      this.isTooLarge = bytes > this.bytesMax;
+      if (this.isTooLarge) throw invalid('max_file_size exceeded');
+      yield chunk;
+    }
   }
 }
 

@@ -95,7 +95,7 @@ describe('temporary URLs', () => {
     const here = signed(`${account}/box/o`, { ip: '127.0.0.0/8' });
     expect(await client.status('GET', here, anyone)).toBe(200);
     expect(await client.status('GET', here.replace(/&temp_url_ip_range.*/, ''), anyone)).toBe(401);
-    for (const ip of ['10.0.0.0/8', '127.0.0.1/99', 'x', '::1'])
+    for (const ip of ['10.0.0.0/8', '127.0.0.1/99', 'x', '::1', '::/64'])
       expect(await client.status('GET', signed(`${account}/box/o`, { ip }), anyone)).toBe(401);
     const named = `${signed(`${account}/box/o`)}&filename=a%22b%0a&inline`;
     const { headers } = await client.ask('GET', named, anyone);
@@ -189,7 +189,14 @@ describe('forms', () => {
       ['c', '3'],
     ] as const;
     expect(await post({ files: many })).toMatchObject({ status: 400 });
-    expect(await post({ files: [['big', 'x'.repeat(101)]] })).toMatchObject({ status: 400 });
+    expect(await post({ files: [['big', 'x'.repeat(101)]] })).toMatchObject({
+      status: 400,
+      text: 'FormPost: max_file_size exceeded',
+    });
+    expect(await post({ fields: { x_delete_at: '' } })).toMatchObject({
+      status: 400,
+      text: 'FormPost: x_delete_at not an integer: Unix timestamp required.',
+    });
     expect(await client.status('GET', '/box/up-big')).toBe(404);
     expect(await post({ fields: { expires: '1' } })).toMatchObject({
       status: 401,

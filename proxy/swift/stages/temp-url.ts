@@ -95,9 +95,11 @@ function isFrom(address: string | undefined, range: string | undefined): boolean
   const length = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
   if (address === undefined || isIP(network) === 0 || length < 0 || length > most) return false;
   const client = address.startsWith('::ffff:') ? address.slice(7) : address;
+  // A BlockList takes IPv4 for a part of ::/96, which a range of IPv6 does not mean.
+  if (isIP(client) !== isIP(network)) return false;
   const list = new BlockList();
   list.addSubnet(network, length, family);
-  return list.check(client, isIP(client) === 6 ? 'ipv6' : 'ipv4');
+  return list.check(client, family);
 }
 
 /** What the signature gives; undefined when none of the keys made it. */
