@@ -1,6 +1,7 @@
 /** Conditional requests (RFC 9110 §13): on reads decided here, on writes handed to the service, which decides atomically. */
 import { isFailure } from '#common';
 import type { ObjectInfo, WriteConditions } from '../objects/index.ts';
+import { storedEtag } from './manifest-etag.ts';
 import type { RequestHead } from './request-head.ts';
 import { invalidArgument, S3Failure } from './s3-failure.ts';
 import { parseHttpDate } from './sigv4/request-time.ts';
@@ -51,6 +52,10 @@ export function parseEtags(header: string | undefined): readonly string[] | unde
   return etags.filter((etag) => etag !== '');
 }
 
+function parseStored(header: string | undefined): readonly string[] | undefined {
+  return parseEtags(header)?.map(storedEtag);
+}
+
 export function bareEtag(text: string): string {
   return text
     .trim()
@@ -70,7 +75,7 @@ function isoMs(text: string): number | undefined {
 
 /** The conditions of a deletion; undefined when it has none. */
 export function deleteConditions(head: RequestHead): WriteConditions | undefined {
-  const ifMatch = parseEtags(head.headers.get('if-match'));
+  const ifMatch = parseStored(head.headers.get('if-match'));
   const size = head.headers.get('x-amz-if-match-size');
   const modified = head.headers.get('x-amz-if-match-last-modified-time');
   const ifModifiedAtS = parseSeconds(modified);
@@ -88,8 +93,8 @@ export function deleteConditions(head: RequestHead): WriteConditions | undefined
 
 /** The conditions of a write; undefined when it has none. */
 export function writeConditions(head: RequestHead): WriteConditions | undefined {
-  const ifMatch = parseEtags(head.headers.get('if-match'));
-  const ifNoneMatch = parseEtags(head.headers.get('if-none-match'));
+  const ifMatch = parseStored(head.headers.get('if-match'));
+  const ifNoneMatch = parseStored(head.headers.get('if-none-match'));
   if (ifMatch === undefined && ifNoneMatch === undefined) return undefined;
   return {
     ...(ifMatch === undefined ? {} : { ifMatch }),

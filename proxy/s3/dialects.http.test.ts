@@ -115,6 +115,12 @@ test('an upload in parts is an object to Swift; a static large object is one to 
   expect((await swift('GET', '/both/parts')).text).toBe('firstsecondend');
   const range = await swift('GET', '/both/parts', { headers: { range: 'bytes=3-7' } });
   expect(range.text).toBe('stsec');
+  const second = await swift('GET', '/both/parts?part-number=2');
+  expect([second.status, second.text, second.headers.get('x-parts-count')]).toEqual([
+    206,
+    'second',
+    '3',
+  ]);
   for (const name of ['1', '2'])
     await swift('PUT', `/both/segment-${name}`, { body: `segment ${name},` });
   const manifest = JSON.stringify([{ path: '/both/segment-1' }, { path: '/both/segment-2' }]);
@@ -122,6 +128,17 @@ test('an upload in parts is an object to Swift; a static large object is one to 
   expect((await s3('GET', '/both/large')).text).toBe('segment 1,segment 2,');
   const part = await s3('GET', '/both/large', { headers: { range: 'bytes=8-11' } });
   expect(part.text).toBe('1,se');
+  const numbered = await s3('GET', '/both/large?partNumber=2');
+  expect([numbered.text, numbered.headers['x-amz-mp-parts-count']]).toEqual(['segment 2,', '2']);
+  // Without a dash it would be taken for the MD5 of the bytes.
+  const { etag = '' } = (await s3('HEAD', '/both/large')).headers;
+  expect(etag).toBe(`"${md5(md5('segment 1,') + md5('segment 2,'))}-N"`);
+  expect((await s3('GET', '/both?prefix=large')).text).toContain(etag.slice(1, -1));
+  expect((await s3('HEAD', '/both/large', { headers: { 'if-none-match': etag } })).status).toBe(
+    304,
+  );
+  const lost = { 'if-match': `"${md5('other')}-N"` };
+  expect((await s3('DELETE', '/both/large', { headers: lost })).status).toBe(412);
   await s3('PUT', '/both/whole', { headers: { 'x-amz-copy-source': '/both/large' } });
   expect((await swift('GET', '/both/whole')).text).toBe('segment 1,segment 2,');
 });

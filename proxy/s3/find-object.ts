@@ -5,13 +5,17 @@ import {
   type Container,
   isDynamic,
   type ObjectInfo,
+  type ObjectPart,
   type ReadChoice,
+  readSegments,
   type StoredObject,
+  segmentBounds,
 } from '../objects/index.ts';
 import type { Action } from './access/actions.ts';
 import { checkMayDo, findBucket, mayDo } from './access.ts';
 import type { S3Request, S3Services } from './context.ts';
 import { httpDate } from './http-date.ts';
+import { manifestEtag } from './manifest-etag.ts';
 import { invalidArgument, S3Failure } from './s3-failure.ts';
 import { customerKeyOf } from './sse.ts';
 
@@ -172,6 +176,15 @@ function isManifest(info: ObjectInfo): boolean {
   return info.kind === 'slo' || isDynamic(info);
 }
 
+async function partsOf(stored: StoredObject): Promise<readonly ObjectPart[]> {
+  const segments = await readSegments(stored);
+  return segments.map((segment, at) => ({
+    number: at + 1,
+    size: segmentBounds(segment).length,
+    etag: segment.hash ?? '',
+  }));
+}
+
 async function assembled(
   stored: StoredObject,
   { account }: Container,
@@ -189,14 +202,17 @@ async function assembled(
     stored,
   );
   const { parts: _, ...info } = stored.info;
+  const parts =
+    info.kind === 'slo' && request.query.has('partNumber') ? await partsOf(stored) : undefined;
   // Its kind, system fields and checksums tell of the manifest, which a copy of the bytes no longer is.
   const seen: ObjectInfo = {
     ...info,
     kind: 'plain',
     size: whole.size,
-    etag: whole.etag,
+    etag: manifestEtag(whole.etag),
     system: {},
     checksums: {},
+    ...(parts === undefined ? {} : { parts }),
   };
   return { info: seen, inline: undefined, read: whole.read };
 }

@@ -21,7 +21,13 @@ import { type FoundObject, findObject } from './find-object.ts';
 import { writeMetadata } from './metadata.ts';
 import { locationOf } from './object-path.ts';
 import { page, refusal } from './refusal.ts';
-import { type HeaderMap, type SendOptions, sendObject, sendRange } from './send-object.ts';
+import {
+  type HeaderMap,
+  type Readable,
+  type SendOptions,
+  sendObject,
+  sendRange,
+} from './send-object.ts';
 import { rawManifest } from './slo-manifest.ts';
 import type { ObjectRequest, Operation, SwiftServices } from './swift-request.ts';
 import { encodePercent, httpDate, timestamp, titleCase, toHeader } from './text.ts';
@@ -99,6 +105,11 @@ async function answer(
     headers['Content-Type'] = 'application/json; charset=utf-8';
     return { status: 200, headers: { ...headers, 'content-length': 2 }, body: Buffer.from('[]') };
   }
+  const part = query.get('part-number');
+  if (part !== undefined && info.parts !== undefined) {
+    const lengths = info.parts.map(({ size }) => size);
+    return await sendPart(part, headers, lengths, { size: info.size, source: stored });
+  }
   if (info.kind !== 'slo' && !isDynamic(info))
     return await sendObject(exchange, own(headers, stored));
   if (asManifest) return await sendManifest(request, headers, stored);
@@ -106,9 +117,10 @@ async function answer(
   headers.Etag = `"${whole.etag}"`;
   if (info.kind === 'slo') headers['X-Manifest-Etag'] = info.etag;
   const object = { ...info, ...whole };
-  const part = query.get('part-number');
-  if (part !== undefined && info.kind === 'slo')
-    return await sendPart(part, headers, stored, whole);
+  if (part !== undefined && info.kind === 'slo') {
+    const lengths = (await readSegments(stored)).map((segment) => segmentBounds(segment).length);
+    return await sendPart(part, headers, lengths, { size: whole.size, source: whole });
+  }
   return await sendObject(exchange, {
     headers,
     object,
@@ -157,26 +169,22 @@ async function sendManifest(
   return { status: 200, headers: { ...headers, 'Content-Length': body.length }, body };
 }
 
-/** One segment of a static large object, by its number. */
+/** One segment of a static large object, or one part of an object that S3 put together, by its number. */
 async function sendPart(
   text: string,
   headers: HeaderMap,
-  stored: StoredObject,
-  whole: AssembledObject,
+  lengths: readonly number[],
+  { size, source }: { readonly size: number; readonly source: Readable },
 ): Promise<Reply> {
   const number = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (number < 1 || number > 10_000)
     throw refusal('bad-request', 'Part number must be an integer between 1 and 10000');
-  const segments = await readSegments(stored);
-  headers['X-Parts-Count'] = segments.length;
-  const segment = segments[number - 1];
-  if (segment === undefined) {
-    const range = `bytes */${whole.size}`;
-    return page(416, { 'Content-Range': range, 'X-Parts-Count': segments.length });
+  headers['X-Parts-Count'] = lengths.length;
+  const length = lengths[number - 1];
+  if (length === undefined) {
+    const range = `bytes */${size}`;
+    return page(416, { 'Content-Range': range, 'X-Parts-Count': lengths.length });
   }
-  const first = segments
-    .slice(0, number - 1)
-    .reduce((sum, before) => sum + segmentBounds(before).length, 0);
-  const last = first + segmentBounds(segment).length - 1;
-  return await sendRange(headers, whole.size, { first, last }, whole);
+  const first = lengths.slice(0, number - 1).reduce((sum, before) => sum + before, 0);
+  return await sendRange(headers, size, { first, last: first + length - 1 }, source);
 }

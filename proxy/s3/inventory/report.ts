@@ -1,4 +1,5 @@
 /** Writes one inventory: a listing as compressed CSV objects, and a manifest that names them. */
+
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
@@ -6,6 +7,7 @@ import { type Clock, type Random, randomUuid } from '#common';
 import type { Container, ObjectService, VersionSummary } from '../../objects/index.ts';
 import type { Inventory, InventoryField } from '../config/inventory.ts';
 import { untilDate } from '../config/object-lock.ts';
+import { listedEtag } from '../manifest-etag.ts';
 import { standardClass } from '../storage-class.ts';
 
 export interface ReportContext {
@@ -121,7 +123,7 @@ async function csvRow(
     Size: entry.isDeleteMarker ? '' : String(entry.size),
     LastModifiedDate: new Date(entry.modifiedUs / 1000).toISOString(),
     StorageClass: entry.isDeleteMarker ? '' : (entry.storageClass ?? standardClass),
-    ETag: entry.isDeleteMarker ? '' : (entry.sloEtag ?? entry.etag),
+    ETag: entry.isDeleteMarker ? '' : listedEtag(entry),
     IsMultipartUploaded: String(entry.etag.includes('-')),
     ReplicationStatus: '',
     EncryptionStatus:

@@ -1,10 +1,12 @@
 /** DeleteObjects: up to 1,000 at once, each with its own outcome. */
+
 import type { Container, DeleteOutcome, WriteConditions } from '../../../objects/index.ts';
 import { findBucket, mayDo } from '../../access.ts';
 import { keyBytesMax } from '../../address.ts';
 import { readDocument } from '../../body/read-document.ts';
 import { bareEtag, parseSeconds } from '../../conditions.ts';
 import type { Operation, S3Request, S3Services } from '../../context.ts';
+import { storedEtag } from '../../manifest-etag.ts';
 import { renderedError } from '../../render-error.ts';
 import { xmlReply } from '../../reply.ts';
 import { S3Failure } from '../../s3-failure.ts';
@@ -55,7 +57,7 @@ function parseVictim(node: XmlNode): Victim {
   const modifiedAtS = modified === undefined ? undefined : parseSeconds(modified.trim());
   if (modified !== undefined && modifiedAtS === undefined) throw new S3Failure('MalformedXML');
   const conditions: WriteConditions = {
-    ...(etag === undefined ? {} : { ifMatch: [bareEtag(etag)] }),
+    ...(etag === undefined ? {} : { ifMatch: [storedEtag(bareEtag(etag))] }),
     ...(size === undefined ? {} : { ifSize: Number(size) }),
     ...(modifiedAtS === undefined ? {} : { ifModifiedAtS: modifiedAtS }),
   };

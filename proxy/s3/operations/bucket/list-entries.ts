@@ -1,9 +1,11 @@
 /** What both versions of ListObjects share: asking the service for a page and rendering its entries. */
+
 import { afterPrefix } from '#common';
 import type { Container, ListObjects, ObjectListEntry, Page } from '../../../objects/index.ts';
 import type { S3Services } from '../../context.ts';
 import type { ListPosition } from '../../continuation-token.ts';
 import { listingDate } from '../../http-date.ts';
+import { listedEtag } from '../../manifest-etag.ts';
 import type { OwnerOf } from '../../owner-element.ts';
 import { invalidArgument } from '../../s3-failure.ts';
 import { uriEncode } from '../../sigv4/uri-encode.ts';
@@ -102,7 +104,7 @@ export function renderEntries(
       commonPrefixes += wrap('CommonPrefixes', element('Prefix', encode(entry.prefix)));
       continue;
     }
-    contents += `<Contents>${element('Key', encode(entry.name))}<LastModified>${listingDate(entry.modifiedUs)}</LastModified><ETag>&quot;${entry.sloEtag ?? entry.etag}&quot;</ETag><Size>${entry.size}</Size>${owner(entry)}<StorageClass>${entry.storageClass ?? standardClass}</StorageClass></Contents>`;
+    contents += `<Contents>${element('Key', encode(entry.name))}<LastModified>${listingDate(entry.modifiedUs)}</LastModified><ETag>&quot;${listedEtag(entry)}&quot;</ETag><Size>${entry.size}</Size>${owner(entry)}<StorageClass>${entry.storageClass ?? standardClass}</StorageClass></Contents>`;
   }
   return { contents, commonPrefixes };
 }

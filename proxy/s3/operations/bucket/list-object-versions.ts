@@ -1,4 +1,5 @@
 /** ListObjectVersions: every version and every delete marker, names in order, the newest of each first. */
+
 import type {
   ListVersions,
   Page,
@@ -8,6 +9,7 @@ import type {
 import { openBucket } from '../../access.ts';
 import type { Operation } from '../../context.ts';
 import { listingDate } from '../../http-date.ts';
+import { listedEtag } from '../../manifest-etag.ts';
 import { pageLimit } from '../../numbers.ts';
 import { type OwnerOf, ownerElementsOf } from '../../owner-element.ts';
 import { xmlReply } from '../../reply.ts';
@@ -79,9 +81,10 @@ function renderEntry(entry: VersionListEntry, encode: NameEncoder, owner: OwnerO
     : wrap('Version', head + renderBody(entry) + owner(entry));
 }
 
-function renderBody({ etag, sloEtag, size, storageClass }: VersionSummary): string {
+function renderBody(version: VersionSummary): string {
+  const { size, storageClass } = version;
   return (
-    element('ETag', `"${sloEtag ?? etag}"`) +
+    element('ETag', `"${listedEtag(version)}"`) +
     element('Size', size) +
     element('StorageClass', storageClass ?? standardClass)
   );
