@@ -164,6 +164,15 @@ describe('aws s3api', () => {
   });
 });
 
+test('boto3: bodies by every framing and under every key, many at once', async () => {
+  const folderOf = path.join(import.meta.dirname, '../../proxy/s3/testing/boto3');
+  const { access_key, secret_key } = cloud.info.s3;
+  const names = { S3_ENDPOINT: endpoint, MAIN_ID: '-', ALT_ID: '-', PYTHONDONTWRITEBYTECODE: '1' };
+  const keys = { ALT_ACCESS_KEY: access_key, ALT_SECRET_KEY: secret_key };
+  const how = { cwd: folderOf, env: { ...options.env, ...names, ...keys } };
+  await runOk('python3', ['-W', 'ignore', 'harness.py', 'bodies'], how);
+});
+
 test("a lock file as Terraform's S3 back end takes it: one holder, until it lets go", async () => {
   const s3 = new S3Client(endpoint, cloud.info.s3);
   const lock = '/tf-bucket/state.tfstate.tflock';

@@ -11,7 +11,7 @@ afterAll(() => world.close());
 
 const folder = import.meta.dirname;
 
-test.each(['versions', 'locks', 'access', 'settings', 'identity', 'objects'])(
+test.each(['versions', 'locks', 'access', 'settings', 'identity', 'objects', 'bodies'])(
   '%s',
   { timeout: 120_000 },
   async (name) => {
