@@ -46,8 +46,10 @@ export function createObjects(context: ObjectContext): ObjectOperations {
       const { row, body } = await findObject(context, ref, { ...choice, body: true });
       return await openStored(context, row, body, choice?.customerKey);
     },
-    head: async (ref, choice) =>
-      (await findObject(context, ref, { ...choice, body: false })).row.info,
+    head: async (ref, choice) => {
+      const { row } = await findObject(context, ref, { ...choice, body: false });
+      return await context.encryption.open(row.info);
+    },
     update: (ref, change, options) => updateObject(context, ref, change, options ?? {}),
     delete: (ref, options) => deleteObject(context, ref, options ?? {}),
     restore: async (ref, { versionId }) => {
@@ -109,6 +111,8 @@ async function putObject(context: ObjectContext, request: PutObject): Promise<Pu
     const fields = later === undefined ? withKey(request) : mergeFields(withKey(request), later);
     const body = { size: stored.size, etag: stored.md5, kind: request.kind ?? 'plain' };
     info = infoOf(request.name, body, fields, request.modifiedUs ?? context.clock.nowUs());
+    const { encryption } = request;
+    if (encryption?.sealsMetadata === true) info = context.encryption.seal(info, encryption.key);
     await checkContainer(context, request, startedMs);
   } catch (error) {
     discard(stored.blobs);

@@ -5,6 +5,7 @@ import type { Buffer } from 'node:buffer';
 import { noBody } from './body-writer.ts';
 import type { ObjectContext } from './context.ts';
 import { decryptInline, encryptionField, readDecrypted } from './encryption/object-encryption.ts';
+import { openMetadata } from './encryption/sealed-metadata.ts';
 import type { StoredObject } from './object-service.ts';
 import type { BodyBlob, ObjectRow } from './rows/object-row.ts';
 
@@ -16,10 +17,10 @@ export async function openStored(
   customerKey?: Buffer,
 ): Promise<StoredObject> {
   const plain = openPlain(context, row, body);
-  const { info } = row;
-  if (info.system[encryptionField] === undefined && customerKey === undefined) return plain;
-  const key = await context.encryption.keyOf(info.system, customerKey);
+  if (row.info.system[encryptionField] === undefined && customerKey === undefined) return plain;
+  const key = await context.encryption.keyOf(row.info.system, customerKey);
   if (key === undefined) return plain;
+  const info = openMetadata(row.info, key);
   const inline = plain.inline && decryptInline(info, key, plain.inline);
   return {
     info,

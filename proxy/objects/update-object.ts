@@ -2,6 +2,8 @@
 import type { RowValue, StoredRow } from '#cluster';
 import type { ObjectContext } from './context.ts';
 import { encryptionField, encryptionFields } from './encryption/object-encryption.ts';
+import { openMetadata } from './encryption/sealed-metadata.ts';
+import { objectFailure } from './failures.ts';
 import { checkName, infoOf, liveRow, missing } from './live-rows.ts';
 import type { ObjectFields, ObjectInfo, ObjectRef, UpdateOptions } from './object-service.ts';
 import { encodeObjectRow } from './rows/object-row.ts';
@@ -19,29 +21,63 @@ export async function updateObject(
   checkName(ref.name);
   const isVersioned = versioningOf(ref.container) !== 'off';
   let info: ObjectInfo | undefined;
+  let locked: ObjectInfo | undefined;
   const decide = (present: StoredRow | undefined): RowValue => {
     const live = liveRow(context, ref, present);
     const old = isVersioned && present !== undefined ? toVersionRow(present) : live;
-    const body = { size: old.info.size, etag: old.info.etag, kind: old.info.kind };
-    const { parts, versionId: id } = old.info;
-    const modifiedUs = keepModified === true ? old.info.modifiedUs : context.clock.nowUs();
+    const key = context.encryption.metadataKeyAtHand(old.info);
+    if (key === 'not-at-hand') {
+      locked = old.info;
+      throw objectFailure('encryption-key-missing', 'The key of the metadata is not at hand');
+    }
+    const opened = key === undefined ? old.info : openMetadata(old.info, key);
+    const { size, etag, kind, parts, versionId: id } = opened;
+    const modifiedUs = keepModified === true ? opened.modifiedUs : context.clock.nowUs();
     info = {
-      ...infoOf(ref.name, body, keepEncryption(old.info, change(old.info)), modifiedUs),
+      ...infoOf(ref.name, { size, etag, kind }, keepEncryption(opened, change(opened)), modifiedUs),
       ...(parts === undefined ? {} : { parts }),
       ...(id === undefined ? {} : { versionId: id }),
     };
-    const meta = encodeObjectRow({ ...old, info });
+    const kept = key === undefined ? info : context.encryption.seal(info, key);
+    const meta = encodeObjectRow({ ...old, info: kept });
     return { meta, bytes: present?.bytes ?? 0, body: present?.body ?? Buffer.alloc(0) };
   };
   if (versionId !== undefined && !isVersioned && versionId !== 'null')
     throw versionMissing({ ...ref, versionId });
-  await context.cache.writing(ref.container, async () => {
+  const write = async () => {
     if (isVersioned && versionId !== undefined)
       await changeVersion(context, { ...ref, versionId }, decide);
     else await context.tables.update(objectRef(ref.container, ref.name), decide, { body: true });
-  });
+  };
+  await context.cache.writing(ref.container, () =>
+    withKeyAtHand(context, write, () => {
+      const found = locked;
+      locked = undefined;
+      return found;
+    }),
+  );
   if (info === undefined) throw missing(ref);
   return info;
+}
+
+/** How often an object may be written anew, under yet another master key, between fetching a key and using it. */
+const keyTriesMax = 5;
+
+/** A row is decided on without waiting. A key that is not at hand then is fetched, and it is decided anew. */
+async function withKeyAtHand(
+  { encryption }: ObjectContext,
+  write: () => Promise<void>,
+  takeLocked: () => ObjectInfo | undefined,
+): Promise<void> {
+  for (let tries = 1; ; tries++)
+    try {
+      await write();
+      return;
+    } catch (error) {
+      const locked = takeLocked();
+      if (locked === undefined || tries === keyTriesMax) throw error;
+      await encryption.open(locked);
+    }
 }
 
 /** Without these fields the bytes could not be read any more, whatever else a dialect makes of an object. */

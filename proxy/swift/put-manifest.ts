@@ -14,6 +14,7 @@ import { authorize } from './access.ts';
 import { type ReportErrors, type ReportFormat, renderReport, reportFormat } from './bulk-report.ts';
 import { stripQuotes } from './conditional.ts';
 import { openContainer } from './containers.ts';
+import { encryptionOf } from './encryption.ts';
 import { follow } from './find-object.ts';
 import { withHeartbeat } from './heartbeat.ts';
 import {
@@ -72,6 +73,7 @@ async function storeManifest(
   if (given && stripQuotes(given).toLowerCase() !== etag) throw refusal('unprocessable');
   const fields = readFields(exchange, path.object, services.clock.nowUs());
   const conditions = readPutConditions(exchange);
+  const encryption = await encryptionOf(services);
   const { info } = await services.objects.objects.put({
     container,
     name: path.object,
@@ -82,6 +84,7 @@ async function storeManifest(
     mode: 'available',
     body: Buffer.from(JSON.stringify(segments)),
     ...(conditions === undefined ? {} : { conditions }),
+    ...(encryption === undefined ? {} : { encryption }),
   });
   return created(info, `"${etag}"`);
 }

@@ -5,6 +5,7 @@ import type { Container, ObjectFields, PutObject } from '../objects/index.ts';
 import { authorize } from './access.ts';
 import { stripQuotes } from './conditional.ts';
 import { openContainer } from './containers.ts';
+import { encryptionOf } from './encryption.ts';
 import { readMetadataFrom, toFields } from './metadata.ts';
 import {
   checkObjectName,
@@ -51,9 +52,7 @@ export const putObject: Operation<ObjectRequest> = async (request, services) => 
   const etag = headerOf(exchange, 'etag');
   const { length } = exchange.body;
   const small = length !== undefined && length <= services.settings.inlineBytesMax;
-  const encryption = services.swift.encryption
-    ? await services.objects.encryption.forWrite({ kind: 'AES256' })
-    : undefined;
+  const encryption = await encryptionOf(services);
   const put: PutObject = {
     container,
     name: path.object,

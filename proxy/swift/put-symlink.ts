@@ -15,6 +15,7 @@ import { authorize } from './access.ts';
 import { learnRight } from './account-acl.ts';
 import { stripQuotes } from './conditional.ts';
 import { openContainer } from './containers.ts';
+import { encryptionOf } from './encryption.ts';
 import { follow } from './find-object.ts';
 import { checkObjectName, created, readFields, readPutConditions } from './object-fields.ts';
 import { locationOf, parseObjectPath } from './object-path.ts';
@@ -41,6 +42,7 @@ export async function putSymlink(
   const found = etag === undefined ? undefined : await findTarget(request, services, at, etag);
   const fields = readFields(exchange, path.object, services.clock.nowUs());
   const conditions = readPutConditions(exchange);
+  const encryption = await encryptionOf(services);
   const { info } = await services.objects.objects.put({
     container,
     name: path.object,
@@ -60,6 +62,7 @@ export async function putSymlink(
     mode: 'available',
     body: Buffer.alloc(0),
     ...(conditions === undefined ? {} : { conditions }),
+    ...(encryption === undefined ? {} : { encryption }),
   });
   return created(info, info.etag);
 }

@@ -101,7 +101,7 @@ export const swiftSettings = declareSettings({
     type: 'switch',
     default: false,
     about:
-      'Whether the bytes of every object that is written are encrypted, under keys that the cluster keeps and can renew.',
+      'Whether the bytes and the user metadata of every object that is written are encrypted, under keys that the cluster keeps and can renew.',
   },
   etagsQuoted: {
     type: 'switch',

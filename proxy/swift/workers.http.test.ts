@@ -143,10 +143,32 @@ describe('encryption', () => {
       expect((await client.ask('GET', `${path}/${name}`, range)).text).toBe('words');
       await client.put(`${path}/copy`, '', { 'X-Copy-From': `${path}/${name}` });
       expect((await client.ask('GET', `${path}/copy`)).text).toBe(body);
-      await client.ask('POST', `${path}/${name}`, { headers: { 'X-Object-Meta-A': 'a' } });
+      const meta = { 'X-Object-Meta-A': 'hidden value' };
+      await client.ask('POST', `${path}/${name}`, { headers: meta });
+      const seen = await client.ask('HEAD', `${path}/${name}`);
+      expect(seen.headers.get('x-object-meta-a')).toBe('hidden value');
       expect((await client.ask('GET', `${path}/${name}`)).text).toBe(body);
     }
+    await client.put(`${path}/link`, '', {
+      'X-Symlink-Target': `${path.slice(1)}/small`,
+      'X-Object-Meta-A': 'hidden value',
+    });
+    const link = await client.ask('HEAD', `${path}/link?symlink=get`);
+    expect(link.headers.get('x-object-meta-a')).toBe('hidden value');
+    const manifest = JSON.stringify([{ path: `${path}/small` }]);
+    await client.put(`${path}/slo?multipart-manifest=put`, manifest, {
+      'X-Object-Meta-A': 'hidden value',
+    });
+    const whole = await client.ask('GET', `${path}/slo`);
+    expect([whole.text, whole.headers.get('x-object-meta-a')]).toEqual([
+      'plain words',
+      'hidden value',
+    ]);
+    await client.ask('POST', path, { headers: { 'X-Versions-Enabled': 'true' } });
+    await client.put(`${path}/slo`, 'plain words');
     const { rows, stored } = client.door.cluster;
+    const metas = [...rows.values()].flatMap((held) => [...held.values()].map(({ meta }) => meta));
+    for (const meta of metas) expect(meta.includes('hidden value')).toBe(false);
     const bodies = [...rows.values()].flatMap((held) => [...held.values()].map(({ body }) => body));
     for (const bytes of [...bodies, ...stored.values()])
       expect(bytes?.includes('plain words') ?? false).toBe(false);

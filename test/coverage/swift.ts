@@ -144,8 +144,8 @@ export const swiftEntries: readonly SwiftEntry[] = [
   ),
   partly(
     'encryption',
-    '`swift.encryption`: every object’s bytes, under keys that can be renewed',
-    'bytes of objects; metadata is stored as it is',
+    '`swift.encryption`: every object’s bytes and user metadata, under keys that can be renewed',
+    'ETags are stored as they are, and listings show them',
   ),
   works(
     'tempauth',

@@ -7,6 +7,12 @@ import type { Fields } from '../fields.ts';
 import type { ObjectInfo } from '../object-service.ts';
 import { type BodyKey, cipherBuffer, cipherStream } from './body-cipher.ts';
 import { defaultKeyName, type KeyStore } from './key-store.ts';
+import {
+  metadataNonceBytes,
+  openMetadata,
+  sealedMetadataField,
+  sealMetadata,
+} from './sealed-metadata.ts';
 
 /** Fields of `system`: `AES256` and `aws:kms` under a key of the store, `SSE-C` under one that the client keeps. */
 export const encryptionField = 'sse';
@@ -25,12 +31,18 @@ export const encryptionFields: readonly string[] = [
 
 /** What is asked for a body that is written. */
 export type EncryptionWish =
-  | { readonly kind: 'AES256' | 'aws:kms'; readonly keyName?: string }
+  | {
+      readonly kind: 'AES256' | 'aws:kms';
+      readonly keyName?: string;
+      /** Whether user metadata is encrypted as well. */
+      readonly metadata?: boolean;
+    }
   | { readonly kind: 'SSE-C'; readonly customerKey: Buffer };
 
 /** What a write is given: how to encrypt, and what to keep with it. */
 export interface WriteKey extends BodyKey {
   readonly fields: Fields;
+  readonly sealsMetadata?: boolean;
 }
 
 const ivBytes = 16;
@@ -66,13 +78,32 @@ export class ObjectEncryption {
       [keyNameField]: name,
       [sealedField]: sealed,
     };
-    return { key, iv, fields };
+    return { key, iv, fields, sealsMetadata: wish.metadata === true };
   }
 
   /** For a part of an upload whose fields `forWrite` made: the upload's key, a counter of its own. */
   async forPart(upload: Fields, customerKey: Buffer | undefined): Promise<BodyKey | undefined> {
     const key = await this.keyOf(upload, customerKey);
     return key === undefined ? undefined : { key, iv: this.random.bytes(ivBytes) };
+  }
+
+  /** An object's fields as they are stored, when its metadata is to be sealed. */
+  seal<T extends Pick<ObjectInfo, 'metadata' | 'system'>>(fields: T, key: Buffer): T {
+    return sealMetadata(fields, key, this.random.bytes(metadataNonceBytes));
+  }
+
+  /** An object as it was given, its metadata opened. */
+  async open(info: ObjectInfo): Promise<ObjectInfo> {
+    if (info.system[sealedMetadataField] === undefined) return info;
+    const key = await this.keyOf(info.system, undefined);
+    return key === undefined ? info : openMetadata(info, key);
+  }
+
+  /** What to open and seal an object's metadata with, without waiting for anything; undefined when it is not sealed. */
+  metadataKeyAtHand({ system }: ObjectInfo): Buffer | 'not-at-hand' | undefined {
+    if (system[sealedMetadataField] === undefined) return undefined;
+    const name = system[keyNameField] ?? defaultKeyName;
+    return this.keys.openAtHand(name, system[sealedField] ?? '') ?? 'not-at-hand';
   }
 
   /** The key of an object's bytes; undefined when they are not encrypted. */
@@ -113,7 +144,9 @@ function proofOf(key: Buffer, iv: string): string {
 
 export function withoutEncryption(system: Fields): Fields {
   return Object.fromEntries(
-    Object.entries(system).filter(([name]) => !encryptionFields.includes(name)),
+    Object.entries(system).filter(
+      ([name]) => !encryptionFields.includes(name) && name !== sealedMetadataField,
+    ),
   );
 }
 
