@@ -316,7 +316,7 @@ describe('backups', () => {
   });
 
   it('full, incremental, restored, exported, imported', async () => {
-    const volume = await makeVolume({ name: 'precious' });
+    const volume = await makeVolume({ name: 'precious', metadata: { colour: 'red' } });
     const make = async (wanted: object) => {
       const { backup } = await ok(202, 'member', 'POST', '/backups', {
         backup: { volume_id: volume.id, ...wanted },
@@ -343,8 +343,22 @@ describe('backups', () => {
     await cloud.settled();
     expect(await showVolume(restore.volume_id)).toMatchObject({
       name: 'again',
+      metadata: { colour: 'red' },
       status: 'available',
     });
+    await ok(202, 'admin', 'POST', `/volumes/${restore.volume_id}/action`, {
+      'os-reset_status': { status: 'error' },
+    });
+    expect((await showVolume(restore.volume_id)).status).toBe('error');
+    await ok(202, 'admin', 'POST', `/volumes/${restore.volume_id}/action`, {
+      'os-reset_status': { status: 'available' },
+    });
+    expect((await showVolume(restore.volume_id)).status).toBe('available');
+    const unnamed = await ok(202, 'member', 'POST', `/backups/${full.id}/restore`, { restore: {} });
+    expect(unnamed.restore.volume_name).toBe('precious');
+    await cloud.settled();
+    await ok(202, 'member', 'DELETE', `/volumes/${unnamed.restore.volume_id}`);
+    await cloud.settled();
     await ok(202, 'member', 'POST', `/backups/${next.id}/restore`, {
       restore: { volume_id: volume.id },
     });

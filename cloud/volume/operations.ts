@@ -17,6 +17,9 @@ export interface Beginning {
   readonly projectId: string;
 }
 
+/** Why something is in error when an administrator set that (`os-reset_status`). */
+export const saidByAdministrator = 'An administrator set this status.';
+
 /** Resource types, as operations and messages name them. */
 export const resourceTypes: Readonly<Record<WorkedTable, string>> = {
   volume: 'volume',

@@ -88,6 +88,8 @@ export type BackupRow = Worked & {
   readonly record_json: string | null;
   /** What opens its data; null when it is not sealed. */
   readonly encryption_key_id: string | null;
+  /** What was known of the volume (`backed-up-volume.ts`). */
+  readonly volume_json: string;
   readonly zone: string;
   readonly data_at_us: number;
   readonly created_at_us: number;

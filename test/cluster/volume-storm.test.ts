@@ -86,37 +86,42 @@ async function killInTurn(untilMs: number): Promise<number> {
   return kills;
 }
 
-test('verified writes go on while storage comes and goes, and flushes survive the gateway', async () => {
-  const uris: string[] = [];
-  for (const name of ['one', 'two', 'three'])
-    uris.push((await volume('create', '--name', name, '--size', '64MiB')).nbd_unix);
-  const flushed = await volume('create', '--name', 'flushed', '--size', '16MiB');
-  const writing: ChildProcess = spawn(python, ['-c', flusher, flushed.nbd_unix], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let printed = '';
-  writing.stdout?.on('data', (text: Buffer) => {
-    printed += text.toString();
-  });
-  const untilMs = performance.now() + seconds * 1000;
-  const [kills] = await Promise.all([killInTurn(untilMs), ...uris.map((uri) => fio(uri))]);
-  expect(kills).toBeGreaterThan(1);
-  cloud.signal('front', 'SIGKILL');
-  await new Promise((resolve) => writing.once('close', resolve));
-  await sleep(500);
-  fs.rmSync(join(cloud.folder, 'front', 'run', 'nbd.sock'), { force: true });
-  await cloud.startProcess('front', ['proxy', 'controller', 'gateway']);
-  const seen = new Map<number, number>();
-  const { stdout } = await run(python, ['-c', reader, flushed.nbd_unix], { maxBuffer: 2 ** 24 });
-  for (const line of stdout.trim().split('\n')) {
-    const [at = -1, n = -1] = line.split(' ').map(Number);
-    seen.set(at, n);
-  }
-  const covered = new Map<number, number>();
-  for (const line of printed.slice(0, printed.lastIndexOf('\n')).split('\n')) {
-    const [at = -1, n = -1] = line.split(' ').map(Number);
-    covered.set(at, n);
-  }
-  expect(covered.size).toBeGreaterThan(50);
-  for (const [at, n] of covered) expect(seen.get(at) ?? 0, `block ${at}`).toBeGreaterThanOrEqual(n);
-});
+test(
+  'verified writes go on while storage comes and goes, and flushes survive the gateway',
+  async () => {
+    const uris: string[] = [];
+    for (const name of ['one', 'two', 'three'])
+      uris.push((await volume('create', '--name', name, '--size', '64MiB')).nbd_unix);
+    const flushed = await volume('create', '--name', 'flushed', '--size', '16MiB');
+    const writing: ChildProcess = spawn(python, ['-c', flusher, flushed.nbd_unix], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let printed = '';
+    writing.stdout?.on('data', (text: Buffer) => {
+      printed += text.toString();
+    });
+    const untilMs = performance.now() + seconds * 1000;
+    const [kills] = await Promise.all([killInTurn(untilMs), ...uris.map((uri) => fio(uri))]);
+    expect(kills).toBeGreaterThan(1);
+    cloud.signal('front', 'SIGKILL');
+    await new Promise((resolve) => writing.once('close', resolve));
+    await sleep(500);
+    fs.rmSync(join(cloud.folder, 'front', 'run', 'nbd.sock'), { force: true });
+    await cloud.startProcess('front', ['proxy', 'controller', 'gateway']);
+    const seen = new Map<number, number>();
+    const { stdout } = await run(python, ['-c', reader, flushed.nbd_unix], { maxBuffer: 2 ** 24 });
+    for (const line of stdout.trim().split('\n')) {
+      const [at = -1, n = -1] = line.split(' ').map(Number);
+      seen.set(at, n);
+    }
+    const covered = new Map<number, number>();
+    for (const line of printed.slice(0, printed.lastIndexOf('\n')).split('\n')) {
+      const [at = -1, n = -1] = line.split(' ').map(Number);
+      covered.set(at, n);
+    }
+    expect(covered.size).toBeGreaterThan(50);
+    for (const [at, n] of covered)
+      expect(seen.get(at) ?? 0, `block ${at}`).toBeGreaterThanOrEqual(n);
+  },
+  (seconds + 240) * 1000,
+);

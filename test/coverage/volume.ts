@@ -43,7 +43,7 @@ const actions: Readonly<Record<string, readonly string[]>> = {
 };
 
 const notes: Readonly<Record<string, string>> = {
-  'os-reset_status': 'looks again: a status is computed, so there is none to set',
+  'os-reset_status': 'sets errors; otherwise looks again: a status is computed',
   'os-migrate_volume': '400: there is one pool to be in',
   'os-update_snapshot_status': '400: no hypervisor makes snapshots',
   reset_status: 'forgets the last failure',

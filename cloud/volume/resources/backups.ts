@@ -4,6 +4,7 @@ import Type from 'typebox';
 import { Value } from 'typebox/value';
 import { isFailure } from '#common';
 import type { ApiReply, Route } from '../../api/index.ts';
+import { backedUpVolume } from '../backed-up-volume.ts';
 import {
   callerOf,
   flagOf,
@@ -19,7 +20,7 @@ import { volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
 import { holdKey } from '../key-holders.ts';
 import { type Page, readPage } from '../listing.ts';
-import { begin } from '../operations.ts';
+import { begin, saidByAdministrator } from '../operations.ts';
 import { backupAmounts, hold } from '../quotas.ts';
 import { targetOf, visibleRow } from '../rows.ts';
 import type { BackupRow } from '../tables.ts';
@@ -46,6 +47,7 @@ const exported = Type.Object({
   container: Type.String({ minLength: 1, maxLength: 255 }),
   data_at_us: Type.Integer({ minimum: 0 }),
   encryption_key_id: Type.Optional(fields.uuid),
+  volume: Type.Optional(backedUpVolume),
   record: Type.Object({
     id: Type.String({ maxLength: 64 }),
     volume: Type.String({ maxLength: 64 }),
@@ -257,11 +259,15 @@ async function backupAction(
   if (!request.may(rule)) throw volumeFailure('forbidden-action', { action: rule });
   await core.change(async (transaction) => {
     const row = await theBackup(request, transaction);
+    const said: unknown = Reflect.get(Reflect.get(request.body, name) ?? {}, 'status');
     if (name === 'os-force_delete') return beginBackupDelete(core, transaction, request, row);
-    // Nothing to set: the status is what the record and the operation say. Looking again forgets the last failure.
+    // The status is what the record and the operation say; looking again forgets the last failure.
     await transaction
       .updateTable('volume_backup')
-      .set({ failure: null, made: row.record_json === null ? 0 : 1 })
+      .set({
+        failure: said === 'error' ? saidByAdministrator : null,
+        made: row.record_json === null ? 0 : 1,
+      })
       .where('id', '=', row.id)
       .execute();
   });
@@ -283,6 +289,7 @@ function exportRecord(row: BackupRow): { backup_service: string; backup_url: str
     container: row.container,
     data_at_us: row.data_at_us,
     ...(row.encryption_key_id === null ? {} : { encryption_key_id: row.encryption_key_id }),
+    volume: JSON.parse(row.volume_json) as unknown,
     record: JSON.parse(row.record_json) as unknown,
   };
   return {
@@ -323,6 +330,7 @@ async function importRecord(
     metadata_json: '{}',
     record_json: JSON.stringify(document.record),
     encryption_key_id: keyId,
+    volume_json: JSON.stringify(document.volume ?? {}),
     zone: core.settings.zone,
     data_at_us: document.data_at_us,
     created_at_us: now,

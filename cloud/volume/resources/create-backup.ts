@@ -1,6 +1,7 @@
 /** Making a backup: whole, or what changed since the newest one of the volume. */
 import Type, { type Static } from 'typebox';
 import { isFailure } from '#common';
+import { keptOf } from '../backed-up-volume.ts';
 import { callerOf, flagOf, type Request } from '../caller.ts';
 import type { Tx, VolumeCore } from '../core.ts';
 import { volumeFailure } from '../failures.ts';
@@ -74,6 +75,7 @@ export async function beginBackup(
       ),
       record_json: null,
       encryption_key_id: volume.encryption_key_id,
+      volume_json: keptOf(volume),
       zone: core.settings.zone,
       data_at_us: snapshot?.created_at_us ?? now,
       created_at_us: now,

@@ -2,6 +2,7 @@
 import Type, { type Static } from 'typebox';
 import { isFailure } from '#common';
 import type { Route } from '../../api/index.ts';
+import { restoredColumns } from '../backed-up-volume.ts';
 import { callerOf, flagOf, projectOf, type Request, scoped, type VolumeCaller } from '../caller.ts';
 import type { Tx, VolumeCore } from '../core.ts';
 import type { ImageSource } from '../engine.ts';
@@ -239,7 +240,10 @@ async function fromBackup(core: VolumeCore, request: Request, id: string): Promi
     input: { kind: 'backup', backupId: id },
     kind: 'volume.restore',
     gib: backup.size_gib,
-    row: { encryption_key_id: backup.encryption_key_id },
+    row: {
+      ...restoredColumns(backup.volume_json),
+      encryption_key_id: backup.encryption_key_id,
+    },
   };
 }
 
@@ -297,6 +301,8 @@ function rowOf(
     operation_kind: null,
     failure: null,
     ...source.row,
+    // What was asked for goes before what the source says.
+    ...(wanted.metadata ? { metadata_json: JSON.stringify(wanted.metadata) } : {}),
     // A backup is sealed with its own volume's key, and so is what is restored from it.
     encryption_key_id:
       source.input.kind === 'backup'

@@ -12,7 +12,7 @@ import type { SnapshotRow } from '../tables.ts';
 import { typeNameOf } from '../workflows/change-volume.ts';
 import { byReference, manageableSnapshots, manageableView, snapshotsOf } from './manageable.ts';
 import { onDuplicate } from './removal.ts';
-import { snapshotDetail } from './snapshots.ts';
+import { snapshotView } from './snapshots.ts';
 import { refuseCopied } from './volumes.ts';
 
 const body = Type.Object(
@@ -63,7 +63,7 @@ export function manageSnapshotRoutes(core: VolumeCore): Route<VolumeCaller>[] {
         body,
         handle: async (request) => {
           const row = await manage(core, request, request.body.snapshot);
-          return { status: 202, body: { snapshot: snapshotDetail(request, row) } };
+          return { status: 202, body: { snapshot: snapshotView(request, row) } };
         },
       }),
     ];

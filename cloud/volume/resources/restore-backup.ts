@@ -1,4 +1,5 @@
 /** Restoring a backup: into a new volume, or over one that is there. */
+import { restoredColumns, restoredNames } from '../backed-up-volume.ts';
 import { callerOf, projectOf, type Request } from '../caller.ts';
 import type { Tx, VolumeCore } from '../core.ts';
 import { volumeFailure } from '../failures.ts';
@@ -26,7 +27,7 @@ export async function beginRestore(
     id: core.newId(),
     project_id: projectId,
     user_id: callerOf(request).userId,
-    name: wanted.name ?? `restore_backup_${backup.id}`,
+    name: wanted.name || `restore_backup_${backup.id}`,
     description: null,
     size_gib: backup.size_gib,
     type_id: type.id,
@@ -46,6 +47,8 @@ export async function beginRestore(
     operation_id: null,
     operation_kind: null,
     failure: null,
+    ...restoredColumns(backup.volume_json),
+    ...(wanted.name ? {} : restoredNames(backup.volume_json)),
   };
   await core.changeOf(projectId, async (transaction) => {
     await hold(core, transaction, projectId, row.id, volumeAmounts(type.name, row.size_gib));

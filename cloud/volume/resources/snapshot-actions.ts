@@ -4,6 +4,7 @@ import type { Route } from '../../api/index.ts';
 import { parameter, type Request, scoped, type VolumeCaller } from '../caller.ts';
 import type { VolumeCore } from '../core.ts';
 import { volumeFailure } from '../failures.ts';
+import { saidByAdministrator } from '../operations.ts';
 import { targetOf, visibleRow } from '../rows.ts';
 import { unmanageSnapshot } from './manage-snapshots.ts';
 import { beginSnapshotDelete } from './snapshots.ts';
@@ -41,7 +42,12 @@ export function snapshotActionRoutes(core: VolumeCore): Route<VolumeCaller>[] {
   });
 }
 
-async function run(core: VolumeCore, request: Request, name: string): Promise<void> {
+const errorKinds: ReadonlyMap<string, string> = new Map([
+  ['error', 'snapshot.create'],
+  ['error_deleting', 'snapshot.delete'],
+]);
+
+async function run(core: VolumeCore, request: Request<object>, name: string): Promise<void> {
   await core.change(async (transaction) => {
     const id = parameter(request, 'snapshot_id');
     const row = await visibleRow(transaction, request, 'volume_snapshot', id);
@@ -52,11 +58,18 @@ async function run(core: VolumeCore, request: Request, name: string): Promise<vo
       throw volumeFailure('invalid-snapshot', {
         why: `Snapshot ${id} is not made by a hypervisor.`,
       });
-    // Nothing to set: a status is what is known. Looking again forgets the last failure.
+    const said: unknown = Reflect.get(Reflect.get(request.body, name) ?? {}, 'status');
+    const kind = typeof said === 'string' ? errorKinds.get(said) : undefined;
+    // Otherwise a status is what is known: looking again forgets the last failure.
+    const change =
+      kind === undefined
+        ? { failure: null }
+        : { failure: saidByAdministrator, operation_kind: kind };
     await transaction
       .updateTable('volume_snapshot')
-      .set({ failure: null })
+      .set(change)
       .where('id', '=', id)
+      .where('operation_id', 'is', null)
       .execute();
   });
 }

@@ -273,7 +273,7 @@ function snapshotSummary(_request: Request, row: SnapshotRow): View {
   };
 }
 
-export function snapshotDetail(request: Request, row: SnapshotRow): View {
+function snapshotDetail(request: Request, row: SnapshotRow): View {
   return {
     ...snapshotView(request, row),
     'os-extended-snapshot-attributes:progress': row.made === 1 ? '100%' : '0%',
@@ -282,7 +282,7 @@ export function snapshotDetail(request: Request, row: SnapshotRow): View {
 }
 
 /** What creating and changing answer. */
-function snapshotView(request: Request, row: SnapshotRow): View {
+export function snapshotView(request: Request, row: SnapshotRow): View {
   return {
     ...snapshotSummary(request, row),
     ...(request.version.minor >= 14 ? { group_snapshot_id: row.group_snapshot_id } : {}),

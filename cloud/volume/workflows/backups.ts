@@ -6,6 +6,7 @@ import Type from 'typebox';
 import { declareWorkflow, type Workflow } from '#cloud/operations';
 import { roomOf } from '#cloud/state';
 import { Failure } from '#common';
+import { restoredColumns } from '../backed-up-volume.ts';
 import type { VolumeCore } from '../core.ts';
 import { holdKey, releaseKey } from '../key-holders.ts';
 import { finish } from '../operations.ts';
@@ -153,17 +154,17 @@ function restoreWorkflow(core: VolumeCore): Workflow {
         timeoutMs: shipTimeoutMs,
         retriesMax: 10,
         run: async ({ input: { backupId, volumeId }, progress, signal }) => {
-          const { encryption_key_id } = await theBackup(core, backupId);
+          const { encryption_key_id, volume_json } = await theBackup(core, backupId);
           const before = await theRow(core, volumeId);
           const row = { ...before, encryption_key_id };
           await makeVolume(core, row, { kind: 'backup', backupId }, { progress, signal });
-          if (before.encryption_key_id === encryption_key_id) return undefined;
-          await releaseKey(core, before.encryption_key_id, { kind: 'volumes', id: volumeId });
+          if (before.encryption_key_id !== encryption_key_id)
+            await releaseKey(core, before.encryption_key_id, { kind: 'volumes', id: volumeId });
           return {
             commit: async (untyped) => {
               await roomOf<VolumeTables>(untyped)
                 .updateTable('volume')
-                .set({ encryption_key_id })
+                .set({ encryption_key_id, ...restoredColumns(volume_json) })
                 .where('id', '=', volumeId)
                 .execute();
             },

@@ -4,6 +4,7 @@ import { isFailure } from '#common';
 import type { VolumeCore } from '../../core.ts';
 import { volumeFailure } from '../../failures.ts';
 import * as fields from '../../fields.ts';
+import { saidByAdministrator } from '../../operations.ts';
 import { setWorked, visibleRow } from '../../rows.ts';
 import { unmanage } from '../manage-volumes.ts';
 import { poolOf } from '../volume-views.ts';
@@ -19,8 +20,10 @@ export function adminActions(core: VolumeCore): readonly Action[] {
       name: 'os-reset_status',
       policy: `${actions}:reset_status`,
       body: Type.Object({ status: word, attach_status: word, migration_status: word }),
-      run: async (_request, volume) => {
-        await lookAgain(core, volume.id);
+      run: async (_request, volume, { status }) => {
+        const kind = status == null ? undefined : errorKinds.get(status);
+        if (kind === undefined) await lookAgain(core, volume.id);
+        else await setError(core, volume.id, kind);
         return accepted;
       },
     }),
@@ -73,6 +76,23 @@ export function adminActions(core: VolumeCore): readonly Action[] {
       },
     }),
   ];
+}
+
+/** Statuses that a failure of this kind of operation has: the only ones that there is something to set for. */
+const errorKinds: ReadonlyMap<string, string> = new Map([
+  ['error', 'volume.create'],
+  ['error_deleting', 'volume.delete'],
+  ['error_restoring', 'volume.restore'],
+]);
+
+/** Out of use until somebody says otherwise. */
+async function setError(core: VolumeCore, id: string, kind: string): Promise<void> {
+  await core.db
+    .updateTable('volume')
+    .set({ failure: saidByAdministrator, operation_kind: kind })
+    .where('id', '=', id)
+    .where('operation_id', 'is', null)
+    .execute();
 }
 
 /**
