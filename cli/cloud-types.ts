@@ -77,6 +77,15 @@ export interface CopiesLine {
   }[];
 }
 
+/** What a machine has not and servers need. */
+export interface Lack {
+  readonly what: string;
+  readonly reason: string;
+  readonly advice: string;
+  /** It comes by itself. */
+  readonly coming: boolean;
+}
+
 export interface CloudStatus {
   readonly healthy: boolean;
   readonly problems: readonly string[];
@@ -85,6 +94,7 @@ export interface CloudStatus {
   readonly version: string;
   readonly devices: readonly DeviceLine[];
   readonly copies: CopiesLine;
+  readonly lacks: readonly Lack[];
   readonly endpoints: Endpoints;
 }
 

@@ -15,6 +15,7 @@ import type { RoleContext } from './roles/context.ts';
 import { closeDevices, ensureRing, openDevices } from './roles/devices.ts';
 import { openFront } from './roles/front.ts';
 import { registerGuest } from './roles/guest-image.ts';
+import { prepareHost } from './roles/host-packages.ts';
 import { readSettings } from './settings.ts';
 import { type Place, placeOf, type StartChoice } from './start-check.ts';
 import { renderCloudsYaml, renderOpenrc } from './welcome.ts';
@@ -68,6 +69,7 @@ export async function openCloud(
     remember(folder, cluster, place);
     writeClientFiles(folder, front.info);
     if (settings.image.guest) await registerGuest(front);
+    await prepareHost(front.operations, settings);
     log.info({ cluster: cluster.clusterId, place }, 'up');
     return {
       ...front,

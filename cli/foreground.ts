@@ -1,7 +1,7 @@
 /** Runs a cloud in this process until a signal ends it. */
 import { systemClock, systemRandom } from '#common';
 import { openCloud } from './cloud.ts';
-import type { CloudInfo } from './cloud-types.ts';
+import type { CloudInfo, Lack } from './cloud-types.ts';
 import { claimRunning, type DataFolder, releaseRunning } from './data-folder.ts';
 import { watchIdleMemory } from './idle-memory.ts';
 import type { StartChoice } from './start-check.ts';
@@ -12,13 +12,13 @@ const closeMsMax = 30_000;
 export async function runCloud(
   folder: DataFolder,
   choice: StartChoice,
-  ready: (info: CloudInfo) => void,
+  ready: (info: CloudInfo, lacks: readonly Lack[]) => void,
 ): Promise<void> {
   claimRunning(folder);
   const stopped = firstSignal();
   try {
     const cloud = await openCloud(folder, choice, { random: systemRandom });
-    ready(cloud.info);
+    ready(cloud.info, (await cloud.status()).lacks);
     const idleMemory = watchIdleMemory(systemClock);
     await stopped;
     idleMemory?.close();

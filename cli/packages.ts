@@ -1,10 +1,12 @@
 /** Debian packages that a command needs: installed when this is root on Debian, otherwise the exact command to run is said. */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import { promisify } from 'node:util';
 import { Failure } from '#common';
 
 /** What the parts of the product call at run time. */
 export const packagesFor = {
   images: ['qemu-utils'],
+  servers: ['qemu-system-x86', 'qemu-utils'],
   guest: ['qemu-system-x86', 'qemu-utils', 'e2fsprogs', 'util-linux'],
   demo: ['python3-openstackclient', 'openssh-client'],
   networks: ['openvswitch-switch', 'ovn-central', 'ovn-host', 'iproute2', 'ethtool'],
@@ -20,7 +22,7 @@ export function ensurePackages(names: readonly string[], why: string): void {
   if (spawnSync('dpkg-query', ['--version']).error !== undefined) return;
   const missing = names.filter((name) => !installed(name));
   if (missing.length === 0) return;
-  const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  const command = installCommand(missing);
   if (process.getuid?.() !== 0) {
     throw new Failure(
       'missing',
@@ -47,5 +49,40 @@ export function ensurePackages(names: readonly string[], why: string): void {
       'packages-failed',
       `Could not install Debian packages; try: ${command}`,
     );
+  }
+}
+
+const execFileAsync = promisify(execFile);
+const installMsMax = 600_000;
+
+/** What to run to have them. */
+export const installCommand = (names: readonly string[]): string =>
+  `apt-get install -y --no-install-recommends ${names.join(' ')}`;
+
+/** The same beside a running cloud, as root. The packages' own services stay off: nothing of the host's is touched. */
+export async function installPackages(
+  names: readonly string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const options = { env, timeout: installMsMax, ...(signal === undefined ? {} : { signal }) };
+  const lock = ['-o', 'DPkg::Lock::Timeout=300'];
+  const install = ['-qq', 'install', '-y', '--no-install-recommends', ...lock, ...names];
+  try {
+    await execFileAsync('apt-get', install, options);
+  } catch {
+    // A machine that never asked for the lists of packages has none.
+    try {
+      await execFileAsync('apt-get', ['-qq', 'update'], options);
+      await execFileAsync('apt-get', install, options);
+    } catch (error) {
+      const lines = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+      throw new Failure(
+        'unreachable',
+        'packages-failed',
+        `Could not install Debian packages (${lines.split('\n').at(-1)}); run: ${installCommand(names)}`,
+        { cause: error },
+      );
+    }
   }
 }

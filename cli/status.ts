@@ -8,7 +8,7 @@ import { messageOf } from '#common';
 import type { Replicator } from '#replicator';
 import type { Ring } from '#ring';
 import type { DeviceService } from '#wire';
-import type { CloudStatus, CopiesLine, DeviceLine, Endpoints } from './cloud-types.ts';
+import type { CloudStatus, CopiesLine, DeviceLine, Endpoints, Lack } from './cloud-types.ts';
 
 export interface StatusParts {
   readonly ring: Ring;
@@ -17,6 +17,7 @@ export interface StatusParts {
   readonly endpoints: Endpoints;
   readonly replicator: Replicator;
   readonly networks: Pick<Networks, 'status'>;
+  lacks(): Promise<readonly Lack[]>;
 }
 
 const irreparableShown = 20;
@@ -55,6 +56,7 @@ export function watchStatus(parts: StatusParts): () => Promise<CloudStatus> {
       version,
       devices,
       copies,
+      lacks: await parts.lacks(),
       endpoints: parts.endpoints,
     };
   };

@@ -1,12 +1,13 @@
 /** What `pileus up` prints for a person, and the client configuration files it leaves in the data folder. */
 import { stringify } from 'yaml';
-import type { CloudInfo } from './cloud-types.ts';
+import type { CloudInfo, Lack } from './cloud-types.ts';
 import { catalogAt } from './roles/endpoints.ts';
 
 /** The one region of a cloud, as its catalog calls it. */
 const region = 'RegionOne';
 
-export function renderWelcome(info: CloudInfo): string {
+export function renderWelcome(info: CloudInfo, lacks: readonly Lack[]): string {
+  const hasServers = lacks.every(({ coming }) => coming);
   const { endpoints, admin, s3, data } = info;
   return [
     'Pileus is up.',
@@ -27,15 +28,22 @@ export function renderWelcome(info: CloudInfo): string {
     `  S3 access key ${s3.access_key}, secret key ${s3.secret_key}`,
     '',
     ...trust(info),
-    'Three things to try, an object, a volume, a server:',
+    'Three things to try:',
     `  . ${data}/openrc`,
     `  swift upload first README.md && aws --endpoint-url ${endpoints.s3} s3 ls s3://first`,
     `  ./pileus volume create --name disk --size 1GiB --export --data ${data}`,
-    '  openstack server create --image pileus-guest --flavor m1.tiny --network public --wait web && openstack console log show web',
+    hasServers
+      ? '  openstack server create --image pileus-guest --flavor m1.tiny --network public --wait web && openstack console log show web'
+      : '  openstack image create --disk-format raw --container-format bare --file README.md first',
     '',
+    ...(lacks.length === 0 ? [] : [...renderLacks(lacks), '']),
     `Configuration for clients: ${data}/openrc (shell), ${data}/clouds.yaml (openstack). Stop: ./pileus down --data ${data}`,
   ].join('\n');
 }
+
+/** A line for each thing that this machine has not. */
+export const renderLacks = (lacks: readonly Lack[]): string[] =>
+  lacks.map(({ what, reason, advice }) => `Not here: ${what}, ${reason}; ${advice}`);
 
 /** The services behind the one address. */
 function paths({ endpoints }: CloudInfo): string {

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { CloudStatus, CopiesLine } from '../cloud-types.ts';
 import { call } from '../control/client.ts';
 import { renderBytes } from '../progress.ts';
+import { renderLacks } from '../welcome.ts';
 import { type DataOptions, dataOption, folderOf, jsonOption, print } from './options.ts';
 
 export function statusCommand(): Command {
@@ -37,6 +38,7 @@ export function renderStatus(status: CloudStatus): string {
     lines.push(cells.join(' '));
   }
   lines.push('', renderCopies(status.copies), '');
+  if (status.lacks.length > 0) lines.push(...renderLacks(status.lacks), '');
   for (const [name, url] of Object.entries(status.endpoints))
     lines.push(`${name.padEnd(14)} ${url}`);
   return lines.join('\n');

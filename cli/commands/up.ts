@@ -10,7 +10,7 @@ import * as fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { Failure, isFailure } from '#common';
-import type { CloudInfo } from '../cloud-types.ts';
+import type { CloudInfo, CloudStatus, Lack } from '../cloud-types.ts';
 import { call } from '../control/client.ts';
 import { type DataFolder, findRunning } from '../data-folder.ts';
 import { portBaseDefault, portBaseMax } from '../ports.ts';
@@ -76,12 +76,13 @@ export function upCommand(): Command {
         }
         await startDetached(folder, options);
       }
-      show(options)((await call(folder, 'info')) as CloudInfo);
+      const { lacks } = (await call(folder, 'status')) as CloudStatus;
+      show(options)((await call(folder, 'info')) as CloudInfo, lacks);
     });
 }
 
-function show(options: UpOptions): (info: CloudInfo) => void {
-  return (info) => print(options.json === true ? info : renderWelcome(info));
+function show(options: UpOptions): (info: CloudInfo, lacks: readonly Lack[]) => void {
+  return (info, lacks) => print(options.json === true ? info : renderWelcome(info, lacks));
 }
 
 async function startDetached(folder: DataFolder, options: UpOptions): Promise<void> {

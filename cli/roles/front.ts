@@ -30,6 +30,7 @@ import { openGateway } from './gateway.ts';
 import { openImages } from './image.ts';
 import { imageCalls } from './image-calls.ts';
 import { keyCalls } from './key-calls.ts';
+import { lacksOf } from './lacks.ts';
 import { openNetworks } from './network.ts';
 import { networkCalls } from './network-calls.ts';
 import { operationCalls } from './operation-calls.ts';
@@ -110,7 +111,10 @@ export async function openFront(
     ...(tls === undefined ? {} : { ca: writeAuthority(folder, tls) }),
   };
   const networks = await openNetworks({ ...controller, folder }, context, opened);
-  const status = watchStatus({ ring, devices, cluster, endpoints, replicator, networks });
+  const lacks = () => lacksOf({ settings, images: images.local });
+  const status = watchStatus({
+    ...{ ring, devices, cluster, endpoints, replicator, networks, lacks },
+  });
   const blockStorage = await openBlockStorage(
     {
       ...controller,

@@ -9,15 +9,19 @@ import Type from 'typebox';
 import type { LocalImages } from '#cloud/image';
 import { declareWorkflow, hasEnded, type Operations, type Workflow } from '#cloud/operations';
 import { Failure } from '#common';
+import { installPackages } from '../packages.ts';
 
 export const guestName = 'pileus-guest';
 
 /** The same in every cloud, so that registering twice is registering once. */
-const guestId = '70696c65-7573-4775-8573-740000000002';
+export const guestId = '70696c65-7573-4775-8573-740000000002';
 
 const folder = join(import.meta.dirname, '../../tools/guest-image');
 const file = join(folder, '.cache', 'pileus-guest.qcow2');
 const packages = ['qemu-utils', 'e2fsprogs', 'util-linux'];
+
+export const isGuestBuilt = (): boolean => fs.existsSync(file);
+export const canBuildGuest = (): boolean => process.getuid?.() === 0 && process.arch === 'x64';
 
 const buildTimeoutMs = 900_000;
 const linesMax = 40;
@@ -77,9 +81,8 @@ export const guestAdvice =
   'as root run: tools/guest-image/build.sh tools/guest-image/.cache/pileus-guest.qcow2 && ./pileus up';
 
 async function build(signal: AbortSignal): Promise<undefined> {
-  const canBuild = process.getuid?.() === 0 && process.arch === 'x64';
-  if (fs.existsSync(file) && (isFresh() || !canBuild)) return undefined;
-  if (!canBuild)
+  if (isGuestBuilt() && (isFresh() || !canBuildGuest())) return undefined;
+  if (!canBuildGuest())
     throw new Failure(
       'denied',
       'guest-image-unbuilt',
@@ -90,8 +93,7 @@ async function build(signal: AbortSignal): Promise<undefined> {
     () => false,
     () => true,
   );
-  if (missing)
-    await run('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...packages], signal);
+  if (missing) await installPackages(packages, signal);
   await run('nice', [join(folder, 'build.sh'), file], signal);
   return undefined;
 }

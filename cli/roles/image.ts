@@ -9,6 +9,7 @@ import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
 import type { Gateway } from './gateway.ts';
 import { guestWorkflow } from './guest-image.ts';
+import { hostPackagesWorkflow } from './host-packages.ts';
 import { userObjects } from './image-objects.ts';
 import { imageContainer, imageStore } from './image-store.ts';
 
@@ -54,7 +55,7 @@ export async function openImages(
     },
   });
   opened.add(() => images.close());
-  operations.add([guestWorkflow(images.local)]);
+  operations.add([guestWorkflow(images.local), hostPackagesWorkflow]);
   return images;
 }
 

@@ -1,13 +1,12 @@
 /** What a machine needs to carry networks: root, and Debian's packages of Open vSwitch and OVN. */
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { Failure } from '#common';
-import { packagesFor } from '../packages.ts';
+import { installCommand, installPackages, packagesFor } from '../packages.ts';
 
 /** Of the folder of all sockets, whose own names have up to 20 more characters; a socket's path may have 107. */
 const folderLengthMax = 85;
 
-const advice = `apt-get install -y --no-install-recommends ${packagesFor.networks.join(' ')}`;
-const installMs = 600_000;
+const advice = installCommand(packagesFor.networks);
 
 /** In the background of a running cloud: installs what is missing, or says what to do. */
 export async function prepareNetworkHost(folder: string): Promise<void> {
@@ -28,7 +27,7 @@ export async function prepareNetworkHost(folder: string): Promise<void> {
       },
     );
   if (installed()) return;
-  await install().catch((error: unknown) => {
+  await installPackages(packagesFor.networks).catch((error: unknown) => {
     throw new Failure(
       'missing',
       'network-packages',
@@ -45,22 +44,3 @@ const installed = () =>
   ['/usr/sbin/ovs-vswitchd', '/usr/bin/ovn-northd', '/usr/bin/ovn-controller'].every(
     (program) => spawnSync('test', ['-x', program]).status === 0,
   );
-
-function install(): Promise<void> {
-  // The packages' own services stay off: this cloud starts its own daemons, and nothing of the host's is touched.
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-  const args = [
-    '-qq',
-    'install',
-    '-y',
-    '--no-install-recommends',
-    '-o',
-    'DPkg::Lock::Timeout=300',
-    ...packagesFor.networks,
-  ];
-  return new Promise((resolve, reject) => {
-    execFile('apt-get', args, { env, timeout: installMs }, (error) =>
-      error === null ? resolve() : reject(error),
-    );
-  });
-}

@@ -125,9 +125,12 @@ export class Qemu implements Hypervisor {
   }
 
   /** 0 when there is no QEMU. */
-  private versionOf(): Promise<number> {
+  private async versionOf(): Promise<number> {
     this.version ??= programVersion(this.program);
-    return this.version;
+    const version = await this.version;
+    // It may be installed while this runs.
+    if (version === 0) this.version = undefined;
+    return version;
   }
 
   private acceleratorOf(): Promise<Accelerator> {
