@@ -309,6 +309,19 @@ describe('backups', () => {
     await cloud.settled();
     // The snapshot is its owner's, and is what the record names.
     expect(cloud.engine.kept.get(volume.id)?.snapshots.has(snapshot.id)).toBe(true);
+    // What it was imported from is the same objects, and they are still needed.
+    const { restore } = await ok(202, 'member', 'POST', `/backups/${backup.id}/restore`, {
+      restore: null,
+    });
+    await cloud.settled();
+    expect((await showVolume(restore.volume_id)).status).toBe('available');
+    await ok(202, 'member', 'DELETE', `/volumes/${restore.volume_id}`);
+    const record2 = { ...known.record, prefix: 'elsewhere', chain: [known.record.prefix] };
+    cloud.objects.set(`${projects.one}/volumebackups/elsewhere/manifest`, Buffer.from('{}'));
+    await ok(201, 'admin', 'POST', '/backups/import_record', forged({ id, record: record2 }));
+    await ok(400, 'member', 'DELETE', `/backups/${backup.id}`);
+    await ok(202, 'member', 'DELETE', `/backups/${id}`);
+    await cloud.settled();
     await ok(202, 'member', 'DELETE', `/backups/${backup.id}`);
     await cloud.settled();
     await ok(202, 'member', 'DELETE', `/volumes/${volume.id}?cascade=true`);

@@ -26,6 +26,7 @@ import { targetOf, visibleRow } from '../rows.ts';
 import type { BackupRow } from '../tables.ts';
 import { atLeast } from '../versions.ts';
 import { pageReply } from '../views.ts';
+import { parseRecord, sharersOf } from '../workflows/backup-records.ts';
 import { backupDetail, backupSummary, readDependents } from './backup-views.ts';
 import { beginBackup, checkPlace, createBackupBody } from './create-backup.ts';
 import { beginRestore } from './restore-backup.ts';
@@ -63,7 +64,9 @@ const exported = Type.Object({
     shippedBytes: Type.Integer({ minimum: 0 }),
   }),
 });
-const service = 'pileus';
+/** Named like a driver of upstream's, as tools expect; records of before were exported under the other name. */
+const service = 'cinder.backup.drivers.pileus';
+const services = [service, 'pileus'];
 
 export function backupRoutes(core: VolumeCore): Route<VolumeCaller>[] {
   const { db } = core;
@@ -229,7 +232,10 @@ export async function beginBackupDelete(
     .select('id')
     .where('parent_id', '=', row.id)
     .executeTakeFirst();
-  if (child !== undefined)
+  // Imported ones have no parent here, but may need its objects all the same.
+  const others = await sharersOf(transaction, row);
+  const own = row.record_json === null ? undefined : parseRecord(row.record_json).prefix;
+  if (child !== undefined || others.some(({ chain }) => own !== undefined && chain.includes(own)))
     throw volumeFailure('invalid-backup', {
       why: 'Incremental backups exist for this backup.',
     });
@@ -303,7 +309,7 @@ async function importRecord(
   request: Request,
   given: { readonly backup_service: string; readonly backup_url: string },
 ): Promise<BackupRow> {
-  if (given.backup_service !== service)
+  if (!services.includes(given.backup_service))
     throw volumeFailure('invalid-backup', {
       why: `there is no backup service ${given.backup_service.slice(0, 64)}.`,
     });

@@ -54,6 +54,8 @@ export interface VolumeCloud {
   /** Names of keys that volumes were encrypted with. */
   readonly keys: Set<string>;
   readonly filled: Map<string, { volume: string; snapshot: string }>;
+  /** `PROJECT/CONTAINER/NAME` → objects of backups. */
+  readonly objects: Map<string, Buffer>;
   /** `token` as in `people`; the path is behind `/v3`. */
   call(
     token: string,
@@ -147,6 +149,7 @@ export async function startVolumeCloud(
     images,
     imageVolumes,
     filled,
+    objects,
     keys,
     call: async (token, method, path, body, version) => {
       const response = await fetch(`${server.url}/v3${path}`, {

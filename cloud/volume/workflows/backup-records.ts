@@ -1,6 +1,6 @@
 /** The engine's record of a backup, and the store where its objects lie. */
 import { Failure } from '#common';
-import type { VolumeCore } from '../core.ts';
+import type { Db, Tx, VolumeCore } from '../core.ts';
 import type { EngineBackupRecord, EngineBackupStore } from '../engine.ts';
 import { findRow } from '../rows.ts';
 import type { BackupRow } from '../tables.ts';
@@ -19,6 +19,19 @@ export async function recordOf(
 
 export function storeOf(core: VolumeCore, row: BackupRow): EngineBackupStore {
   return core.backups.open(row.project_id, row.container);
+}
+
+/** Records of other backups in the same place: imported twice, or built upon each other, they share objects. */
+export async function sharersOf(db: Db | Tx, row: BackupRow): Promise<EngineBackupRecord[]> {
+  const rows = await db
+    .selectFrom('volume_backup')
+    .select('record_json')
+    .where('project_id', '=', row.project_id)
+    .where('container', '=', row.container)
+    .where('volume_id', '=', row.volume_id)
+    .where('id', '<>', row.id)
+    .execute();
+  return rows.flatMap(({ record_json: text }) => (text === null ? [] : [parseRecord(text)]));
 }
 
 /** Written by this room, or checked when it was imported. */

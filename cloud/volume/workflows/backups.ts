@@ -12,7 +12,7 @@ import { holdKey, releaseKey } from '../key-holders.ts';
 import { finish } from '../operations.ts';
 import { findRow, setWorked } from '../rows.ts';
 import type { BackupRow, VolumeTables } from '../tables.ts';
-import { parseRecord, storeOf } from './backup-records.ts';
+import { parseRecord, sharersOf, storeOf } from './backup-records.ts';
 import { forgetPins, removeData } from './change-volume.ts';
 import { makeVolume, shipTimeoutMs, theRow } from './create-volume.ts';
 import { missingIsDone } from './missing.ts';
@@ -111,9 +111,12 @@ function deleteWorkflow(core: VolumeCore): Workflow {
           const row = await theBackup(core, backupId);
           if (row.record_json !== null) {
             const record = parseRecord(row.record_json);
-            await missingIsDone(() =>
-              core.engine.deleteBackup({ record, store: storeOf(core, row) }),
-            );
+            const others = await sharersOf(core.db, row);
+            // What was imported twice is one backup known by two ids: the last takes its objects with it.
+            if (!others.some(({ prefix }) => prefix === record.prefix))
+              await missingIsDone(() =>
+                core.engine.deleteBackup({ record, store: storeOf(core, row) }),
+              );
           }
           if (row.pin_id !== '')
             await missingIsDone(() => core.engine.deleteSnapshot(volumeId, row.pin_id));
