@@ -50,6 +50,21 @@ export const blockGatewaySettings = declareSettings({
     max: 2 ** 40,
     about: 'Read cache shared by all volumes, in lines of 64 KiB; memory is taken as it fills.',
   },
+  bootSetBytes: {
+    type: 'integer',
+    default: 32 * mib,
+    min: 0,
+    max: 2 ** 30,
+    about:
+      'Of what is read first after opening a volume this much is remembered, and read in at the next opening of it and of its siblings; 0 for nothing.',
+  },
+  bootLearnMs: {
+    type: 'integer',
+    default: 60_000,
+    min: 0,
+    max: 3_600_000,
+    about: 'How long after its opening what is read counts as the boot of a volume.',
+  },
   readAheadBytes: {
     type: 'integer',
     default: 4 * mib,

@@ -1,6 +1,7 @@
 /** Bytes that earlier versions wrote must be written the same way, or at least still be read. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { decodeBootSet, encodeBootSet } from '../volume/boot-set.ts';
 import { decodeCheckpointPart } from '../volume/checkpoint-format.ts';
 import { ExtentMap } from '../volume/extent-map.ts';
 import { decodeHead } from '../volume/head.ts';
@@ -101,6 +102,18 @@ describe('stored formats', () => {
       'x',
     ])
       expect(() => decodeHead(Buffer.from(wrong))).toThrow('volume row');
+  });
+
+  it('a boot set', () => {
+    const bytes = golden('volume-boot-1.bin');
+    const lines = [0, 1, 2, 900, 16, 17];
+    expect(encodeBootSet(lines).equals(bytes)).toBe(true);
+    expect(decodeBootSet(bytes, 100)).toEqual(lines);
+    expect(decodeBootSet(bytes, 4)).toEqual([0, 1, 2, 900]);
+    for (const wrong of ['"lines":"0 -1"', '"lines":"x"', '"lines":"1 1.5"', '"line":""'])
+      expect(() =>
+        decodeBootSet(Buffer.from(String(bytes).replace(/"lines":"[^"]*"/, wrong)), 9),
+      ).toThrow('cannot be understood');
   });
 
   it('a pin', () => {

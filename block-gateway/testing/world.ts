@@ -23,6 +23,8 @@ export const smallSettings: BlockGatewaySettings = {
   volumeSegmentsMax: 4,
   cacheBytes: 512 * 1024,
   readAheadBytes: 128 * 1024,
+  // What comes by itself has no place in a replayed order of events.
+  bootSetBytes: 0,
   checkpointSegments: 5,
   idleSealMs: 1000,
   reclaimDeadShare: 0.3,

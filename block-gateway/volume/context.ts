@@ -1,6 +1,6 @@
 /** What every part of the volume engine is handed. */
 import type { Blobs, Tables } from '#cluster';
-import type { Clock, Logger } from '#common';
+import type { Clock, Gate, Logger } from '#common';
 import type { BlockGatewaySettings } from '../settings.ts';
 import type { BufferPool } from './buffers.ts';
 import type { KeyStore } from './ciphers.ts';
@@ -19,6 +19,8 @@ export interface EngineContext {
   readonly cache: LineCache;
   readonly cacheIds: CacheIds;
   readonly fetcher: LineFetcher;
+  /** One volume at a time brings its boot set in. */
+  readonly boots: Gate;
   readonly logFiles: LogFiles;
   readonly keys: KeyStore;
   /** Who we are, for the head row. */

@@ -1,6 +1,6 @@
 /** What the open volumes of a gateway share: memory, cache, log files; and opening one. */
 import type { Blobs, Tables } from '#cluster';
-import { type Clock, type Disk, Failure, type Logger } from '#common';
+import { type Clock, type Disk, Failure, Gate, type Logger } from '#common';
 import type { BlockGatewaySettings } from '../settings.ts';
 import { BufferPool } from './buffers.ts';
 import { type KeyStore, noKeyStore } from './ciphers.ts';
@@ -60,6 +60,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }),
     cache,
     cacheIds: new CacheIds(),
+    boots: new Gate({
+      name: 'boot-sets',
+      inFlightMax: 1,
+      waitingMax: settings.openVolumesMax,
+    }),
     fetcher: new LineFetcher({ blobs, cache, readsMax: settings.storeReadsMax }),
     logFiles,
     keys: options.keys ?? noKeyStore,

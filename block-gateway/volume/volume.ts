@@ -4,6 +4,7 @@
  */
 import { Failure, isFailure, type RunningWorker, startWorker } from '#common';
 import { type AllocationRun, allocationOf } from './allocation.ts';
+import { BootSet } from './boot-set.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { EngineContext } from './context.ts';
 import { type DifferenceRange, type DifferenceRun, differenceOf } from './difference.ts';
@@ -53,6 +54,7 @@ export class Volume {
   private readonly lease: Lease;
   private readonly reader: Reader;
   private readonly readAhead: ReadAhead;
+  private readonly bootSet: BootSet;
   private readonly writer: Writer;
   private readonly uploader: Uploader;
   private readonly flusher: Flusher;
@@ -64,7 +66,9 @@ export class Volume {
   private closing: Promise<void> | undefined;
 
   static async open(context: EngineContext, volumeId: string): Promise<Volume> {
-    return new Volume(context, await openVolume(context, volumeId));
+    const volume = new Volume(context, await openVolume(context, volumeId));
+    volume.bootSet.start();
+    return volume;
   }
 
   private constructor(context: EngineContext, opened: Opened) {
@@ -81,6 +85,17 @@ export class Volume {
       { bytesMax: context.settings.readAheadBytes, sizeBytes: () => this.sizeBytes },
       (offset, length) => this.reader.ahead(offset, length),
     );
+    this.bootSet = new BootSet({
+      tables: context.tables,
+      clock: context.clock,
+      log: context.log,
+      owner: head.parent?.volume ?? head.id,
+      sizeBytes: head.sizeBytes,
+      bytesMax: context.settings.bootSetBytes,
+      learnMs: context.settings.bootLearnMs,
+      turn: (work) => context.boots.within(work),
+      read: (offset, length, target) => this.reader.read(offset, length, target, 0),
+    });
     const shared = { context, state, volumeId: this.id, epoch };
     this.lease = new Lease({
       tables: context.tables,
@@ -166,6 +181,7 @@ export class Volume {
   readNow(offset: number, length: number, target: Buffer, at: number): boolean {
     this.check(offset, length);
     this.readAhead.noteRead(offset, length);
+    this.bootSet.noteRead(offset, length);
     return this.reader.readNow(offset, length, target, at);
   }
 
@@ -315,7 +331,11 @@ export class Volume {
     await this.pinning.idle();
     const closed = new Failure('closed', 'volume-closed', 'The volume is closed');
     try {
-      if (this.failure === undefined) await this.withinDeadline(() => this.finish());
+      if (this.failure === undefined)
+        await this.withinDeadline(async () => {
+          await this.bootSet.close();
+          await this.finish();
+        });
     } catch (error) {
       if (!isFailure(error)) throw error;
       // What is not in the store is in the log; the next opening on this host finds it.

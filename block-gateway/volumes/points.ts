@@ -1,5 +1,6 @@
 /** Points of volumes, whether these are open or not: pinned, used by clones, let go again; and what follows for volumes that are gone. */
 import { Failure, isFailure } from '#common';
+import { deleteBootSet } from '../volume/boot-set.ts';
 import type { EngineContext } from '../volume/context.ts';
 import { deleteVolumeBlobs } from '../volume/deletion.ts';
 import { endOf, headRef, nobody, type VolumeHead } from '../volume/head.ts';
@@ -186,6 +187,7 @@ export class Points {
     await this.options.ended(head);
     const { parent } = head;
     if (parent !== undefined) await this.stopUsing(parent.volume, parent.pin, id);
+    await deleteBootSet(tables, id);
     await tables.delete(headRef(id));
   }
 

@@ -30,6 +30,7 @@ export function volumeReferrers(store: Store): Referrers {
     'volume-pin': (row, found) => ofPin(store, row.partition, row.sort, found),
     'volume-pin-user': 'nothing',
     'volume-attach': 'nothing',
+    'volume-boot': 'nothing',
     'volume-index': 'nothing',
     'volume-reader': 'nothing',
   };
