@@ -1,7 +1,10 @@
 /** Bytes by reference: no blob goes while an object refers to it, none stays when none does, and a crash at any point only leaves one too many. */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { defaultsOf, seededRandom, silentLogger, systemClock } from '#common';
 import { proxySettings } from '../settings.ts';
+import { BlobShares } from './blob-shares.ts';
 import type { Container } from './container-service.ts';
 import { createObjectService } from './create-service.ts';
 import { patterned, readAll } from './object-service.contract.ts';
@@ -174,4 +177,21 @@ test('an owner that goes while it lends wins: the borrower is not there, or whol
     await drop(borrowed, target.name);
   }
   expect(await settled()).toBe(0);
+});
+
+test('the golden note of a shared blob is written and read as ever', async () => {
+  const golden = fs.readFileSync(join(import.meta.dirname, 'rows/golden/blob-share-v1.bin'));
+  const id = '00112233445566778899aabbccddeeff';
+  const ref = { table: 'blob-share', partition: id, sort: '' };
+  const borrower = (sort: string) => ({ table: 'object', partition: 'c0ffee/0', sort });
+  const blob = { id, length: 1 };
+  const shares = new BlobShares(cluster.tables);
+  for (const sort of ['one', 'zwei "2"']) await shares.note([blob], borrower(sort));
+  expect(await shares.giveUp(id, undefined)).toBe(false);
+  expect((await cluster.tables.get(ref))?.meta.equals(golden)).toBe(true);
+
+  await cluster.tables.put(ref, { meta: golden, bytes: 0, body: Buffer.alloc(0) });
+  expect(await shares.giveUp(id, borrower('one'))).toBe(false);
+  expect(await shares.giveUp(id, borrower('zwei "2"'))).toBe(true);
+  expect(await cluster.tables.get(ref)).toBeUndefined();
 });
