@@ -127,7 +127,8 @@ class PieceSource {
     for (let left = bytes; left > 0; ) {
       const chunk = await this.next();
       if (chunk === undefined) return;
-      const piece = chunk.subarray(0, left);
+      // Whole where it can be: it was lent, and a part of it gives nothing back.
+      const piece = chunk.length <= left ? chunk : chunk.subarray(0, left);
       this.rest = chunk.subarray(piece.length);
       left -= piece.length;
       yield piece;

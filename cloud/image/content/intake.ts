@@ -39,7 +39,10 @@ export async function takeIn(core: ImageCore, intake: Intake): Promise<TakenCont
   let inspection: Inspection | undefined;
   const pass = async function* (): AsyncGenerator<Buffer> {
     for await (const bytes of intake.body) {
-      const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      // The very buffer where it is one: who lent it takes no other view back.
+      const chunk = Buffer.isBuffer(bytes)
+        ? bytes
+        : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       size += chunk.length;
       if (size > intake.bytesMax) throw tooLarge(intake.bytesMax);
       inspector.feed(chunk);

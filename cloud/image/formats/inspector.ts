@@ -39,7 +39,7 @@ export class ImageInspector {
     this.limits = limits;
   }
 
-  /** Throws `invalid` as soon as the file can be refused. */
+  /** Throws `invalid` as soon as the file can be refused. What is kept is a copy: the chunk's memory may be gone once it is stored. */
   feed(chunk: Buffer): void {
     this.total += chunk.length;
     this.keepTail(chunk);
@@ -47,7 +47,7 @@ export class ImageInspector {
       this.checker.feed(chunk);
       return;
     }
-    this.head.push(chunk);
+    this.head.push(Buffer.from(chunk));
     this.headLength += chunk.length;
     if (this.headLength >= headBytes) this.choose();
   }
@@ -146,7 +146,7 @@ function ovfChecker(limits: InspectionLimits): Checker {
     feed: (chunk) => {
       length += chunk.length;
       if (length > ovfBytesMax) throw refuse('ovf', 'its description is too large');
-      kept.push(chunk);
+      kept.push(Buffer.from(chunk));
     },
     finish: () => inspectOvf(Buffer.concat(kept), limits),
   };

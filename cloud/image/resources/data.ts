@@ -1,5 +1,6 @@
 /** An image's bytes: upload, stage, download. */
 import { parseRange, type Route } from '#cloud/api';
+import { lendForeign } from '#common';
 import { type ImageCaller, isAdmin, type Request, route } from '../caller.ts';
 import { openContent } from '../content/contents.ts';
 import { receiveData, stageData } from '../content/transfers.ts';
@@ -52,9 +53,15 @@ export function dataRoutes(core: ImageCore): Route<ImageCaller>[] {
 function received(request: Request<AsyncIterable<Uint8Array>>) {
   const length = request.headers['content-length'];
   return {
-    body: request.body,
+    body: lent(request.body),
     ...(length === undefined ? {} : { lengthBytes: Number(length) }),
   };
+}
+
+/** The object store lets go of what it has stored, so that an upload leaves no garbage behind. */
+async function* lent(body: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const { buffer, byteOffset, byteLength } of body)
+    yield lendForeign(Buffer.from(buffer, byteOffset, byteLength));
 }
 
 function checkStore(request: Request): void {
