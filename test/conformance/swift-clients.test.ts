@@ -5,12 +5,21 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run, runOk, scratchFolder, TestCloud } from '../support/cloud.ts';
 
+const settings = [
+  'image:',
+  '  guest: false',
+  'swift:',
+  '  syncRealms: realm=key realm/here=http://127.0.0.1:9/v1/',
+  '  syncIntervalMs: 86400000',
+  '',
+].join('\n');
+
 let cloud: TestCloud;
 let folder: string;
 const big = randomBytes(3_000_000);
 
 beforeAll(async () => {
-  cloud = await TestCloud.start('swift-clients');
+  cloud = await TestCloud.start('swift-clients', settings);
   folder = scratchFolder('swift-clients-files');
   fs.mkdirSync(join(folder, 'up/sub'), { recursive: true });
   fs.writeFileSync(join(folder, 'up/a.txt'), 'hello');
@@ -119,6 +128,22 @@ describe('swift', () => {
     expect((await fetch(new URL((await swift(...below)).trim(), url))).status).toBe(200);
     expect(await swift('capabilities')).toMatch(/tempurl/);
     expect(await swift('auth')).toMatch(/export OS_STORAGE_URL=/);
+  });
+
+  test('by Keystone’s tokens: what is left of the options', async () => {
+    const { admin, endpoints } = cloud.info;
+    const env = {
+      OS_AUTH_URL: endpoints.identity,
+      OS_IDENTITY_API_VERSION: '3',
+      OS_USERNAME: admin.username,
+      OS_PASSWORD: admin.password,
+      OS_PROJECT_NAME: admin.project,
+      OS_USER_DOMAIN_NAME: admin.domain,
+      OS_PROJECT_DOMAIN_NAME: admin.domain,
+    };
+    const script = join(import.meta.dirname, 'swift-options.py');
+    const told = await runOk('/usr/bin/python3', [script], { env, cwd: folder });
+    expect(told.trimEnd().split('\n').at(-1)).toBe('all as expected');
   });
 
   test('delete: by prefix, of segments, of everything', async () => {
