@@ -117,7 +117,7 @@ describe('what is not served says so', () => {
   beforeAll(() => call('PUT', '/plain-bucket'));
 
   test.each([
-    ['GET', '/plain-bucket?analytics'],
+    ['GET', '/plain-bucket?abac'],
     ['PUT', '/plain-bucket?metrics'],
     ['PUT', '/plain-bucket?replication'],
     ['GET', '/plain-bucket?session'],

@@ -2,18 +2,28 @@
 import type { RequestHead } from './request-head.ts';
 import { type Level, type Route, routes } from './routes.ts';
 
-interface Candidate {
-  readonly route: Route;
-  readonly name: string | undefined;
+interface Asked {
+  readonly name: string;
   readonly value: string | undefined;
 }
 
+interface Candidate {
+  readonly route: Route;
+  readonly asked: readonly Asked[];
+}
+
 const candidates = new Map<string, Candidate[]>();
+/** Parameters that name what a request is about. */
+const subjects = new Set<string>();
 for (const route of routes) {
   const key = `${route.method} ${route.on}`;
-  const [name, value] = route.query?.split('=') ?? [];
+  const asked = (route.query ?? '').split('&').flatMap((text): Asked[] => {
+    const [name = '', value] = text.split('=');
+    return name === '' ? [] : [{ name, value }];
+  });
+  for (const { name } of asked) subjects.add(name);
   const list = candidates.get(key) ?? [];
-  list.push({ route, name, value });
+  list.push({ route, asked });
   candidates.set(key, list);
 }
 
@@ -23,13 +33,33 @@ export function findRoute(
   level: Level,
   query: ReadonlyMap<string, string>,
 ): Route | undefined {
-  const found = candidates.get(`${head.method} ${level}`)?.find(({ route, name, value }) => {
-    if (name !== undefined) {
+  const found = candidates.get(`${head.method} ${level}`)?.find(({ route, asked }) => {
+    if (asked.length > 0) {
       if (query.size === 0) return false;
-      const given = query.get(name);
-      if (given === undefined || (value !== undefined && value !== given)) return false;
+      for (const { name, value } of asked) {
+        const given = query.get(name);
+        if (given === undefined || (value !== undefined && value !== given)) return false;
+      }
     }
     return route.header === undefined || head.headers.has(route.header);
   });
   return found?.route;
 }
+
+/**
+ * A bare parameter that names nothing known. An operation that came into the API later looks like this, and must not be taken for the one
+ * without a parameter: that would make or delete a bucket, or replace an object, where only a setting was meant.
+ */
+export function unknownSubject(query: ReadonlyMap<string, string>): string | undefined {
+  for (const [name, value] of query)
+    if (value === '' && !subjects.has(name) && /^[a-z][A-Za-z-]*$/.test(name) && !plain.has(name))
+      return name;
+  return undefined;
+}
+
+/** Parameters of operations that may well be empty. */
+const plain: ReadonlySet<string> = new Set([
+  ...['prefix', 'delimiter', 'marker', 'key-marker', 'version-id-marker', 'upload-id-marker'],
+  ...['encoding-type', 'continuation-token', 'start-after', 'fetch-owner', 'max-keys', 'versionId'],
+  ...['partNumber', 'x-id'],
+]);

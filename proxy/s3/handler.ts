@@ -21,7 +21,7 @@ import {
 } from './address.ts';
 import type { RequestTrace, S3Options, S3Reply, S3Request, S3Services } from './context.ts';
 import { crossOrigin, preflight } from './cross-origin.ts';
-import { findRoute } from './find-route.ts';
+import { findRoute, unknownSubject } from './find-route.ts';
 import { isQueryRequest, refuseQuery } from './iam/query-api.ts';
 import { silentNotifier } from './notify/notifier.ts';
 import { decodePercent, parseQuery } from './query.ts';
@@ -230,6 +230,10 @@ function operationOf(head: RequestHead, address: S3Address, query: ReadonlyMap<s
     });
   if (route.run === undefined)
     throw new S3Failure('NotImplemented', { details: { Operation: route.operation } });
+  const isRead = head.method === 'GET' || head.method === 'HEAD';
+  const unknown = isRead || route.query !== undefined ? undefined : unknownSubject(query);
+  if (unknown !== undefined)
+    throw new S3Failure('NotImplemented', { details: { Parameter: unknown } });
   return { name: route.operation, run: route.run };
 }
 

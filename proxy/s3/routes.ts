@@ -46,8 +46,22 @@ import {
 import { putObject } from './operations/object/put-object.ts';
 import { restoreObject } from './operations/object/restore-object.ts';
 import { listBuckets } from './operations/service/list-buckets.ts';
+import {
+  analytics,
+  deleteNone,
+  deleteReplication,
+  getNone,
+  listNone,
+  metrics,
+  tiering,
+} from './operations/settings/absent-configurations.ts';
 import { getBucketAcl, putBucketAcl } from './operations/settings/acl.ts';
-import { deleteInventory, getInventory, putInventory } from './operations/settings/inventory.ts';
+import {
+  deleteInventory,
+  getInventory,
+  listInventories,
+  putInventory,
+} from './operations/settings/inventory.ts';
 import {
   deleteBucketPolicy,
   getBucketPolicy,
@@ -78,7 +92,7 @@ export interface Route {
   readonly operation: string;
   readonly method: string;
   readonly on: Level;
-  /** A query parameter that must be there; `name=value` when its value counts too. */
+  /** Query parameters that must be there, joined by `&`; `name=value` when its value counts too. */
   readonly query?: string;
   /** A header that must be there. */
   readonly header?: string;
@@ -108,17 +122,22 @@ export const routes: readonly Route[] = [
   ...rows('GET', 'bucket', [
     ['GetBucketAccelerateConfiguration', 'accelerate', getDocument(accelerateDocument)],
     ['GetBucketAcl', 'acl', getBucketAcl],
-    ['GetBucketAnalyticsConfiguration', 'analytics'],
+    ['GetBucketAnalyticsConfiguration', 'analytics&id', getNone(analytics)],
+    ['ListBucketAnalyticsConfigurations', 'analytics', listNone(analytics)],
+    ['GetBucketAbac', 'abac'],
     ['GetBucketCors', 'cors', getDocument(corsDocument)],
     ['GetBucketEncryption', 'encryption', getDocument(encryptionDocument)],
-    ['GetBucketIntelligentTieringConfiguration', 'intelligent-tiering'],
-    ['GetBucketInventoryConfiguration', 'inventory', getInventory],
+    ['GetBucketIntelligentTieringConfiguration', 'intelligent-tiering&id', getNone(tiering)],
+    ['ListBucketIntelligentTieringConfigurations', 'intelligent-tiering', listNone(tiering)],
+    ['GetBucketInventoryConfiguration', 'inventory&id', getInventory],
+    ['ListBucketInventoryConfigurations', 'inventory', listInventories],
     ['GetBucketLifecycleConfiguration', 'lifecycle', getDocument(lifecycleDocument)],
     ['GetBucketLocation', 'location', getBucketLocation],
     ['GetBucketLogging', 'logging', getDocument(loggingDocument)],
     ['GetBucketMetadataConfiguration', 'metadataConfiguration'],
     ['GetBucketMetadataTableConfiguration', 'metadataTable'],
-    ['GetBucketMetricsConfiguration', 'metrics'],
+    ['GetBucketMetricsConfiguration', 'metrics&id', getNone(metrics)],
+    ['ListBucketMetricsConfigurations', 'metrics', listNone(metrics)],
     ['GetBucketNotification', 'notification', getDocument(notificationDocument)],
     ['GetObjectLockConfiguration', 'object-lock', getDocument(objectLockDocument)],
     ['GetBucketOwnershipControls', 'ownershipControls', getOwnershipControls],
@@ -140,6 +159,7 @@ export const routes: readonly Route[] = [
 
   ...rows('PUT', 'bucket', [
     ['PutBucketAccelerateConfiguration', 'accelerate', putDocument(accelerateDocument)],
+    ['PutBucketAbac', 'abac'],
     ['PutBucketAcl', 'acl', putBucketAcl],
     ['PutBucketAnalyticsConfiguration', 'analytics'],
     ['PutBucketCors', 'cors', putDocument(corsDocument)],
@@ -148,7 +168,8 @@ export const routes: readonly Route[] = [
     ['PutBucketInventoryConfiguration', 'inventory', putInventory],
     ['PutBucketLifecycleConfiguration', 'lifecycle', putDocument(lifecycleDocument)],
     ['PutBucketLogging', 'logging', putDocument(loggingDocument)],
-    ['UpdateBucketMetadataConfiguration', 'metadataInventoryTable'],
+    ['UpdateBucketMetadataInventoryTableConfiguration', 'metadataInventoryTable'],
+    ['UpdateBucketMetadataJournalTableConfiguration', 'metadataJournalTable'],
     ['PutBucketMetricsConfiguration', 'metrics'],
     ['PutBucketNotification', 'notification', putDocument(notificationDocument)],
     ['PutObjectLockConfiguration', 'object-lock', putDocument(objectLockDocument)],
@@ -164,19 +185,19 @@ export const routes: readonly Route[] = [
   ]),
 
   ...rows('DELETE', 'bucket', [
-    ['DeleteBucketAnalyticsConfiguration', 'analytics'],
+    ['DeleteBucketAnalyticsConfiguration', 'analytics', deleteNone(analytics)],
     ['DeleteBucketCors', 'cors', deleteDocument(corsDocument)],
     ['DeleteBucketEncryption', 'encryption', deleteDocument(encryptionDocument)],
-    ['DeleteBucketIntelligentTieringConfiguration', 'intelligent-tiering'],
+    ['DeleteBucketIntelligentTieringConfiguration', 'intelligent-tiering', deleteNone(tiering)],
     ['DeleteBucketInventoryConfiguration', 'inventory', deleteInventory],
     ['DeleteBucketLifecycle', 'lifecycle', deleteDocument(lifecycleDocument)],
     ['DeleteBucketMetadataConfiguration', 'metadataConfiguration'],
     ['DeleteBucketMetadataTableConfiguration', 'metadataTable'],
-    ['DeleteBucketMetricsConfiguration', 'metrics'],
+    ['DeleteBucketMetricsConfiguration', 'metrics', deleteNone(metrics)],
     ['DeleteBucketOwnershipControls', 'ownershipControls', deleteOwnershipControls],
     ['DeleteBucketPolicy', 'policy', deleteBucketPolicy],
     ['DeletePublicAccessBlock', 'publicAccessBlock', deletePublicAccessBlock],
-    ['DeleteBucketReplication', 'replication'],
+    ['DeleteBucketReplication', 'replication', deleteReplication],
     ['DeleteBucketTagging', 'tagging', deleteDocument(taggingDocument)],
     ['DeleteBucketWebsite', 'website', deleteDocument(websiteDocument)],
     ['DeleteBucket', '', deleteBucket],

@@ -13,10 +13,19 @@ export interface S3Row {
 
 const notes: Readonly<Record<string, string>> = {
   CreateSession: 'directory buckets only',
+  DeleteBucketAnalyticsConfiguration: 'answers that there is none',
+  DeleteBucketIntelligentTieringConfiguration: 'answers that there is none',
+  DeleteBucketMetricsConfiguration: 'answers that there is none',
+  DeleteBucketReplication: 'there never is any',
   GetBucketAccelerateConfiguration: 'answers that there is none',
+  GetBucketAnalyticsConfiguration: 'answers that there is none',
+  GetBucketIntelligentTieringConfiguration: 'answers that there is none',
+  GetBucketMetricsConfiguration: 'answers that there is none',
   GetBucketReplication: 'answers that there is none',
+  ListBucketAnalyticsConfigurations: 'there never are any',
+  ListBucketIntelligentTieringConfigurations: 'there never are any',
+  ListBucketMetricsConfigurations: 'there never are any',
   GetObjectTorrent: 'S3 itself has given it up',
-  ListBuckets: '`bucket-region` is not looked at',
   PutBucketAccelerateConfiguration: '`Enabled` is refused: there are no edge locations',
   PutBucketInventoryConfiguration:
     'CSV only; into buckets of the same project; written at once and then daily or weekly',
@@ -30,6 +39,7 @@ const notes: Readonly<Record<string, string>> = {
   PutBucketWebsite: 'served under the setting `s3.websiteDomains`',
   PutObject:
     'storage classes are those of the setting `s3.storageClasses`; `x-amz-write-offset-bytes` is refused',
+  RenameObject: 'directory buckets only',
   RestoreObject: 'nothing is archived: 403 InvalidObjectState',
   SelectObjectContent: 'S3 itself takes no new customers for it',
 };

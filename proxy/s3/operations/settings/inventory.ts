@@ -28,15 +28,16 @@ function idOf(request: S3Request): string {
 
 export const getInventory: Operation = async (request, services) => {
   const container = await openBucket(request, services, 's3:GetInventoryConfiguration');
-  const all = inventoriesOf(container.system[inventoryField]);
-  if (!request.query.has('id')) {
-    const list = Object.values(all).map((inner) => wrap(root, inner));
-    const inner = element('IsTruncated', false) + list.join('');
-    return xmlReply(200, s3Document('ListInventoryConfigurationsResult', inner));
-  }
-  const inner = all[idOf(request)];
+  const inner = inventoriesOf(container.system[inventoryField])[idOf(request)];
   if (inner === undefined) throw new S3Failure('NoSuchConfiguration');
   return xmlReply(200, s3Document(root, inner));
+};
+
+export const listInventories: Operation = async (request, services) => {
+  const container = await openBucket(request, services, 's3:GetInventoryConfiguration');
+  const all = Object.values(inventoriesOf(container.system[inventoryField]));
+  const inner = element('IsTruncated', false) + all.map((each) => wrap(root, each)).join('');
+  return xmlReply(200, s3Document('ListInventoryConfigurationsResult', inner));
 };
 
 export const putInventory: Operation = async (request, services) => {

@@ -287,3 +287,50 @@ def test_websites_and_logging_documents():
     same(main.get_bucket_logging(Bucket=bucket)['LoggingEnabled'], logging['LoggingEnabled'])
     nowhere = {'LoggingEnabled': {'TargetBucket': 'no-such-bucket-here', 'TargetPrefix': ''}}
     fails('InvalidTargetBucketForLogging', main.put_bucket_logging, Bucket=bucket, BucketLoggingStatus=nowhere)
+
+
+def test_kinds_of_configurations_that_there_never_are():
+    bucket = new_bucket()
+    kinds = {
+        'analytics': {'Id': 'x', 'StorageClassAnalysis': {}},
+        'metrics': {'Id': 'x'},
+        'intelligent_tiering': {'Id': 'x', 'Status': 'Enabled', 'Tierings': [{'Days': 90, 'AccessTier': 'ARCHIVE_ACCESS'}]},
+    }
+    for kind, wanted in kinds.items():
+        call = lambda verb, more='': getattr(main, '%s_bucket_%s_configuration%s' % (verb, kind, more))
+        listed = call('list', 's')(Bucket=bucket)
+        same([name for name in listed if name.endswith('List')], [])
+        fails('NoSuchConfiguration', call('get'), Bucket=bucket, Id='x')
+        fails('NoSuchConfiguration', call('delete'), Bucket=bucket, Id='x')
+        name = {'analytics': 'Analytics', 'metrics': 'Metrics', 'intelligent_tiering': 'IntelligentTiering'}[kind]
+        fails('NotImplemented', call('put'), Bucket=bucket, Id='x', **{name + 'Configuration': wanted})
+        fails('AccessDenied', getattr(alt, 'list_bucket_%s_configurations' % kind), Bucket=bucket)
+    main.delete_bucket_replication(Bucket=bucket)
+    fails('NoSuchConfiguration', main.get_bucket_inventory_configuration, Bucket=bucket, Id='x')
+    same(main.list_bucket_inventory_configurations(Bucket=bucket)['IsTruncated'], False)
+
+
+def test_an_operation_of_tomorrow_does_no_harm():
+    bucket = new_bucket()
+    put(bucket, 'o')
+
+    def later(request, **_):
+        request.url += ('&' if '?' in request.url else '?') + 'somethingNew'
+
+    main.meta.events.register('before-sign.s3', later)
+    try:
+        fails('NotImplemented', main.delete_bucket, Bucket=bucket)
+        fails('NotImplemented', main.create_bucket, Bucket=bucket + '-x')
+        fails('NotImplemented', main.put_object, Bucket=bucket, Key='o', Body=b'y')
+        fails('NotImplemented', main.delete_object, Bucket=bucket, Key='o')
+    finally:
+        main.meta.events.unregister('before-sign.s3', later)
+    same(body(bucket, 'o'), b'x')
+    same(bucket + '-x' in [b['Name'] for b in main.list_buckets()['Buckets']], False)
+
+
+def test_buckets_by_region():
+    bucket = new_bucket()
+    here = main.list_buckets(BucketRegion='us-east-1', Prefix=bucket)['Buckets']
+    same([(b['Name'], b['BucketRegion']) for b in here], [(bucket, 'us-east-1')])
+    same(main.list_buckets(BucketRegion='eu-west-1')['Buckets'], [])
