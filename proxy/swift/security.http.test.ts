@@ -90,7 +90,7 @@ test('no header takes longer the more it repeats itself', async () => {
     await client.ask('GET', '/vault/o', { headers });
     const { user, system } = process.cpuUsage(before);
     expect(answer.status).toBeLessThan(500);
-    expect((user + system) / 1000).toBeLessThan(500);
+    expect((user + system) / 1000).toBeLessThan(2_000);
   }
 });
 
