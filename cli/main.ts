@@ -12,6 +12,7 @@ import { operationCommand } from './commands/operation.ts';
 import { ringCommand } from './commands/ring.ts';
 import { prepareCommand, runCommand } from './commands/run.ts';
 import { settingsCommand } from './commands/settings.ts';
+import { simCommand } from './commands/sim.ts';
 import { statusCommand } from './commands/status.ts';
 import { testCommand } from './commands/test.ts';
 import { upCommand } from './commands/up.ts';
@@ -45,6 +46,7 @@ function program(): Command {
     demoCommand(),
     testCommand(),
     benchCommand(),
+    simCommand(),
     runCommand(),
     prepareCommand(),
     ringCommand(),

@@ -1,6 +1,6 @@
 /** Joins the parts of the cluster client: tables and blobs over the devices of a ring. */
 import type { Clock, Logger, Metrics, Random } from '#common';
-import type { DeviceService } from '#wire';
+import type { DeviceService, Row } from '#wire';
 import type { Blobs } from './blobs.ts';
 import { Core } from './core.ts';
 import { HybridClock } from './hybrid-clock.ts';
@@ -10,7 +10,7 @@ import { ReplicatedBlobs } from './replicated-blobs.ts';
 import { ReplicatedTables } from './replicated-tables.ts';
 import { type RingLike, ringPlacement } from './ring-placement.ts';
 import type { ClusterSettings } from './settings.ts';
-import type { Tables } from './tables.ts';
+import type { RowRef, Tables } from './tables.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 export interface ClusterParts {
@@ -47,6 +47,11 @@ export interface Cluster {
   readonly tables: Tables;
   readonly blobs: Blobs;
   health(): ClusterHealth;
+  /**
+   * For a row whose newest version, `held` (with its body), some primary refuses since it promised to take nothing older than a change that never came:
+   * the row as it is, or `held` if that is newer, under a new version, which all take.
+   */
+  renew(ref: RowRef, held: Row): Promise<void>;
   /** Ends background work; calls in flight end by themselves, at their deadline at the latest. The devices stay open, they are the caller's. */
   close(): Promise<void>;
 }
@@ -79,6 +84,7 @@ export function createCluster(parts: ClusterParts): Cluster {
       })),
       repairsPending: tables.repair.pending + blobs.repair.pending,
     }),
+    renew: (ref, held) => tables.renew(ref, held),
     close: async () => {
       tables.repair.close();
       blobs.repair.close();

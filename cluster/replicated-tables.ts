@@ -1,6 +1,6 @@
 /** `Tables` over replicas. */
 import { Failure } from '#common';
-import { type RowKey, scanRowsMax } from '#wire';
+import { type Row, type RowKey, scanRowsMax } from '#wire';
 import type { Core } from './core.ts';
 import { listRows } from './listing.ts';
 import { keyOf, liveRow, nameOf } from './row-key.ts';
@@ -77,6 +77,12 @@ export class ReplicatedTables implements Tables {
     if (decided.error !== undefined) throw decided.error.thrown;
     if (decided.value === 'keep') return { version: previous?.version, changed: false, previous };
     return this.register.update(key, change);
+  }
+
+  /** See `Cluster.renew`. */
+  async renew(ref: RowRef, held: Row): Promise<void> {
+    const key = keyOf(this.core.hasher, ref);
+    await this.locks.within(nameOf(key), () => this.register.renew(key, held));
   }
 
   async list(request: ListRequest): Promise<ListPage> {

@@ -86,6 +86,21 @@ export class RowRegister {
     throw contended('Its present state could not be settled', key);
   }
 
+  /**
+   * Says again, under a ballot of its own, the newest of what a majority holds and of what one more device does. A replica that promised to accept
+   * nothing older than a ballot that never came takes no copy of the row any more, and takes this.
+   */
+  async renew(key: RowKey, held: Row): Promise<void> {
+    for (let attempt = 0; attempt < this.core.settings.updateAttemptsMax; attempt++) {
+      if (attempt > 0) await this.retrying(attempt);
+      const promised = await this.prepare(key);
+      if (promised === undefined) continue;
+      const newest = newestOf([promised.present, held]) ?? held;
+      if ((await this.accept(copyOf(key, newest, promised.ballot))) === 'enough') return;
+    }
+    throw contended('It lost too often against other changes', key);
+  }
+
   private retrying(attempt: number): Promise<void> {
     this.core.counters.contended.inc({ what: 'update' });
     return this.core.rest(attempt);

@@ -67,7 +67,8 @@ export const systemClock: Clock = {
 interface Pending {
   readonly atMs: number;
   readonly order: number;
-  readonly run: () => void;
+  /** Undefined once it was called off. */
+  run: (() => void) | undefined;
 }
 
 /** A clock that stands still until it is moved; timers fire in order of time, then of creation. */
@@ -75,7 +76,8 @@ export class VirtualClock implements Clock {
   private elapsedMs = 0;
   private readonly originUs: number;
   private order = 0;
-  private pending: Pending[] = [];
+  /** A heap, the next one first. */
+  private readonly pending: Pending[] = [];
 
   constructor(originUs = 1_700_000_000_000_000) {
     this.originUs = originUs;
@@ -90,11 +92,12 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, run: () => void): Timer {
-    const entry = { atMs: this.elapsedMs + Math.max(0, delayMs), order: this.order++, run };
-    this.pending.push(entry);
+    const atMs = this.elapsedMs + Math.max(0, delayMs);
+    const entry: Pending = { atMs, order: this.order++, run };
+    pushPending(this.pending, entry);
     return {
       cancel: () => {
-        this.pending = this.pending.filter((other) => other !== entry);
+        entry.run = undefined;
       },
     };
   }
@@ -105,16 +108,13 @@ export class VirtualClock implements Clock {
 
   /** Fires the next timer, if one is due within `withinMs`; false when none was. */
   step(withinMs = Number.POSITIVE_INFINITY): boolean {
-    let next: Pending | undefined;
-    for (const entry of this.pending) {
-      const earlier = next === undefined || entry.atMs < next.atMs;
-      if (earlier || (entry.atMs === next?.atMs && entry.order < next.order)) next = entry;
-    }
+    while (this.pending[0] !== undefined && this.pending[0].run === undefined)
+      popPending(this.pending);
+    const next = this.pending[0];
     if (next === undefined || next.atMs > this.elapsedMs + withinMs) return false;
-    const due = next;
-    this.pending = this.pending.filter((entry) => entry !== due);
-    this.elapsedMs = Math.max(this.elapsedMs, due.atMs);
-    due.run();
+    popPending(this.pending);
+    this.elapsedMs = Math.max(this.elapsedMs, next.atMs);
+    next.run?.();
     return true;
   }
 
@@ -127,4 +127,36 @@ export class VirtualClock implements Clock {
     this.elapsedMs = Math.max(this.elapsedMs, untilMs);
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
+}
+
+const isBefore = (one: Pending, other: Pending): boolean =>
+  one.atMs < other.atMs || (one.atMs === other.atMs && one.order < other.order);
+
+function pushPending(heap: Pending[], entry: Pending): void {
+  let at = heap.push(entry) - 1;
+  while (at > 0) {
+    const above = (at - 1) >> 1;
+    const parent = heap[above];
+    if (parent === undefined || !isBefore(entry, parent)) break;
+    heap[at] = parent;
+    at = above;
+  }
+  heap[at] = entry;
+}
+
+function popPending(heap: Pending[]): void {
+  const last = heap.pop();
+  if (last === undefined || heap.length === 0) return;
+  let at = 0;
+  for (;;) {
+    const left = 2 * at + 1;
+    const [one, other] = [heap[left], heap[left + 1]];
+    if (one === undefined) break;
+    const isRight = other !== undefined && isBefore(other, one);
+    const child = isRight ? other : one;
+    if (!isBefore(child, last)) break;
+    heap[at] = child;
+    at = isRight ? left + 1 : left;
+  }
+  heap[at] = last;
 }

@@ -342,6 +342,45 @@ describe('random histories', () => {
   });
 });
 
+describe('what a stand-in keeps', () => {
+  test('goes although it holds exactly what the owners do', async () => {
+    const world = new World();
+    const key = keyIn(world, 'p', 's');
+    for (const device of [0, 1, 2, 3]) await world.memory(device).acceptRow(rowWrite(key, 5));
+    await world.replicator().runOnce();
+    const owners = world.primariesOf(key.hash);
+    const held = await Promise.all(
+      [0, 1, 2, 3].map((device) => world.memory(device).readRow(key, { body: false })),
+    );
+    expect(held.map((row) => row !== undefined)).toEqual(
+      [0, 1, 2, 3].map((device) => owners.includes(device)),
+    );
+  });
+
+  test('reaches owners who promised to wait for a change that never came', async () => {
+    const world = new World();
+    const cluster = world.cluster();
+    const key = keyIn(world, 'p', 's');
+    const [first = 0, second = 0, third = 0] = world.primariesOf(key.hash);
+    const [standIn = 0] = [0, 1, 2, 3].filter((one) => ![first, second, third].includes(one));
+    for (const device of [first, second, third])
+      await world.memory(device).acceptRow(rowWrite(key, 5, 'old'));
+    const ballot = { timeUs: 1000, coordinator: 77 };
+    for (const device of [second, third]) await world.memory(device).prepareRow(key, ballot);
+    for (const device of [first, standIn])
+      await world.memory(device).acceptRow(rowWrite(key, 6, 'new'));
+    const renew = cluster.renew.bind(cluster);
+    const replicator = world.replicator({}, undefined, undefined, renew);
+    for (let pass = 0; pass < 3; pass++) await replicator.runOnce();
+    for (const device of [first, second, third]) {
+      const row = await world.memory(device).readRow(key, { body: false });
+      expect(row?.meta.toString(), `on ${device}`).toBe('new');
+    }
+    expect(await world.memory(standIn).readRow(key, { body: false })).toBe(undefined);
+    expect(await world.differing()).toEqual([]);
+  });
+});
+
 describe('reclaim', () => {
   const quick = { orphanGraceMs: 0, tombstoneAgeMs: 0, tombstoneSettleMs: 0 };
   const referrers: Referrers = {

@@ -11,6 +11,7 @@ import {
 import type { DeviceService } from '#wire';
 import { Mender } from './copy/mender.ts';
 import { Pace } from './copy/pace.ts';
+import type { RenewRow } from './copy/row-copy.ts';
 import type { CursorStore } from './cursor.ts';
 import { type Irreparable, IrreparableList } from './irreparable.ts';
 import { Layout, type ReplicatorRing } from './layout.ts';
@@ -32,6 +33,8 @@ export interface ReplicatorParts {
   readonly metrics: Metrics;
   /** Every table there is, with the blobs that its rows refer to; without it nothing is reclaimed. */
   readonly referrers?: Referrers;
+  /** `Cluster.renew`, for rows that owners take no copy of; without it they wait for somebody to write the row again. */
+  readonly renew?: RenewRow;
   /** Asked about a blob before it is freed: whether something refers to it that reading all rows may have missed. */
   readonly stillNeeded?: (blobId: string) => Promise<boolean>;
 }
@@ -76,7 +79,7 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
   const { copiesInFlightMax } = settings;
   const repair = new Repair({
     ...common,
-    mender: new Mender({ ...common, log, copiesInFlightMax }),
+    mender: new Mender({ ...common, log, copiesInFlightMax, renew: parts.renew }),
   });
   const heal = new Heal(common);
   const reclaim = new Reclaim({

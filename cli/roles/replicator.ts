@@ -31,6 +31,7 @@ export async function openReplicator(
     settings: settings.replicator,
     cursors: cursorsIn(folder),
     referrers: joinReferrers(objectReferrers, volumeReferrers(cluster)),
+    renew: (key, held) => cluster.renew(key, held),
     stillNeeded: lentBlobs(cluster.tables),
   });
   opened.add(() => replicator.close());

@@ -64,8 +64,9 @@ export async function* rowDifferences(
 
 function isAgreed(found: readonly (SurveyedPartition | undefined)[], owners: number): boolean {
   const digest = found[0]?.aggregate.digest;
+  // A stranger that holds the very same still has to give it back.
   return found.every((one, at) =>
-    at >= owners && one === undefined ? true : one?.aggregate.digest === digest,
+    at >= owners ? one === undefined : one?.aggregate.digest === digest,
   );
 }
 

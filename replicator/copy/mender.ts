@@ -15,7 +15,7 @@ import type { Peer } from '../peer.ts';
 import type { Tally } from '../tally.ts';
 import { copyBlob, holdingOf } from './blob-copy.ts';
 import type { Pace } from './pace.ts';
-import { type CopyOutcome, copyRow } from './row-copy.ts';
+import { type CopyOutcome, copyRow, type RenewRow } from './row-copy.ts';
 import { Window } from './window.ts';
 
 export interface MenderParts {
@@ -26,6 +26,7 @@ export interface MenderParts {
   readonly log: Logger;
   readonly copiesInFlightMax: number;
   readonly nowUs: () => number;
+  readonly renew: RenewRow | undefined;
 }
 
 /** What became of it: devices that something could not be brought to, or that could not be compared. */
@@ -79,7 +80,7 @@ export class Mender {
       signal.throwIfAborted();
       await window.run(async () => {
         if (targets.length > 0) {
-          const outcome = await copyRow(key, holders, targets, wait);
+          const outcome = await copyRow(key, holders, targets, { wait, renew: this.parts.renew });
           this.settle('row', rowName(key), targets, outcome, behind);
           if (outcome.outcome !== 'copied') return;
         }

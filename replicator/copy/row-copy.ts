@@ -1,6 +1,6 @@
 /** Brings the newest version of a row to those who lack it: read whole from one that has it, accepted by the others. */
 import { isFailure } from '#common';
-import type { Row, RowKey, RowWrite } from '#wire';
+import { compareVersions, type Row, type RowKey, type RowWrite } from '#wire';
 import type { Peer } from '../peer.ts';
 
 export type CopyOutcome =
@@ -11,11 +11,19 @@ export type CopyOutcome =
   /** Nobody has a good copy. */
   | { readonly outcome: 'irreparable'; readonly reason: string };
 
+/** `Cluster.renew`. */
+export type RenewRow = (key: RowKey, held: Row) => Promise<void>;
+
+export interface RowCopying {
+  readonly wait: (bytes: number) => Promise<void>;
+  readonly renew?: RenewRow | undefined;
+}
+
 export async function copyRow(
   key: RowKey,
   holders: readonly Peer[],
   behind: readonly Peer[],
-  wait: (bytes: number) => Promise<void>,
+  { wait, renew }: RowCopying,
 ): Promise<CopyOutcome> {
   const found = await readFirst(key, holders);
   if ('outcome' in found) return found;
@@ -30,10 +38,29 @@ export async function copyRow(
   );
   const refused = outcomes.find((outcome) => outcome.status === 'rejected');
   if (refused !== undefined) return { outcome: 'failed', error: refused.reason };
-  const written = outcomes.filter(
-    (outcome) => outcome.status === 'fulfilled' && outcome.value.outcome === 'ok',
-  ).length;
+  const isTaken = (at: number) => {
+    const outcome = outcomes[at];
+    return outcome?.status === 'fulfilled' && outcome.value.outcome === 'ok';
+  };
+  const refusing = behind.filter((_, at) => !isTaken(at));
+  try {
+    // Held up by a promise, it would stay behind until somebody writes the row again.
+    if (renew !== undefined && (await isAnyOlder(key, row, refusing))) await renew(key, row);
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    return { outcome: 'failed', error };
+  }
+  const written = behind.length - refusing.length;
   return { outcome: 'copied', bytes: size * written, written };
+}
+
+/** Whether one of those who refused a copy has nothing newer. */
+async function isAnyOlder(key: RowKey, { version }: Row, peers: readonly Peer[]): Promise<boolean> {
+  for (const peer of peers) {
+    const found = await peer.call((service) => service.readRow(key, { body: false }));
+    if (found === undefined || compareVersions(found.version, version) < 0) return true;
+  }
+  return false;
 }
 
 async function readFirst(

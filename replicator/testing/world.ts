@@ -106,6 +106,7 @@ export class World {
     settings: Partial<ReplicatorSettings> = {},
     referrers?: Referrers,
     stillNeeded: (blobId: string) => Promise<boolean> = async () => false,
+    renew?: Cluster['renew'],
   ): Replicator {
     const quick = { enabled: false, settleMs: 0, passEveryMs: 10, restRatio: 0, scrubRestRatio: 0 };
     return createReplicator({
@@ -117,6 +118,7 @@ export class World {
       log: silentLogger,
       metrics: createMetrics(),
       stillNeeded,
+      ...(renew === undefined ? {} : { renew }),
       ...(referrers === undefined ? {} : { referrers }),
     });
   }

@@ -72,7 +72,7 @@ export class Heal {
     const wait = (bytes: number) => pace.wait(bytes, signal);
     const outcome = await (bad.row === undefined
       ? this.healBlob(peer, bad.blob, others, wait)
-      : copyRow(bad.row, others, [peer], wait));
+      : copyRow(bad.row, others, [peer], { wait }));
     this.settle(named, outcome);
   }
 

@@ -9,12 +9,14 @@ const fileName = 'refilling';
 
 export class RefillMark {
   private readonly disk: Disk;
+  private readonly folder: string;
   private readonly path: string;
   active: boolean;
 
-  private constructor(disk: Disk, path: string, active: boolean) {
+  private constructor(disk: Disk, folder: string, active: boolean) {
     this.disk = disk;
-    this.path = path;
+    this.folder = folder;
+    this.path = joinPath(folder, fileName);
     this.active = active;
   }
 
@@ -27,7 +29,7 @@ export class RefillMark {
         'This device was put in place empty. It answers no reader until it is refilled.\n';
       await replaceWhole(disk, path, Buffer.from(text));
     }
-    return new RefillMark(disk, path, await disk.exists(path));
+    return new RefillMark(disk, folder, await disk.exists(path));
   }
 
   /** For questions whose answer may have been forgotten. */
@@ -38,6 +40,8 @@ export class RefillMark {
   async end(): Promise<void> {
     if (!this.active) return;
     await this.disk.remove(this.path);
+    // Come back with a power loss, it would make one more device that cannot say what it holds.
+    await this.disk.syncDirectory(this.folder);
     this.active = false;
   }
 }
