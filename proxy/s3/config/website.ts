@@ -2,13 +2,7 @@
 import { S3Failure } from '../s3-failure.ts';
 import type { XmlNode } from '../xml/parse.ts';
 import { element, optionalElement, wrap } from '../xml/write.ts';
-import {
-  type BucketDocument,
-  malformed,
-  onlyChild,
-  requiredText,
-  wordOf,
-} from './bucket-document.ts';
+import { type BucketDocument, malformed, onlyChild, requiredText } from './bucket-document.ts';
 
 export interface Website {
   readonly indexSuffix: string | undefined;
@@ -43,13 +37,16 @@ export const websiteDocument: BucketDocument<Website> = {
 
 function parseWebsite(root: XmlNode): Website {
   const all = onlyChild(root, 'RedirectAllRequestsTo');
-  if (all !== undefined)
+  if (all !== undefined) {
+    const others = ['IndexDocument', 'ErrorDocument', 'RoutingRules'];
+    if (others.some((name) => root.children(name).length > 0)) throw malformed();
     return {
       indexSuffix: undefined,
       errorKey: undefined,
       redirectAll: { host: requiredText(all, 'HostName'), protocol: protocolOf(all) },
       rules: [],
     };
+  }
   const index = onlyChild(root, 'IndexDocument');
   if (index === undefined)
     throw new S3Failure('InvalidArgument', {
@@ -57,43 +54,70 @@ function parseWebsite(root: XmlNode): Website {
         'A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty',
       details: { ArgumentName: 'IndexDocument', ArgumentValue: 'null' },
     });
-  const suffix = requiredText(index, 'Suffix');
-  if (suffix.includes('/'))
+  const suffix = index.childText('Suffix')?.trim();
+  if (suffix === undefined) throw malformed();
+  if (suffix === '' || suffix.includes('/'))
     throw new S3Failure('InvalidArgument', {
       message: 'The IndexDocument Suffix is not well formed',
       details: { ArgumentName: 'IndexDocument', ArgumentValue: suffix },
     });
   const rules = (onlyChild(root, 'RoutingRules')?.children('RoutingRule') ?? []).map(parseRule);
-  if (rules.length > rulesMax) throw malformed();
+  if (rules.length > rulesMax)
+    throw invalid(
+      `${rules.length} routing rules provided, the number of routing rules in a website configuration is limited to ${rulesMax}.`,
+    );
+  const errorKey = onlyChild(root, 'ErrorDocument')?.childText('Key');
+  if (errorKey === '')
+    throw new S3Failure('InvalidArgument', {
+      message: 'The ErrorDocument Key is not well formed',
+      details: { ArgumentName: 'ErrorDocument', ArgumentValue: '' },
+    });
   return {
     indexSuffix: suffix,
-    errorKey: onlyChild(root, 'ErrorDocument')?.childText('Key'),
+    errorKey,
     redirectAll: undefined,
     rules,
   };
 }
 
+function invalid(message: string): S3Failure {
+  return new S3Failure('InvalidRequest', { message });
+}
+
 function protocolOf(node: XmlNode): string | undefined {
   const text = node.childText('Protocol')?.trim();
-  return text === undefined || text === '' ? undefined : wordOf(text, ['http', 'https']);
+  if (text === undefined || text === '') return undefined;
+  if (text === 'http' || text === 'https') return text;
+  throw invalid(
+    'Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically.',
+  );
+}
+
+const redirectCodes: ReadonlySet<number> = new Set([301, 302, 303, 304, 305, 307, 308]);
+
+function isErrorCode(code: number): boolean {
+  return (code >= 400 && code <= 417) || (code >= 500 && code <= 505);
 }
 
 function parseRule(node: XmlNode): RoutingRule {
   const condition = onlyChild(node, 'Condition');
   const redirect = onlyChild(node, 'Redirect');
-  if (redirect === undefined) throw malformed();
+  if (redirect === undefined || isBare(redirect, ofRedirect)) throw malformed();
+  if (condition !== undefined && isBare(condition, ofCondition)) throw malformed();
   const errorCode = numberOf(condition?.childText('HttpErrorCodeReturnedEquals'));
   const code = numberOf(redirect.childText('HttpRedirectCode')) ?? 301;
-  if (code < 301 || code > 308)
-    throw new S3Failure('InvalidRequest', {
-      message: `The provided HTTP redirect code (${code}) is not valid. Valid codes are 3XX except 300.`,
-    });
+  if (!redirectCodes.has(code))
+    throw invalid(
+      `The provided HTTP redirect code (${code}) is not valid. Valid codes are 3XX except 300.`,
+    );
+  if (errorCode !== undefined && !isErrorCode(errorCode))
+    throw invalid(
+      `The provided HTTP error code (${errorCode}) is not valid. Valid codes are 4XX or 5XX.`,
+    );
   const replacePrefix = redirect.childText('ReplaceKeyPrefixWith');
   const replaceKey = redirect.childText('ReplaceKeyWith');
   if (replacePrefix !== undefined && replaceKey !== undefined)
-    throw new S3Failure('InvalidRequest', {
-      message: 'You can only define ReplaceKeyPrefix or ReplaceKey but not both.',
-    });
+    throw invalid('You can only define ReplaceKeyPrefix or ReplaceKey but not both.');
   return {
     prefix: condition?.childText('KeyPrefixEquals'),
     errorCode,
@@ -103,6 +127,15 @@ function parseRule(node: XmlNode): RoutingRule {
     replaceKey,
     code,
   };
+}
+
+const ofCondition = ['KeyPrefixEquals', 'HttpErrorCodeReturnedEquals'];
+const ofRedirect = [
+  ...['HostName', 'HttpRedirectCode', 'Protocol', 'ReplaceKeyPrefixWith', 'ReplaceKeyWith'],
+];
+
+function isBare(node: XmlNode, names: readonly string[]): boolean {
+  return !names.some((name) => node.children(name).length > 0);
 }
 
 function numberOf(text: string | undefined): number | undefined {

@@ -334,3 +334,33 @@ def test_buckets_by_region():
     here = main.list_buckets(BucketRegion='us-east-1', Prefix=bucket)['Buckets']
     same([(b['Name'], b['BucketRegion']) for b in here], [(bucket, 'us-east-1')])
     same(main.list_buckets(BucketRegion='eu-west-1')['Buckets'], [])
+
+
+def test_web_sites_that_mean_nothing():
+    bucket = new_bucket()
+    index = {'IndexDocument': {'Suffix': 'index.html'}}
+    host = {'HostName': 'example.com'}
+
+    def refused(code, **site):
+        fails(code, main.put_bucket_website, Bucket=bucket, WebsiteConfiguration=site)
+
+    def rule(code, condition=None, **redirect):
+        one = {'Redirect': redirect, **({} if condition is None else {'Condition': condition})}
+        refused(code, **index, RoutingRules=[one])
+
+    refused('InvalidArgument', IndexDocument={'Suffix': ''})
+    refused('InvalidArgument', IndexDocument={'Suffix': 'a/b'})
+    refused('InvalidArgument')
+    refused('InvalidRequest', RedirectAllRequestsTo={**host, 'Protocol': 'ftp'})
+    # Nothing of it would be kept.
+    refused('MalformedXML', RedirectAllRequestsTo=host, **index)
+    rule('InvalidRequest', **host, Protocol='ftp')
+    rule('InvalidRequest', **host, HttpRedirectCode='306')
+    rule('InvalidRequest', ReplaceKeyWith='x', ReplaceKeyPrefixWith='y')
+    rule('InvalidRequest', {'HttpErrorCodeReturnedEquals': '399'}, **host)
+    rule('MalformedXML', {'HttpErrorCodeReturnedEquals': '4xx'}, **host)
+    rule('MalformedXML', {}, **host)
+    rule('MalformedXML', {'KeyPrefixEquals': 'x'})
+    many = [{'Condition': {'KeyPrefixEquals': str(n)}, 'Redirect': host} for n in range(51)]
+    refused('InvalidRequest', **index, RoutingRules=many)
+    fails('NoSuchWebsiteConfiguration', main.get_bucket_website, Bucket=bucket)
