@@ -86,7 +86,7 @@ function parseStatement(value: unknown, bounds: PolicyBounds): Statement {
   const [actions, notActions] = either(value, 'Action', 'NotAction');
   const [resources, notResources] =
     bounds.trust === true ? ([['*'], false] as const) : either(value, 'Resource', 'NotResource');
-  for (const action of actions) checkAction(action);
+  for (const action of actions) checkAction(action, bounds);
   for (const resource of resources) checkResource(resource, bounds);
   const principals = parsePrincipals(value, bounds);
   return {
@@ -117,8 +117,13 @@ function textList(value: unknown, what: string): readonly string[] {
   });
 }
 
-function checkAction(action: string): void {
-  if (action === '*' || /^(s3|sts|iam|s3-object-lambda):[A-Za-z0-9*?]+$/i.test(action)) return;
+/** A bucket's policy is about S3 alone; those of users and roles may speak of services that are not here, and say nothing then. */
+function checkAction(action: string, { bucket }: PolicyBounds): void {
+  const ofService =
+    bucket === undefined
+      ? /^[a-z0-9-]+:[A-Za-z0-9*?]+$/i
+      : /^(s3|s3-object-lambda):[A-Za-z0-9*?]+$/i;
+  if (action === '*' || ofService.test(action)) return;
   throw malformed('Policy has invalid action');
 }
 

@@ -275,6 +275,16 @@ def test_users_and_roles_change():
     fails('NoSuchEntity', iam.get_login_profile, UserName=renamed)
 
 
+def test_policies_that_speak_of_other_services_too():
+    bucket = new_bucket()
+    put(bucket, 'o')
+    name, key = new_user(statement('ec2:Describe*', 'kms:Decrypt', 's3:GetObject'))
+    same(body(bucket, 'o', by=by(key)), b'x')
+    fails('AccessDenied', by(key).put_object, Bucket=bucket, Key='p', Body=b'x')
+    of_bucket = {'Effect': 'Allow', 'Principal': '*', 'Action': 'iam:GetUser', 'Resource': 'arn:aws:s3:::%s/*' % bucket}
+    fails('MalformedPolicy', main.put_bucket_policy, Bucket=bucket, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [of_bucket]}))
+
+
 def test_actions_that_are_not_there():
     fails('InvalidAction', iam.create_virtual_mfa_device, VirtualMFADeviceName='x')
     fails('AccessDenied', client(service='sts', signature_version=UNSIGNED).get_caller_identity)
