@@ -32,6 +32,7 @@ export interface PointsOptions {
 export class Points {
   private readonly options: PointsOptions;
   private readonly purging = new Map<string, { again: boolean; done: Promise<void> }>();
+  private readonly endings = new Map<string, Promise<void>>();
 
   constructor(options: PointsOptions) {
     this.options = options;
@@ -89,6 +90,12 @@ export class Points {
     });
   }
 
+  /** One that nobody sees, and that is not ending; of several the first. */
+  async findHidden(volume: string, prefix: string): Promise<Pin | undefined> {
+    const pins = await listPins(this.options.context.tables, volume);
+    return pins.find(({ id, state }) => state === 'hidden' && id.startsWith(prefix));
+  }
+
   use(volume: string, pin: string, user: string): Promise<Pin> {
     return usePin(this.options.context.tables, volume, pin, user);
   }
@@ -108,17 +115,36 @@ export class Points {
     await this.endIfUnused(volume, pin);
   }
 
+  /** One after the other: who ends a pin must not do so by a mark that somebody else is about to take back. */
   private async endIfUnused(volume: string, id: string): Promise<void> {
-    const { tables } = this.options.context;
-    const pin = await changePin(tables, volume, id, (present) =>
-      present.state === 'hidden' ? { ...present, state: 'ending' } : present,
-    );
-    if (pin?.state !== 'ending') return;
-    if (await hasUsers(tables, volume, id)) {
-      await changePin(tables, volume, id, (present) => ({ ...present, state: 'hidden' }));
-      return;
+    const key = `${volume}/${id}`;
+    const before = this.endings.get(key) ?? Promise.resolve();
+    const mine = before.catch(() => undefined).then(() => this.endOnce(volume, id));
+    this.endings.set(key, mine);
+    try {
+      await mine;
+    } finally {
+      if (this.endings.get(key) === mine) this.endings.delete(key);
     }
-    await this.release(pin);
+  }
+
+  /**
+   * Marked first, then looked for users: whoever begins to use it sees the mark. Another gateway may have seen our mark and left it at that, so after
+   * taking it back this looks once more.
+   */
+  private async endOnce(volume: string, id: string): Promise<void> {
+    const { tables } = this.options.context;
+    do {
+      const pin = await changePin(tables, volume, id, (present) =>
+        present.state === 'hidden' ? { ...present, state: 'ending' } : present,
+      );
+      if (pin?.state !== 'ending') return;
+      if (!(await hasUsers(tables, volume, id))) {
+        await this.release(pin);
+        return;
+      }
+      await changePin(tables, volume, id, (present) => ({ ...present, state: 'hidden' }));
+    } while (!(await hasUsers(tables, volume, id)));
   }
 
   private async release(pin: Pin): Promise<void> {

@@ -16,8 +16,10 @@ import { readManifest, restoreInto } from './restore.ts';
 import type { CreateVolume } from './service.ts';
 import type { VolumesOptions } from './volumes.ts';
 
-/** The pin that all clones of a sealed volume share. */
+/** A pin that clones of a sealed volume share has an id that begins so. */
 const sealedPin = 'sealed';
+/** How often the shared pin may end just before it is used. */
+const sharedPinTries = 20;
 
 export interface MakerParts {
   readonly options: VolumesOptions;
@@ -97,8 +99,10 @@ export class VolumeMaker {
     const source = requireHead(await this.find(from.volume), from.volume);
     checkReady(source);
     const id = wanted.id ?? randomUuid(this.options.random);
-    const name = await this.pinFor(source, id, from);
-    const pin = await this.parts.points.use(source.id, name, id);
+    const pin =
+      source.sealed === true
+        ? await this.sharedPin(source, id)
+        : await this.ownPin(source, id, from);
     try {
       const sizeBytes = wholeSize(wanted.sizeBytes ?? pin.sizeBytes);
       if (sizeBytes < pin.sizeBytes) throw badVolume('The volume is smaller than its source');
@@ -106,22 +110,41 @@ export class VolumeMaker {
       await this.write(head);
       return head;
     } catch (error) {
-      await attempt(() => this.parts.points.stopUsing(source.id, name, id));
+      await attempt(() => this.parts.points.stopUsing(source.id, pin.id, id));
       throw error;
     }
   }
 
-  /** The pin that a clone is made of. */
-  private async pinFor(
+  /** The pin that a clone is made of, used by it. */
+  private async ownPin(
     source: VolumeHead,
     clone: string,
     from: { snapshot?: string; atMs?: number },
-  ): Promise<string> {
-    if (from.snapshot !== undefined) return from.snapshot;
-    const id = source.sealed === true ? sealedPin : `clone-${clone}`;
+  ): Promise<Pin> {
+    const { points } = this.parts;
+    if (from.snapshot !== undefined) return await points.use(source.id, from.snapshot, clone);
     const when = from.atMs === undefined ? {} : { atMs: from.atMs };
-    const pin = await this.parts.points.pin(source, { id, name: '', state: 'hidden', ...when });
-    return pin.id;
+    const wanted = { id: `clone-${clone}`, name: '', state: 'hidden' as const, ...when };
+    const { id } = await points.pin(source, wanted);
+    return await points.use(source.id, id, clone);
+  }
+
+  /**
+   * A sealed volume never changes, so all its clones can use one pin. It ends with the last of them, perhaps this very moment: then the next has
+   * another id, since whoever ends the old one may do so twice.
+   */
+  private async sharedPin(source: VolumeHead, clone: string): Promise<Pin> {
+    const { points } = this.parts;
+    for (let tries = 1; ; tries++) {
+      const present = await points.findHidden(source.id, sealedPin);
+      const made = { id: `${sealedPin}-${randomUuid(this.options.random)}`, name: '' };
+      const { id } = present ?? (await points.pin(source, { ...made, state: 'hidden' }));
+      try {
+        return await points.use(source.id, id, clone);
+      } catch (error) {
+        if (!isFailure(error, 'missing') || tries === sharedPinTries) throw error;
+      }
+    }
   }
 
   /** What a backup and those it builds on hold. */

@@ -102,7 +102,7 @@ test(
     });
     const untilMs = performance.now() + seconds * 1000;
     const [kills] = await Promise.all([killInTurn(untilMs), ...uris.map((uri) => fio(uri))]);
-    expect(kills).toBeGreaterThan(1);
+    expect(kills).toBeGreaterThan(0);
     cloud.signal('front', 'SIGKILL');
     await new Promise((resolve) => writing.once('close', resolve));
     await sleep(500);

@@ -3,18 +3,19 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run, runOk, TestCloud } from '../support/cloud.ts';
+import { VolumeApi } from '../support/volume-api.ts';
 
 const mib = 2 ** 20;
 let source: TestCloud;
 let other: TestCloud;
-const tokens = new Map<TestCloud, string>();
+const apis = new Map<TestCloud, VolumeApi>();
 /** The id of the project whose backups these are. */
 let project = '';
 
 beforeAll(async () => {
   other = await TestCloud.start('backups-there');
   source = await TestCloud.start('backups-here');
-  project = (await logIn(source)).project.id;
+  ({ project } = await apiOf(source));
   const targets = {
     there: target(other, other.info.s3.secret_key),
     here: target(source, source.info.s3.secret_key),
@@ -83,7 +84,7 @@ describe('what may not be a target', () => {
     const places = ['nowhere:ship', 'others:ship', 'there:private', 'there:of-somebody-else'];
     for (const container of [...places, 'there:../ship', 'there:']) {
       const backup = { volume_id: id, container };
-      const answer = await ask(source, 'POST', '/backups', { backup });
+      const answer = await (await apiOf(source)).call('POST', '/backups', { backup });
       expect([container, answer.status]).toEqual([container, 400]);
     }
     const own = `there:of-${project}`;
@@ -163,42 +164,11 @@ async function gone(cloud: TestCloud, backup: string): Promise<void> {
 }
 
 async function volumeApi(cloud: TestCloud, method: string, path: string, body?: object) {
-  const response = await ask(cloud, method, path, body);
-  const text = await response.text();
-  expect(response.ok, `${method} ${path}: ${response.status} ${text}`).toBe(true);
-  return text === '' ? {} : JSON.parse(text);
+  return await (await apiOf(cloud)).ok(method, path, body);
 }
 
-async function ask(cloud: TestCloud, method: string, path: string, body?: object) {
-  return await fetch(`${new URL(cloud.info.endpoints.volume).origin}/volume/v3${path}`, {
-    method,
-    headers: {
-      'X-Auth-Token': tokens.get(cloud) ?? (await tokenOf(cloud)),
-      'OpenStack-API-Version': 'volume 3.70',
-      'Content-Type': 'application/json',
-    },
-    body: body === undefined ? null : JSON.stringify(body),
-  });
-}
-
-async function tokenOf(cloud: TestCloud): Promise<string> {
-  const { token } = await logIn(cloud);
-  tokens.set(cloud, token);
-  return token;
-}
-
-async function logIn(cloud: TestCloud) {
-  const { username: name, password, project: projectName, domain } = cloud.info.admin;
-  const user = { name, password, domain: { name: domain } };
-  const scope = { project: { name: projectName, domain: { name: domain } } };
-  const identity = { methods: ['password'], password: { user } };
-  const response = await fetch(`${cloud.info.endpoints.identity}/auth/tokens`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ auth: { identity, scope } }),
-  });
-  const token = response.headers.get('x-subject-token');
-  const text = await response.text();
-  if (token === null) throw new Error(`no token: ${response.status} ${text}`);
-  return { token, project: JSON.parse(text).token.project as { readonly id: string } };
+async function apiOf(cloud: TestCloud): Promise<VolumeApi> {
+  const api = apis.get(cloud) ?? (await VolumeApi.open(cloud));
+  apis.set(cloud, api);
+  return api;
 }
