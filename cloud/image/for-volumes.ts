@@ -207,7 +207,7 @@ async function fill(
   if (image.content_id !== null) return;
   const { volumes } = core;
   if (volumes === undefined) throw refused('no-volumes', 'Images are not kept as volumes here');
-  const transfer = await beginTransfer(core, image, 'saving');
+  const transfer = await beginTransfer(core, image, 'saving', { again: true });
   await carry(core, transfer, async () => {
     const volumeId = await volumes.clone(transfer.contentId, source);
     // Known before it is read: whoever drops the content deletes the clone too.

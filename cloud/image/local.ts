@@ -156,7 +156,7 @@ async function createLocal(
 ): Promise<LocalImage> {
   const image = await ensureImage(core, wanted, null);
   if (image.content_id !== null) return viewOf(image);
-  const transfer = await beginTransfer(core, image, 'saving');
+  const transfer = await beginTransfer(core, image, 'saving', { again: true });
   const { body, lengthBytes } = received;
   await carry(core, transfer, async () => {
     const taken = await takeIn(core, {

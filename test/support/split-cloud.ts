@@ -15,7 +15,12 @@ export class SplitCloud {
     this.info = info;
   }
 
-  static async start(name: string, nodes = 4): Promise<SplitCloud> {
+  /** `prepared` may change the settings files before anything starts. */
+  static async start(
+    name: string,
+    nodes = 4,
+    prepared: (folder: string) => void = () => undefined,
+  ): Promise<SplitCloud> {
     const folder = join(scratchFolder(name), 'cluster');
     const portBase = await freePortBase();
     await runOk(launcher, [
@@ -26,6 +31,7 @@ export class SplitCloud {
       '--port-base',
       String(portBase),
     ]);
+    prepared(folder);
     const cloud = new SplitCloud(folder, {} as CloudInfo);
     for (let node = 1; node <= nodes; node++)
       await cloud.startProcess(`storage-${node}`, ['storage']);
@@ -81,9 +87,9 @@ export class SplitCloud {
     };
   }
 
-  private async askInfo(): Promise<CloudInfo> {
+  async askInfo(name = 'front'): Promise<CloudInfo> {
     const status = JSON.parse(
-      await runOk(launcher, ['up', '--json', '--data', join(this.folder, 'front')]),
+      await runOk(launcher, ['up', '--json', '--data', join(this.folder, name)]),
     );
     return status as CloudInfo;
   }

@@ -21,13 +21,19 @@ export interface Transfer {
   readonly kind: TransferRow['kind'];
 }
 
+/**
+ * `again`: the caller is an operation, of which there is one at a time, and none but itself can have begun a transfer of this image: what
+ * an earlier attempt left ends at once, though the process that made it may have been killed a moment ago.
+ */
 export async function beginTransfer(
   core: ImageCore,
   image: ImageRecord,
   kind: TransferRow['kind'],
+  { again = false }: { readonly again?: boolean } = {},
 ): Promise<Transfer> {
   return await core.change(async (tx) => {
-    await endTransfers(core, tx, { imageId: image.id });
+    await endTransfers(core, tx, { imageId: image.id, alive: again });
+    if (!again) await refuseImporting(tx, image, kind);
     await reserve(core, tx, image, { count_uploading: 1 });
     const contentId = await insertFilling(core, tx);
     const { numInsertedOrUpdatedRows } = await tx
@@ -45,6 +51,18 @@ export async function beginTransfer(
       throw conflict(`Image status transition from ${image.status} to ${kind} is not allowed`);
     return { imageId: image.id, contentId, kind };
   });
+}
+
+/** Asked for again in the transaction: an import that began since has the image to itself. */
+async function refuseImporting(tx: Tx, image: ImageRecord, kind: string): Promise<void> {
+  const task = await tx
+    .selectFrom('image_task')
+    .select('id')
+    .where('image_id', '=', image.id)
+    .where('status', 'in', ['pending', 'processing'])
+    .executeTakeFirst();
+  if (task !== undefined)
+    throw conflict(`Image status transition from importing to ${kind} is not allowed`);
 }
 
 const leaseEnd = (core: ImageCore) => core.nowUs() + core.settings.transferLeaseMs * 1000;
@@ -259,17 +277,15 @@ export async function refer(
     await releaseContent(tx, image.staged_id);
 }
 
-/** Ends transfers whose lease ran out, and those this process held before it was started anew. */
+/** Ends transfers whose lease ran out, those this process held before it was started anew, and `alive` ones of an image. */
 export async function endTransfers(
   core: ImageCore,
   tx: Tx,
-  which: { readonly imageId?: string; readonly heldBefore?: boolean },
+  which: { readonly imageId?: string; readonly heldBefore?: boolean; readonly alive?: boolean },
 ): Promise<number> {
   let ended = tx.selectFrom('image_transfer').select('content_id as contentId');
-  ended =
-    which.heldBefore === true
-      ? ended.where('holder', '=', core.holder)
-      : ended.where('lease_until_us', '<=', core.nowUs());
+  if (which.heldBefore === true) ended = ended.where('holder', '=', core.holder);
+  else if (which.alive !== true) ended = ended.where('lease_until_us', '<=', core.nowUs());
   if (which.imageId !== undefined) ended = ended.where('image_id', '=', which.imageId);
   const rows = await ended.limit(1_000).execute();
   for (const row of rows) await abandon(core, tx, row);

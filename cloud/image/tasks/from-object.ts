@@ -22,7 +22,7 @@ export async function fromObject(
   { source, sha512, progress, succeeded }: ObjectImport,
 ): Promise<void> {
   const objects = objectsOf(core);
-  const transfer = await beginTransfer(core, image, 'uploading');
+  const transfer = await beginTransfer(core, image, 'uploading', { again: true });
   const { contentId } = transfer;
   await carry(core, transfer, async () => {
     const renew = renewal(core, transfer);

@@ -139,7 +139,7 @@ async function receive(
   from: Incoming | (() => Promise<Incoming>),
   { progress, succeeded }: ImportProgress,
 ): Promise<void> {
-  const transfer = await beginTransfer(core, image, 'uploading');
+  const transfer = await beginTransfer(core, image, 'uploading', { again: true });
   await carry(core, transfer, async () => {
     const incoming = typeof from === 'function' ? await from() : from;
     const renew = renewal(core, transfer);
