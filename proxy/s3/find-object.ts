@@ -103,6 +103,9 @@ export function wantedOf(request: S3Request, action: Action, versionAction: Acti
 export function checkVersionIdText(versionId: string | undefined): void {
   if (versionId === '')
     throw invalidArgument('versionId', '', 'Version id cannot be the empty string');
+  // Whatever was never given out as one is no version that is missing.
+  if (versionId !== undefined && !/^(null|[\w.-]{16,1024})$/.test(versionId))
+    throw invalidArgument('versionId', versionId, 'Invalid version id specified');
 }
 
 function choiceOf({ versionId, customerKey }: Wanted): ReadChoice {

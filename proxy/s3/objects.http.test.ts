@@ -332,7 +332,11 @@ test('attributes of an object', async () => {
 test('version ids: the only version is called null', async () => {
   await put('/bucket/versioned', 'x');
   expect((await get('/bucket/versioned?versionId=null')).text).toBe('x');
-  expect((await get('/bucket/versioned?versionId=abc')).code).toBe('NoSuchVersion');
+  expect((await get('/bucket/versioned?versionId=abc')).code).toBe('InvalidArgument');
+  const unknown = '/bucket/versioned?versionId=0123456789abcdef0123456789abcdef';
+  expect((await get(unknown)).code).toBe('NoSuchVersion');
+  expect((await put('/bucket/versioned?partNumber=1', 'y')).code).toBe('InvalidArgument');
+  expect((await get('/bucket/versioned')).text).toBe('x');
   expect((await get('/bucket/versioned?versionId=')).code).toBe('InvalidArgument');
 });
 

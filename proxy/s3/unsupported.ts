@@ -1,6 +1,6 @@
-/** Headers that change what a write means and that are not served: refused, never ignored. */
-import type { RequestHead } from './request-head.ts';
-import { S3Failure } from './s3-failure.ts';
+/** Headers and parameters that change what a write means and that are not served, or make no sense: refused, never ignored. */
+import type { S3Request } from './context.ts';
+import { invalidArgument, S3Failure } from './s3-failure.ts';
 
 interface Unserved {
   /** A whole name, or with `*` at its end a prefix. */
@@ -20,7 +20,14 @@ function names(entry: Unserved, header: string): boolean {
     : header === entry.header;
 }
 
-export function refuseUnsupported(head: RequestHead): void {
+export function refuseUnsupported({ head, query }: S3Request): void {
+  // Somebody's part, sent without its upload, would replace the object.
+  if (query.has('partNumber'))
+    throw invalidArgument(
+      'partNumber',
+      query.get('partNumber') ?? '',
+      'This operation does not accept partNumber without uploadId',
+    );
   for (const [header, value] of head.headers) {
     if (!header.startsWith('x-amz-')) continue;
     const entry = unserved.find((candidate) => names(candidate, header));

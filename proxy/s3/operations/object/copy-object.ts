@@ -22,7 +22,7 @@ import { versionOf } from './put-object.ts';
 
 export const copyObject: Operation = async (request, services) => {
   const { head, key } = request;
-  refuseUnsupported(head);
+  refuseUnsupported(request);
   const container = await openBucket(request, services, 's3:PutObject');
   const source = await openCopySource(request, services);
   checkSource(request, source);

@@ -20,7 +20,7 @@ import { fieldsOfWrite } from '../../write-fields.ts';
 
 export const putObject: Operation = async (request, services) => {
   const { head, key } = request;
-  refuseUnsupported(head);
+  refuseUnsupported(request);
   const container = await openBucket(request, services, 's3:PutObject');
   const fields = await fieldsOfWrite(request, container, services);
   const encryption = await writeKeyOf(request, container, services);
