@@ -117,3 +117,16 @@ export interface NetworkStatus {
     }[];
   };
 }
+
+/** What `pileus host add` writes: a settings file, and what lies in its folder of secrets. */
+export interface HostAdded {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly secrets: Readonly<Record<string, string>>;
+}
+
+export interface HostLine {
+  readonly name: string;
+  readonly tunnel: string;
+  readonly joined: boolean;
+  readonly since: string | null;
+}

@@ -4,6 +4,7 @@ import { type FailureKind, isFailure, messageOf } from '#common';
 import { benchCommand } from './commands/bench.ts';
 import { demoCommand } from './commands/demo.ts';
 import { downCommand } from './commands/down.ts';
+import { hostCommand } from './commands/host.ts';
 import { imageCommand } from './commands/image.ts';
 import { auditCommand, eventsCommand } from './commands/journal.ts';
 import { keyCommand } from './commands/key.ts';
@@ -55,6 +56,7 @@ function program(): Command {
     volumeCommand(),
     imageCommand(),
     networkCommand(),
+    hostCommand(),
     operationCommand(),
     eventsCommand(),
     auditCommand(),

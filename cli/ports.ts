@@ -12,6 +12,7 @@ const offsets = {
   volume: 4,
   compute: 5,
   network: 6,
+  hosts: 7,
   nbd: 8,
   admin: 9,
   storage: 10,

@@ -20,7 +20,7 @@ export interface Place {
 /** Below this the logs of the devices could not even be begun. */
 const freeBytesMin = 512 * 1024 * 1024;
 
-const listening: readonly Service[] = ['swift', 's3', 'identity', 'nbd', 'admin'];
+const listening: readonly Service[] = ['swift', 's3', 'identity', 'nbd', 'hosts', 'admin'];
 
 export function placeOf(cluster: ClusterFile | undefined, choice: StartChoice): Place {
   return {

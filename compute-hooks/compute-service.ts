@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Door, MountableService, UpgradeDoor } from '#cloud/api';
 import { ConsoleProxy } from './consoles/proxy.ts';
-import { ComputeCore, type ComputeCoreOptions } from './core.ts';
+import { ComputeCore, type ComputeCoreOptions, type ComputeHost } from './core.ts';
 import { HostKeeper } from './hosts.ts';
 import { type Asking, MetadataService } from './metadata/service.ts';
 import { placementService } from './placement/service.ts';
@@ -25,6 +25,8 @@ export interface Compute {
   readonly consoles: { readonly serve: Door; readonly upgrade: UpgradeDoor };
   /** What guests ask about themselves; who asks is told by the network. */
   answerGuest(request: IncomingMessage, response: ServerResponse, who: Asking): Promise<void>;
+  /** A host in another process; returns how it leaves. */
+  join(host: ComputeHost): Promise<() => void>;
   /** Finds the guests that lived on while this program did not run. */
   reconcile(): Promise<void>;
   close(): Promise<void>;
@@ -51,6 +53,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     answerGuest: (request, response, who) => metadata.handle(request, response, who),
     service: computeService(core, options.authenticate),
     placement: placementService(core, options.authenticate),
+    join: (host) => keeper.join(host),
     reconcile: () => keeper.reconcile(),
     close: async () => {
       consoles.close();

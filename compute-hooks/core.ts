@@ -57,7 +57,8 @@ export class ComputeCore {
   readonly images: BootImages;
   readonly volumes: ServerVolumes | undefined;
   readonly ports: ServerPorts | undefined;
-  readonly hosts: ReadonlyMap<string, ComputeHost>;
+  /** Those within reach: they come and go. */
+  readonly hosts: Map<string, ComputeHost>;
   readonly settings: ComputeSettings;
   readonly consoleUrl: string;
   readonly clock: Clock;

@@ -5,12 +5,15 @@ import type { GuestState } from './drivers/driver.ts';
 import { guestSpec } from './guest-spec.ts';
 
 const beatMs = 10_000;
+/** Every so many beats, what is here is compared with what should be. */
+const beatsALook = 6;
 
 export class HostKeeper {
   private readonly core: ComputeCore;
-  private readonly unwatch: (() => void)[] = [];
+  private readonly unwatch = new Map<string, () => void>();
   private timer: Timer | undefined;
   private closed = false;
+  private beats = 0;
   private working: Promise<void> = Promise.resolve();
 
   constructor(core: ComputeCore) {
@@ -18,32 +21,53 @@ export class HostKeeper {
   }
 
   async open(): Promise<void> {
-    for (const host of this.core.hosts.values()) {
-      await register(this.core, host);
-      this.unwatch.push(
-        host.hypervisor.watch((state) => {
-          this.working = this.working.then(() => this.hear(host, state));
-        }),
-      );
-    }
+    for (const host of this.core.hosts.values()) await this.take(host);
     this.beatLater();
+  }
+
+  private async take(host: ComputeHost): Promise<void> {
+    await register(this.core, host);
+    const stop = host.hypervisor.watch((state) => {
+      this.working = this.working.then(() => this.hear(host, state));
+    });
+    this.unwatch.set(host.name, stop);
+  }
+
+  /** A host that came within reach, or came back: its guests are found again. Who leaves has another's place no longer. */
+  async join(host: ComputeHost): Promise<() => void> {
+    const { hosts } = this.core;
+    await this.take(host);
+    hosts.set(host.name, host);
+    await this.look(host);
+    return () => {
+      if (hosts.get(host.name) !== host) return;
+      hosts.delete(host.name);
+      this.unwatch.get(host.name)?.();
+      this.unwatch.delete(host.name);
+    };
   }
 
   /** What is here and what should be: guests of servers that are gone are removed, ended ones are taken notice of. */
   async reconcile(): Promise<void> {
-    for (const host of this.core.hosts.values()) {
-      try {
-        await reconcileHost(this.core, host);
-      } catch (error) {
-        this.core.log.warn({ err: error, host: host.name }, `guests: ${messageOf(error)}`);
-      }
+    for (const host of this.core.hosts.values()) await this.look(host);
+  }
+
+  private async look(host: ComputeHost): Promise<void> {
+    try {
+      await reconcileHost(this.core, host);
+    } catch (error) {
+      this.core.log.warn({ err: error, host: host.name }, `guests: ${messageOf(error)}`);
     }
   }
 
   private beatLater(): void {
     if (this.closed) return;
     this.timer = this.core.clock.after(beatMs, () => {
-      this.working = this.working.then(() => this.beat()).then(() => this.beatLater());
+      this.beats++;
+      this.working = this.working
+        .then(() => this.beat())
+        .then(() => (this.beats % beatsALook === 0 ? this.reconcile() : undefined))
+        .then(() => this.beatLater());
     });
   }
 
@@ -73,7 +97,7 @@ export class HostKeeper {
   async close(): Promise<void> {
     this.closed = true;
     this.timer?.cancel();
-    for (const stop of this.unwatch) stop();
+    for (const stop of this.unwatch.values()) stop();
     await this.working;
   }
 }
@@ -91,29 +115,21 @@ async function ended(core: ComputeCore, host: ComputeHost, id: string): Promise<
     .execute();
 }
 
+/** Rows before guests: whoever comes or goes meanwhile is looked at once more before anything is done about it. */
 async function reconcileHost(core: ComputeCore, host: ComputeHost): Promise<void> {
+  const servers = await serversAt(core, host.name);
   const guests = new Map((await host.hypervisor.list()).map(({ id, power }) => [id, power]));
-  // One that moves while it runs is at two hosts: its operation says which of them it leaves.
-  const servers = await core.db
-    .selectFrom('compute_server')
-    .selectAll()
-    .where((where) =>
-      where.or([
-        where('host', '=', host.name),
-        where('operation_kind', '=', 'server.live-migrate'),
-      ]),
-    )
-    .where('deleted_at_us', 'is', null)
-    .execute();
-  const known = new Set(servers.map(({ id }) => id));
   for (const server of servers) {
-    if (server.operation_id !== null || server.made === 0) continue;
-    const here = guests.get(server.id) ?? 'off';
-    if (here === 'off' && (server.power === 'running' || server.power === 'paused'))
-      await ended(core, host, server.id);
+    if (server.operation_id !== null || server.made === 0 || server.host !== host.name) continue;
+    const isOn = server.power === 'running' || server.power === 'paused';
+    if ((guests.get(server.id) ?? 'off') === 'off') {
+      if (isOn && (await host.hypervisor.power(server.id)) === 'off')
+        await ended(core, host, server.id);
+    }
     // Disks of guests that lived on are let in again, should this host's gateway have forgotten.
-    if (here !== 'off') await guestSpec(core, server);
+    else await guestSpec(core, server);
   }
+  const known = new Set((await serversAt(core, host.name)).map(({ id }) => id));
   for (const id of guests.keys()) {
     if (known.has(id)) continue;
     core.log.info({ server: id, host: host.name }, 'a guest without a server is removed');
@@ -121,8 +137,22 @@ async function reconcileHost(core: ComputeCore, host: ComputeHost): Promise<void
   }
   const { network } = host;
   if (network === undefined || network.status().state !== 'ready') return;
-  for (const { portId, deviceId } of await network.plugged())
-    if (!known.has(deviceId)) await network.unplug(portId);
+  const plugged = await network.plugged();
+  const still = new Set((await serversAt(core, host.name)).map(({ id }) => id));
+  for (const { portId, deviceId } of plugged)
+    if (!still.has(deviceId)) await network.unplug(portId);
+}
+
+/** What an operation is at work on is the operation's: one that moves is at two hosts. */
+function serversAt(core: ComputeCore, hostName: string) {
+  return core.db
+    .selectFrom('compute_server')
+    .selectAll()
+    .where((where) =>
+      where.or([where('host', '=', hostName), where('operation_id', 'is not', null)]),
+    )
+    .where('deleted_at_us', 'is', null)
+    .execute();
 }
 
 async function register(core: ComputeCore, host: ComputeHost): Promise<void> {

@@ -14,6 +14,8 @@ export type {
   ServerPorts,
   ServerVolumes,
 } from './neighbours.ts';
+export { RemoteHypervisor } from './remote/remote-hypervisor.ts';
+export { hypervisorCalls } from './remote/serve-hypervisor.ts';
 export { type ComputeSettings, computeSettings } from './settings.ts';
 
 /** QEMU's driver is loaded only where guests run. */

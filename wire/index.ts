@@ -1,4 +1,6 @@
 /** The words that nodes use with each other. */
+export { Asking, type AskOptions } from './calls/ask.ts';
+export { type CallContext, type CallHandler, type Serving, serveCalls } from './calls/serve.ts';
 export * from './certificates.ts';
 export {
   connectNode,

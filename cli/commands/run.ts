@@ -5,28 +5,36 @@ import { integerArgument, print } from './options.ts';
 
 /** Roles that share the control plane's database file and so run in one process for the time being. */
 const frontRoles = ['proxy', 'controller', 'gateway'] as const;
-const roles = ['storage', ...frontRoles] as const;
+const roles = ['storage', 'compute', ...frontRoles] as const;
 type Role = (typeof roles)[number];
 
 export function runCommand(): Command {
   return new Command('run')
     .description('run some roles of a cluster in this process, in the foreground')
     .addArgument(
-      new Argument('<role...>', 'storage, or proxy controller gateway together').choices(roles),
+      new Argument(
+        '<role...>',
+        'storage, or compute, or proxy controller gateway together',
+      ).choices(roles),
     )
     .requiredOption('--config <file>', 'settings file of this process (YAML)')
     .action(async (named: Role[], options: { config: string }) => {
+      const wanted = new Set(named);
+      if (wanted.size === 1 && wanted.has('compute')) {
+        const { readHostConfig } = await import('../hosts/host-config.ts');
+        const { runComputeHost } = await import('../roles/compute-host.ts');
+        return runComputeHost(readHostConfig(options.config), print);
+      }
       const { readNodeConfig } = await import('../roles/node-config.ts');
       const { runFront, runStorage } = await import('../roles/processes.ts');
       const config = readNodeConfig(options.config);
-      const wanted = new Set(named);
       if (wanted.size === 1 && wanted.has('storage')) return runStorage(config, print);
-      if (frontRoles.every((role) => wanted.has(role)) && !wanted.has('storage'))
+      if (frontRoles.every((role) => wanted.has(role)) && wanted.size === frontRoles.length)
         return runFront(config, print);
       throw new Failure(
         'invalid',
         'roles-apart',
-        'Run either storage alone, or proxy, controller and gateway together',
+        'Run storage alone, compute alone, or proxy, controller and gateway together',
       );
     });
 }

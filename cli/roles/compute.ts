@@ -51,7 +51,7 @@ export async function openCompute(
       ...(network === undefined ? {} : { network }),
       hypervisor,
       nbdSocketPath: gateway.socketPath,
-      space: async () => spaceOf(await parts.status(), settings.cloud.replicas),
+      space: spaceFrom(parts.status, settings.cloud.replicas),
     });
   }
   const compute = await createCompute({
@@ -80,7 +80,10 @@ export async function openCompute(
 export const hostNames = (count: number): string[] =>
   Array.from({ length: count }, (_, at) => os.hostname() + (at === 0 ? '' : `-${at + 1}`));
 
-async function openHypervisor(folder: string, context: RoleContext): Promise<Hypervisor> {
+export async function openHypervisor(
+  folder: string,
+  context: Pick<RoleContext, 'settings' | 'log'>,
+): Promise<Hypervisor> {
   const { hypervisor, accelerator, consoleLogMib } = context.settings.compute;
   if (hypervisor === 'fake') return new FakeHypervisor({ clock: systemClock });
   const { Qemu } = await loadQemu();
@@ -105,6 +108,9 @@ async function callerOf(identity: Identity, token: string) {
     credentials: credentialsOf(info),
   };
 }
+
+export const spaceFrom = (status: () => Promise<CloudStatus>, replicas: number) => async () =>
+  spaceOf(await status(), replicas);
 
 /** What disks could fill: every byte is kept as often as there are replicas. */
 function spaceOf({ devices }: CloudStatus, replicas: number) {

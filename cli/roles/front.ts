@@ -15,6 +15,8 @@ import type { DeviceService } from '#wire';
 import type { CloudInfo, CloudStatus } from '../cloud-types.ts';
 import { serveControl } from '../control/server.ts';
 import type { DataFolder } from '../data-folder.ts';
+import { HostsDoor } from '../hosts/door.ts';
+import { hostCalls } from '../hosts/host-calls.ts';
 import { portOf } from '../ports.ts';
 import type { Place } from '../start-check.ts';
 import { watchStatus } from '../status.ts';
@@ -22,7 +24,7 @@ import { listenAdmin } from './admin-listener.ts';
 import { adaptIdentity } from './authenticator.ts';
 import { readBackupTargets } from './backup-targets.ts';
 import { openBlockStorage } from './block-storage.ts';
-import { openCompute } from './compute.ts';
+import { openCompute, spaceFrom } from './compute.ts';
 import type { RoleContext } from './context.ts';
 import { openController } from './controller.ts';
 import { catalogAt, endpointsAt } from './endpoints.ts';
@@ -31,6 +33,7 @@ import { openImages } from './image.ts';
 import { imageCalls } from './image-calls.ts';
 import { keyCalls } from './key-calls.ts';
 import { lacksOf } from './lacks.ts';
+import { nbdCertificates } from './nbd-certificates.ts';
 import { openNetworks } from './network.ts';
 import { networkCalls } from './network-calls.ts';
 import { operationCalls } from './operation-calls.ts';
@@ -140,16 +143,22 @@ export async function openFront(
     context,
     opened,
   );
+  const door = new HostsDoor({
+    ...{ folder, context, networks, compute },
+    certificates: await nbdCertificates(folder, random, context.clusterId),
+    gatewaySocket: gateway.socketPath,
+    space: spaceFrom(status, settings.cloud.replicas),
+  });
   const secure = tls === undefined ? {} : { tls: { key: tls.key, cert: tls.certificate } };
-  const door = { objects, authenticator, settings: settings.proxy, ...secure, ...common };
+  const front = { objects, authenticator, settings: settings.proxy, ...secure, ...common };
   const at = (service: Parameters<typeof portOf>[1]) => ({
     host: place.host,
     port: portOf(place.portBase, service),
   });
-  const swift = await createSwiftServer({ ...door, address: at('swift'), swift: settings.swift });
+  const swift = await createSwiftServer({ ...front, address: at('swift'), swift: settings.swift });
   opened.add(() => swift.close());
   const s3 = await createS3Server({
-    ...door,
+    ...front,
     address: at('s3'),
     s3: settings.s3,
     secret: salt,
@@ -158,6 +167,7 @@ export async function openFront(
   const listening = [
     // Before operations go on: guests that start look for their disks.
     () => gateway.listen(at('nbd')),
+    () => door.listen(at('hosts')),
     () =>
       controller.listen({
         ...at('identity'),
@@ -190,6 +200,13 @@ export async function openFront(
           ...imageCalls(images.local, controller),
           ...operationCalls(controller),
           ...networkCalls(networks),
+          ...hostCalls({
+            ...{ folder, random, networks, door, clusterId: context.clusterId },
+            address: at('hosts'),
+            gatewaySocket: gateway.socketPath,
+            tunnelRange: settings.network.tunnelRange,
+            played: settings.compute.hosts,
+          }),
           ...volumeCalls({
             gateway,
             images: images.local,

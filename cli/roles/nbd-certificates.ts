@@ -16,12 +16,21 @@ export async function nbdCertificates(
 ): Promise<NbdCertificates> {
   const shared = { clock: systemClock, random };
   fs.mkdirSync(folder.path('secrets'), { recursive: true, mode: 0o700 });
-  const authority = await kept(folder, 'authority', () => createAuthority({ cluster, ...shared }));
+  const authority = await authorityOf(folder, random, cluster);
   const hosts = ['localhost', '127.0.0.1', '::1'];
   const server = await kept(folder, 'nbd', () =>
     issueCertificate({ authority, name: 'nbd', hosts, ...shared }),
   );
   return { ...server, authority: authority.certificate };
+}
+
+/** The cluster's own authority, made when it is first wanted. */
+export function authorityOf(
+  folder: DataFolder,
+  random: Random,
+  cluster: string,
+): Promise<CertificateAndKey> {
+  return kept(folder, 'authority', () => createAuthority({ cluster, clock: systemClock, random }));
 }
 
 async function kept(

@@ -7,6 +7,7 @@ import type { Identity } from '#cloud/identity';
 import { createNetworks, datapath, firstFreeRange, type Networks } from '#cloud/network';
 import { systemClock, systemNet, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
+import { registeredHosts, tunnelAddress, uplinkOf } from '../hosts/registry.ts';
 import { hostNames } from './compute.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
@@ -56,6 +57,9 @@ async function connect(
   const external = await networks.publicLeg();
   const names = hostNames(context.settings.compute.hosts);
   const alone = names.length === 1;
+  // Others than those that this machine plays.
+  const others = registeredHosts(folder).length > 0;
+  const { tunnelRange } = context.settings.network;
   await networks.connect({
     net: systemNet,
     folder: root,
@@ -64,11 +68,13 @@ async function connect(
       hostname,
       tag: tagOf(tag, at),
       ...(at === 0 ? { external } : {}),
-      ...(datapath() === 'netdev' || !alone
+      ...(datapath() === 'netdev' || !alone || others
         ? { namespace: `pn-${tagOf(tag, at)}`, ownNamespace: true }
         : {}),
       ...(alone
-        ? {}
+        ? others
+          ? { uplink: uplinkOf(tunnelAddress(tunnelRange, 1), tag) }
+          : {}
         : { uplink: { device: `up${at}`, address: `10.255.255.${at + 1}`, prefixLength: 24 } }),
     })),
     prepare: async () => {

@@ -7,8 +7,10 @@ export type {
   PluggedPort,
   PlugPort,
 } from './host/host-network.ts';
+export type { MetadataQuestion } from './host/host-shapes.ts';
 export type { MetadataAsker, MetadataHandler } from './host/metadata.ts';
-export { datapath } from './host/switch.ts';
+export { type NetworkHost, type NetworkHostParts, openNetworkHost } from './host/serve-host.ts';
+export { datapath, type Uplink } from './host/switch.ts';
 export { networkMigrations } from './migrations.ts';
 export {
   type ConnectOptions,

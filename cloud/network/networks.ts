@@ -1,10 +1,15 @@
 /** The network service as the rest of the program sees it. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { MountableService } from '#cloud/api';
 import type { Net } from '#common';
 import { type CoreOptions, NetworkCore } from './core.ts';
 import { Backend, type BackendOptions, type HostPlan } from './host/backend.ts';
 import type { HostNetwork, HostNetworkStatus } from './host/host-network.ts';
+import type { MetadataQuestion } from './host/host-shapes.ts';
 import type { MetadataHandler } from './host/metadata.ts';
+import { whoIs } from './host/metadata-askers.ts';
+import { RemoteHost, type RemoteHostParts } from './host/remote-host.ts';
+import type { Uplink } from './host/switch.ts';
 import { UpWatch } from './host/up-watch.ts';
 import type { Drift } from './ovn/reconciler.ts';
 import { ensurePublic, publicLeg } from './resources/public-network.ts';
@@ -25,8 +30,25 @@ export interface Networks {
   /** The HTTP API, to be mounted on an API server. */
   readonly service: MountableService;
   readonly servers: ServerPorts;
-  readonly hosts: { get(name: string): HostNetwork | undefined; names(): readonly string[] };
-  readonly metadata: { serve(handler: MetadataHandler): void };
+  readonly hosts: {
+    get(name: string): HostNetwork | undefined;
+    names(): readonly string[];
+    /** Hosts in other processes are to come: this machine gets an address for them. */
+    expectOthers(uplink: Uplink): Promise<void>;
+    /** One came within reach; returns how it leaves. */
+    join(host: RemoteHostParts): () => void;
+    /** Where OVN's databases are served on this machine, for those hosts. */
+    centralSocket(): string | undefined;
+  };
+  readonly metadata: {
+    serve(handler: MetadataHandler): void;
+    /** A guest's question that came to a host in another process. */
+    answer(
+      question: MetadataQuestion,
+      request: IncomingMessage,
+      response: ServerResponse,
+    ): Promise<void>;
+  };
   /** Makes the external network `public` in this range unless it was made before. */
   ensurePublic(projectId: string, range: string): Promise<void>;
   /** The machine's own address in `public`, with its prefix length. */
@@ -46,11 +68,23 @@ export async function createNetworks(options: NetworksOptions): Promise<Networks
   return {
     service: networkService(core, options.authenticate),
     servers: serverPorts(core, up),
-    hosts: { get: (name) => backend?.host(name), names: () => backend?.hostNames ?? [] },
+    hosts: {
+      get: (name) => backend?.host(name),
+      names: () => backend?.hostNames ?? [],
+      expectOthers: async (uplink) => await backend?.expectOthers(uplink),
+      join: (host) => backend?.join(new RemoteHost(host)) ?? (() => undefined),
+      centralSocket: () => backend?.centralSocket,
+    },
     metadata: {
       serve: (given) => {
         handler = given;
         if (backend !== undefined) backend.handler = given;
+      },
+      answer: async ({ networkId, address }, request, response) => {
+        const who = await whoIs(core, networkId, address);
+        if (who === undefined) response.writeHead(404).end('404 Not Found\n');
+        else if (handler === undefined) response.writeHead(503).end('No metadata service yet\n');
+        else handler(request, response, who);
       },
     },
     ensurePublic: (projectId, range) => ensurePublic(core, projectId, range),

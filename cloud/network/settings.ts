@@ -25,6 +25,13 @@ export const networkSettings = declareSettings({
     about:
       'Addresses of the external network `public` that is made at first start; the next range that this machine does not use yet is taken. The first address is the machine itself.',
   },
+  tunnelRange: {
+    type: 'text',
+    default: '10.255.255.0/24',
+    pattern: /^\d+\.\d+\.\d+\.\d+\/\d+$/,
+    about:
+      'Addresses that compute hosts in other processes have among themselves for the tunnels of networks; the first is this machine.',
+  },
   externalNetwork: {
     type: 'switch',
     default: true,

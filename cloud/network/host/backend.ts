@@ -21,17 +21,12 @@ import type { Model } from '../ovn/model.ts';
 import { type Drift, Reconciler } from '../ovn/reconciler.ts';
 import { OvsdbClient } from '../ovsdb/client.ts';
 import { Central } from './central.ts';
-import {
-  type HostNetwork,
-  type HostNetworkStatus,
-  pluggedPorts,
-  plugPort,
-  unplugPort,
-} from './host-network.ts';
-import { type MetadataHandler, MetadataPlaces } from './metadata.ts';
+import { type HostEnd, LocalHost } from './host-end.ts';
+import type { HostNetwork, HostNetworkStatus } from './host-network.ts';
+import type { MetadataHandler } from './metadata.ts';
 import { metadataPlacesOf, whoIs } from './metadata-askers.ts';
-import { ensureOverlays, overlaysOf } from './overlays.ts';
-import { HostSwitch, type SwitchOptions } from './switch.ts';
+import { overlaysOf } from './overlays.ts';
+import type { SwitchOptions, Uplink } from './switch.ts';
 import type { UpWatch } from './up-watch.ts';
 
 export type HostPlan = Omit<SwitchOptions, 'central' | 'clock'>;
@@ -58,10 +53,9 @@ export class Backend {
   private readonly up: UpWatch;
   private readonly options: BackendOptions;
   private readonly central: Central;
-  private readonly switches: ReadonlyMap<string, HostSwitch>;
-  private readonly metadata: readonly MetadataPlaces[];
-  private readonly placing = new Map<MetadataPlaces, Promise<void>>();
-  private readonly overlaid = new Map<HostSwitch, string>();
+  private readonly local: readonly LocalHost[];
+  private readonly ends: Map<string, HostEnd>;
+  private readonly placing = new Map<HostEnd, Promise<void>>();
   private starting: Promise<void> | undefined;
   private northbound: OvsdbClient | undefined;
   private southbound: OvsdbClient | undefined;
@@ -78,22 +72,49 @@ export class Backend {
     this.up = options.up;
     const { clock, log, core } = options;
     this.central = new Central(join(options.folder, 'c'), clock);
-    this.switches = new Map(
-      options.hosts.map((plan) => [
-        plan.hostname,
-        new HostSwitch({ ...plan, clock, central: this.central.socket }),
-      ]),
-    );
-    this.metadata = [...this.switches.values()].map(
-      (host) =>
-        new MetadataPlaces({
-          host,
-          log,
-          clock,
+    this.local = options.hosts.map(
+      (plan) =>
+        new LocalHost({
+          ...plan,
+          ...{ clock, log, central: this.central.socket },
           handler: () => this.handler,
           whoIs: (networkId, address) => whoIs(core, networkId, address),
         }),
     );
+    this.ends = new Map(this.local.map((end) => [end.hostname, end]));
+  }
+
+  /** Where OVN's databases are served, for hosts in other processes. */
+  get centralSocket(): string {
+    return this.central.socket;
+  }
+
+  /** Hosts in other processes are to come: those here get an address for them. */
+  async expectOthers(uplink: Uplink): Promise<void> {
+    const [here] = this.local;
+    if (here !== undefined && !here.hasNamespace)
+      throw new Failure(
+        'conflict',
+        'restart-needed',
+        "The kernel's Open vSwitch is in use by this machine alone; stop the cloud, start it, and add the host then",
+      );
+    await here?.join(uplink);
+  }
+
+  /** A host in another process came within reach, or came back; returns how it leaves. */
+  join(end: HostEnd): () => void {
+    this.ends.set(end.hostname, end);
+    if (this.starting !== undefined) {
+      this.starting
+        .then(() => end.ensure())
+        .then(() => this.reconciler?.wake())
+        .catch((error: unknown) =>
+          this.options.log.warn({ host: end.hostname }, `network of a host: ${messageOf(error)}`),
+        );
+    }
+    return () => {
+      if (this.ends.get(end.hostname) === end) this.ends.delete(end.hostname);
+    };
   }
 
   /** Starts when there is something to do, and whenever there comes to be. */
@@ -135,7 +156,8 @@ export class Backend {
     await this.options.prepare();
     if (this.isClosed) return;
     await this.central.ensure();
-    for (const host of this.switches.values()) await host.ensure();
+    for (const host of this.local) await host.ensure();
+    for (const end of this.others()) await this.reach(end);
     const follow = (database: string, tables: Readonly<Record<string, readonly string[]>>) =>
       new OvsdbClient({
         net,
@@ -166,7 +188,7 @@ export class Backend {
     this.supervise();
     await this.untilSynced();
     this.reconciler.wake();
-    log.info({ hosts: [...this.switches.keys()] }, 'networks are connected');
+    log.info({ hosts: [...this.ends.keys()] }, 'networks are connected');
   }
 
   private async untilSynced(): Promise<void> {
@@ -184,29 +206,39 @@ export class Backend {
     this.reconciler?.wake();
   }
 
-  private place(model: Model): void {
-    for (const [at, host] of [...this.switches.values()].entries()) {
-      const places = this.metadata[at];
-      if (places === undefined || this.placing.has(places)) continue;
-      const running = this.overlay(host, model)
-        .then(() => places.ensure(metadataPlacesOf(model, host.options.hostname)))
-        .finally(() => this.placing.delete(places));
-      this.placing.set(places, running);
-      running.catch((error: unknown) =>
-        this.options.log.warn({ err: error }, `metadata: ${messageOf(error)}`),
-      );
+  private others(): HostEnd[] {
+    return [...this.ends.values()].filter((end) => !this.local.some((one) => one === end));
+  }
+
+  /** Another's network that does not come up stops nobody here. */
+  private async reach(end: HostEnd): Promise<void> {
+    try {
+      await end.ensure();
+    } catch (error) {
+      this.options.log.warn({ host: end.hostname }, `network of a host: ${messageOf(error)}`);
     }
   }
 
-  /** The bridges of GRE and VXLAN networks, when those are others than at the last look. */
-  private async overlay(host: HostSwitch, model: Model): Promise<void> {
+  private place(model: Model): void {
     const overlays = overlaysOf(model);
-    const stamp = JSON.stringify(overlays);
-    if ((this.overlaid.get(host) ?? '[]') === stamp) return;
-    const others = [...this.switches.values()].filter((one) => one !== host);
-    const peers = others.flatMap((one) => one.options.uplink?.address ?? []);
-    await ensureOverlays(host, overlays, host.options.uplink === undefined ? [] : peers);
-    this.overlaid.set(host, stamp);
+    for (const end of this.ends.values()) {
+      if (this.placing.has(end)) continue;
+      const others = [...this.ends.values()].filter((one) => one !== end);
+      const running = end
+        .arrange({
+          overlays,
+          peers: others.flatMap(({ address }) => address ?? []),
+          places: metadataPlacesOf(model, end.hostname),
+        })
+        .finally(() => this.placing.delete(end));
+      this.placing.set(end, running);
+      running.catch((error: unknown) =>
+        this.options.log.warn(
+          { err: error, host: end.hostname },
+          `metadata and overlays: ${messageOf(error)}`,
+        ),
+      );
+    }
   }
 
   private supervise(): void {
@@ -220,7 +252,7 @@ export class Backend {
     const { log } = this.options;
     try {
       const started = await this.central.ensure();
-      for (const host of this.switches.values()) started.push(...(await host.ensure()));
+      for (const host of this.local) started.push(...(await host.ensure()));
       if (started.length === 0) return;
       this.restarts += started.length;
       log.warn({ started }, 'daemons had ended and were started again');
@@ -231,23 +263,23 @@ export class Backend {
   }
 
   host(name: string): HostNetwork | undefined {
-    const host = this.switches.get(name);
-    if (host === undefined) return undefined;
+    const end = this.ends.get(name);
+    if (end === undefined) return undefined;
     return {
       name,
       status: () => this.status(),
       ensure: () => this.ensure(),
       plug: async (port, owner) => {
         await this.ensure();
-        return await plugPort(host, port, owner);
+        return await end.plug(port, owner);
       },
-      unplug: (portId) => unplugPort(host, portId),
-      plugged: () => pluggedPorts(host),
+      unplug: (portId) => end.unplug(portId),
+      plugged: () => end.plugged(),
     };
   }
 
   get hostNames(): readonly string[] {
-    return [...this.switches.keys()];
+    return [...this.ends.keys()];
   }
 
   status(): HostNetworkStatus {
@@ -262,8 +294,10 @@ export class Backend {
   }
 
   private anyRuns(): boolean {
-    const all = [this.central, ...this.switches.values()].flatMap(({ daemons }) => daemons);
-    return all.some((daemon) => daemon.pid !== undefined);
+    return (
+      this.central.daemons.some((daemon) => daemon.pid !== undefined) ||
+      this.local.some((end) => end.anyRuns())
+    );
   }
 
   private agents(): Record<string, unknown>[] {
@@ -272,8 +306,7 @@ export class Backend {
       .slice(0, 19)
       .replace('T', ' ');
     return [...(this.southbound?.rows('Chassis').values() ?? [])].flatMap((row) => {
-      const host = this.switches.get(String(row.hostname));
-      const alive = host?.daemons.every((daemon) => daemon.pid !== undefined) ?? true;
+      const alive = this.ends.get(String(row.hostname))?.isAlive() ?? false;
       const of = (kind: string, binary: string, suffix: string) => ({
         id: `${String(row.name)}${suffix}`,
         agent_type: kind,
@@ -309,9 +342,9 @@ export class Backend {
     this.southbound?.close();
     // A start that failed half-way may have left daemons, and so may an earlier process.
     if (!this.anyRuns()) return;
-    for (const host of this.switches.values()) if (await host.hasGuests()) return;
-    for (const places of this.metadata) await places.close();
-    for (const host of this.switches.values()) await host.stop();
+    for (const host of this.local) if (await host.hasGuests()) return;
+    // Those of other processes keep the flows that they have.
+    for (const host of this.local) await host.stop();
     await this.central.stop();
   }
 }

@@ -104,3 +104,14 @@ export async function pluggedPorts(host: HostSwitch): Promise<PluggedPort[]> {
       : [{ portId, tap, deviceId: ids['vm-id'] ?? '' }];
   });
 }
+
+/** Taps of guests that the switch does not know and no hypervisor holds: half plugged in or half unplugged when somebody was killed. */
+export async function removeStrayTaps(host: HostSwitch): Promise<void> {
+  const { namespace } = host.options;
+  // Outside a namespace of its own, others' taps are there too.
+  if (namespace === undefined) return;
+  const known = new Set((await pluggedPorts(host)).map(({ tap }) => tap));
+  const links = await run('ip', ['-br', 'link', 'show', 'type', 'tun'], { namespace });
+  for (const [, tap = '', state] of links.matchAll(/^(tap[0-9a-f-]{11})\s+(\S+)/gm))
+    if (!known.has(tap) && state !== 'UP') await run('ip', ['link', 'delete', tap], { namespace });
+}

@@ -34,9 +34,9 @@ export type MetadataHandler = (
 
 /** What one network needs for it. */
 export interface MetadataPlace {
-  readonly network: Network;
-  readonly port: Port;
-  readonly subnets: readonly Subnet[];
+  readonly network: Pick<Network, 'id' | 'mtu'>;
+  readonly port: Pick<Port, 'id' | 'mac_address' | 'device_id' | 'fixed_ips'>;
+  readonly subnets: readonly Pick<Subnet, 'id' | 'cidr'>[];
 }
 
 export interface MetadataParts {
@@ -51,6 +51,7 @@ export interface MetadataParts {
 export class MetadataPlaces {
   private readonly parts: MetadataParts;
   private readonly open = new Map<string, { server: http.Server; stamp: string }>();
+  private swept = false;
 
   constructor(parts: MetadataParts) {
     this.parts = parts;
@@ -59,6 +60,8 @@ export class MetadataPlaces {
   /** Makes these places and no others; may be repeated. */
   async ensure(places: readonly MetadataPlace[]): Promise<void> {
     const wanted = new Set(places.map((place) => place.network.id));
+    if (!this.swept) await this.sweep(new Set([...wanted].map((id) => this.namespaceOf(id))));
+    this.swept = true;
     for (const id of this.open.keys()) if (!wanted.has(id)) await this.remove(id);
     for (const place of places) {
       const stamp = JSON.stringify([place.port.id, place.port.fixed_ips, place.network.mtu]);
@@ -207,11 +210,16 @@ export class MetadataPlaces {
       server.closeAllConnections();
     }
     this.open.clear();
+    await this.sweep(new Set());
+  }
+
+  /** Namespaces of this host for networks that have no guests here any more. */
+  private async sweep(keep: ReadonlySet<string>): Promise<void> {
     const prefix = `pm-${this.parts.host.options.tag}-`;
     const listed = await run('ip', ['netns', 'list']).catch(() => '');
     for (const line of listed.split('\n')) {
       const [namespace = ''] = line.split(' ');
-      if (namespace.startsWith(prefix)) await this.clear(namespace);
+      if (namespace.startsWith(prefix) && !keep.has(namespace)) await this.clear(namespace);
     }
   }
 }

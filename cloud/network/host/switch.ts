@@ -23,17 +23,22 @@ export interface SwitchOptions {
    */
   readonly ownNamespace?: boolean;
   /** The address and device by which other hosts are reached; without one there are no others. */
-  readonly uplink?: {
-    readonly device: string;
-    readonly address: string;
-    readonly prefixLength: number;
-  };
+  readonly uplink?: Uplink;
   /** The machine's own leg in the external network `public`: `172.24.4.1/24`. */
   readonly external?: string | undefined;
 }
 
+export interface Uplink {
+  readonly device: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  /** A bridge of the machine that leads to other hosts: made when it is not there, and the device a wire into it. */
+  readonly bridge?: string;
+}
+
 export class HostSwitch {
   readonly options: SwitchOptions;
+  uplink: Uplink | undefined;
   readonly names: DeviceNames;
   readonly daemons: readonly Daemon[];
   /** Physical network → bridge. */
@@ -41,6 +46,7 @@ export class HostSwitch {
 
   constructor(options: SwitchOptions) {
     this.options = options;
+    this.uplink = options.uplink;
     this.names = deviceNames(options.tag);
     const { folder, clock, namespace } = options;
     const control = (name: string) => `--unixctl=${join(folder, `${name}.ctl`)}`;
@@ -107,7 +113,7 @@ export class HostSwitch {
   private async setUp(): Promise<void> {
     const { options, names } = this;
     const kind = datapath();
-    const address = options.uplink?.address ?? '127.0.0.1';
+    const address = this.uplink?.address ?? '127.0.0.1';
     // Only a host with a leg in it reaches it, and is a gateway to it.
     if (options.external !== undefined) this.mappings.set('public', names.external);
     // Apart, since only a second command waits for the switch.
@@ -193,23 +199,48 @@ export class HostSwitch {
 
   /** In the userspace datapath the tunnel's address must stand on a bridge that holds the device. */
   private async addUplink(kind: string): Promise<void> {
-    const { uplink } = this.options;
-    if (uplink === undefined || kind !== 'netdev') return;
+    const { uplink } = this;
+    if (uplink === undefined) return;
+    if (uplink.bridge !== undefined) await this.wireTo(uplink.bridge, uplink.device);
+    if (kind !== 'netdev') {
+      if (uplink.bridge !== undefined) await this.addressOn(uplink, uplink.device);
+      return;
+    }
     const bridge = this.names.uplink;
     await this.configure(
       ['--may-exist', 'add-br', bridge, '--', 'set', 'Bridge', bridge, 'datapath_type=netdev'],
       ['--may-exist', 'add-port', bridge, uplink.device],
     );
-    await this.tool(
-      'ip',
-      'address',
-      'replace',
-      `${uplink.address}/${uplink.prefixLength}`,
-      'dev',
-      bridge,
-    );
-    await this.tool('ip', 'link', 'set', bridge, 'up');
+    await this.addressOn(uplink, bridge);
     await this.tool('ip', 'link', 'set', uplink.device, 'up');
+  }
+
+  private async addressOn({ address, prefixLength }: Uplink, device: string): Promise<void> {
+    await this.tool('ip', 'address', 'replace', `${address}/${prefixLength}`, 'dev', device);
+    await this.tool('ip', 'link', 'set', device, 'up');
+  }
+
+  /** From this host's namespace into a bridge of the machine, to which other hosts on it are wired too, and a network card may be. */
+  private async wireTo(bridge: string, device: string): Promise<void> {
+    if (!(await succeeds('ip', ['link', 'show', 'dev', bridge])))
+      await run('ip', ['link', 'add', bridge, 'type', 'bridge']);
+    await run('ip', ['link', 'set', bridge, 'up']);
+    const { namespace = '', tag } = this.options;
+    const outer = `pl-${tag.slice(0, 9)}`;
+    if (!(await succeeds('ip', ['link', 'show', 'dev', outer]))) {
+      const inner = ['peer', 'name', device, 'netns', namespace];
+      await run('ip', ['link', 'add', outer, 'type', 'veth', ...inner]);
+    }
+    await succeeds('ethtool', ['-K', outer, 'tx', 'off']);
+    await succeeds('ethtool', ['-K', device, 'tx', 'off'], { namespace });
+    await run('ip', ['link', 'set', outer, 'master', bridge, 'up']);
+  }
+
+  /** Other hosts come: it gets an address for them. */
+  async join(uplink: Uplink): Promise<void> {
+    if (this.uplink !== undefined) return;
+    this.uplink = uplink;
+    if (this.daemons[0]?.pid !== undefined) await this.setUp();
   }
 
   private async makeNamespace(): Promise<void> {
@@ -278,7 +309,16 @@ export class HostSwitch {
     if (ownNamespace !== true || namespace === undefined) return;
     await succeeds('ip', ['link', 'delete', this.names.external]);
     await succeeds('ip', ['netns', 'delete', namespace]);
+    const bridge = this.uplink?.bridge;
+    if (bridge !== undefined && wiresOf(bridge).length === 0)
+      await succeeds('ip', ['link', 'delete', bridge]);
   }
+}
+
+/** What is in a bridge of the machine; wires of namespaces that have just gone are not. */
+function wiresOf(bridge: string): string[] {
+  const folder = `/sys/class/net/${bridge}/brif`;
+  return fs.existsSync(folder) ? fs.readdirSync(folder) : [];
 }
 
 /** The kernel's datapath where its module is and nobody uses it; the one in userspace otherwise. */
