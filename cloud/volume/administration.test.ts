@@ -559,6 +559,14 @@ describe('services', () => {
       binary: 'cinder-volume',
     });
     await ok(501, 'admin', 'PUT', '/os-services/failover_host', { host: 'here@pileus' });
+    const frozen = await makeVolume();
+    await ok(202, 'admin', 'PUT', '/os-services/freeze', { host: 'here@pileus' });
+    await ok(400, 'member', 'POST', '/volumes', { volume: { size: 1 } });
+    await ok(400, 'member', 'POST', '/snapshots', { snapshot: { volume_id: frozen.id } });
+    await ok(400, 'member', 'DELETE', `/volumes/${frozen.id}`);
+    await ok(202, 'admin', 'PUT', '/os-services/thaw', { host: 'here@pileus' });
+    await ok(202, 'member', 'DELETE', `/volumes/${frozen.id}`);
+    await cloud.settled();
     const { pools } = await ok(200, 'admin', 'GET', '/scheduler-stats/get_pools?detail=True');
     expect(pools).toMatchObject([
       { name: 'here@pileus#pileus', capabilities: { total_capacity_gb: 1024 } },

@@ -115,6 +115,8 @@ describe('openstack volume', () => {
       'volume host set --disable pileus@pileus',
       'availability zone list --volume -f value',
       'volume message list -f value -c ID',
+      'volume snapshot create --volume many frozen',
+      'volume host set --enable pileus@pileus',
       'volume delete many',
     ]);
     expect(answers[0]).toBe('shared');
@@ -127,6 +129,7 @@ describe('openstack volume', () => {
     expect(answers[12]).toBe('available g');
     expect(answers[16]).toContain('cinder-backup up');
     expect(answers[18]).toBe('nova available');
+    expect(answers[20]).toContain('not allowed on frozen storage backends');
     await values(['volume qos disassociate --all slow', 'volume qos delete slow']);
   });
 

@@ -55,7 +55,7 @@ const refusals: readonly (readonly [operation: string, note: string])[] = [
     'POST /groups/:group_id/action enable_replication, disable_replication, failover_replication, list_replication_targets',
     '501',
   ],
-  ['PUT /os-services/freeze, thaw, failover, failover_host', '501'],
+  ['PUT /os-services/failover, failover_host', '501'],
   ['PUT /os-services/get-log, set-log', '404'],
 ];
 

@@ -9,6 +9,7 @@ import * as fields from '../fields.ts';
 import { readPage } from '../listing.ts';
 import type { MessageRow } from '../tables.ts';
 import { linksOf, pageReply, type View } from '../views.ts';
+import { freeze, refuseFrozen, thaw } from './frozen.ts';
 import { poolOf } from './volume-views.ts';
 
 const binaries = ['cinder-scheduler', 'cinder-volume', 'cinder-backup'];
@@ -127,6 +128,10 @@ async function changeService(
     throw volumeFailure('invalid-input', {
       why: `there is no volume service on host ${host.slice(0, 64)}`,
     });
+  if (what === 'freeze' || what === 'thaw') {
+    await (what === 'freeze' ? freeze(core) : thaw(core));
+    return { status: 202 };
+  }
   if (replicates)
     throw volumeFailure('not-implemented', { what: `${what}: replication to another back end` });
   if (!['enable', 'disable', 'disable-log-reason'].includes(what))
@@ -171,6 +176,7 @@ export async function refuseDisabled(core: VolumeCore): Promise<void> {
     throw volumeFailure('refused', {
       why: 'No valid backend was found: the volume service is disabled.',
     });
+  await refuseFrozen(core, core.db);
 }
 
 async function capabilitiesOf(core: VolumeCore): Promise<View> {

@@ -16,6 +16,7 @@ import { atLeast } from '../versions.ts';
 import { pageReply, type View } from '../views.ts';
 import { factsOf } from '../volume-facts.ts';
 import { typeNameOf } from '../workflows/change-volume.ts';
+import { refuseFrozen } from './frozen.ts';
 import { refuseCopied } from './volumes.ts';
 
 const described = {
@@ -168,6 +169,7 @@ export async function beginSnapshot(
   volume: VolumeRow,
   more: Pick<SnapshotRow, 'name' | 'description' | 'metadata_json' | 'group_snapshot_id'>,
 ): Promise<SnapshotRow> {
+  await refuseFrozen(core, transaction);
   const now = core.clock.nowUs();
   const row: SnapshotRow = {
     id: core.newId(),
@@ -204,6 +206,7 @@ export async function beginSnapshotDelete(
   request: Request,
   row: SnapshotRow,
 ): Promise<void> {
+  await refuseFrozen(core, transaction);
   if (row.operation_id !== null)
     throw volumeFailure('invalid-snapshot', {
       why: 'Snapshot status must be available or error.',

@@ -10,6 +10,7 @@ import { targetOf, visibleRow } from '../rows.ts';
 import type { VolumeRow } from '../tables.ts';
 import { pageReply } from '../views.ts';
 import { factsOf, type VolumeFacts } from '../volume-facts.ts';
+import { refuseFrozen } from './frozen.ts';
 import { listVolumes } from './volume-list.ts';
 import { volumeDetail, volumeSummary, volumeView } from './volume-views.ts';
 
@@ -129,6 +130,7 @@ export async function beginDelete(
   row: VolumeRow,
   how: { readonly cascade: boolean; readonly force: boolean; readonly withGroup?: boolean },
 ): Promise<void> {
+  await refuseFrozen(core, transaction);
   const facts = await factsOf(transaction, row);
   refuseUnlessDeletable(facts, how);
   await refuseCopied(transaction, 'source_volid', row.id);
