@@ -81,7 +81,9 @@ export function operationCommand(): Command {
       await call(folderOf(options), 'operation-cancel', { id });
       print(`Operation ${id} is being undone.`);
     });
-  return groupCommand('operation', 'see and cancel long changes', [list, show, cancel]);
+  return groupCommand('operation', 'see and cancel long changes', [list, show, cancel]).alias(
+    'operations',
+  );
 }
 
 function renderOperations(found: readonly OperationLine[]): string {

@@ -120,22 +120,27 @@ describe('an import', () => {
   it.each([
     { source: 'the web', status: 'active' },
     { source: 'staged bytes', status: 'active' },
+    { source: 'an object, by reference', status: 'active' },
     { source: 'a page with something else', status: 'queued' },
   ])('from $source ends wherever its process dies', async ({ source, status }) => {
+    const byReference = source === 'an object, by reference';
+    // Of bytes that were lent a volume is made when somebody wants one.
+    const stored = status !== 'active' ? '' : byReference ? 'file' : 'volume';
     const { points } = await examineWorkflow(async () => {
       const remains = await newRemains();
       let id = '';
       let world: World;
       return {
         open: async (reached) => {
-          world = await openWorld(remains, { settings, reached });
+          world = await openWorld(remains, { settings, reached, object: data });
           return world;
         },
         start: async (operations) => {
           id = await newImage(world, owner, { disk_format: status === 'active' ? 'raw' : 'qcow2' });
           const staged = source === 'staged bytes';
           if (staged) await world.call(owner, 'PUT', `/v2/images/${id}/stage`, { raw: data });
-          const method = staged ? { name: 'glance-direct' } : { name: 'web-download', uri };
+          const from = byReference ? 'swift://box/disk' : uri;
+          const method = staged ? { name: 'glance-direct' } : { name: 'web-download', uri: from };
           const answer = await world.call(owner, 'POST', `/v2/images/${id}/import`, {
             body: { method },
           });
@@ -143,7 +148,7 @@ describe('an import', () => {
           return (await operations.findLatest({ type: 'image', id }))?.id ?? '';
         },
         check: async (_operation, diedAt) => {
-          world = await openWorld(remains, { settings });
+          world = await openWorld(remains, { settings, object: data });
           await world.settled();
           const shown = await world.call(owner, 'GET', `/v2/images/${id}`);
           expect([diedAt, shown.json.status]).toEqual([diedAt, status]);
@@ -153,7 +158,7 @@ describe('an import', () => {
           );
           if (status === 'queued')
             expect(textOf(shown.json.os_glance_failed_reason)).toContain('raw');
-          await until(() => kept(remains) === (status === 'active' ? 'volume' : ''));
+          await until(() => kept(remains) === stored);
           expect(
             (await patch(world, owner, id, [{ op: 'replace', path: '/name', value: 'n' }])).status,
           ).toBe(200);

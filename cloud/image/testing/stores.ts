@@ -1,7 +1,7 @@
 /** Content and volumes in memory, which outlive the process that a test pretends to kill. */
 import { createHash } from 'node:crypto';
 import { Failure } from '#common';
-import type { ContentStore, ImageVolumes } from '../content/interfaces.ts';
+import type { ContentStore, ImageVolumes, UserObjects } from '../content/interfaces.ts';
 
 /** Called before each effect, so that tests can stop there. */
 export type Hook = (what: 'put' | 'open' | 'delete' | 'volume', name: string) => Promise<void>;
@@ -60,5 +60,29 @@ export function memoryVolumes(volumes: Map<string, Buffer>, hook: Hook): ImageVo
     delete: async (id) => {
       volumes.delete(id);
     },
+  };
+}
+
+/** One object, `swift://box/disk`, that everybody may read; lending it is one map entry of the same bytes. */
+export function memoryObjects(bytes: Buffer, files: Map<string, Buffer>): UserObjects {
+  return {
+    find: async (uri) =>
+      uri === 'swift://box/disk'
+        ? {
+            ...{ account: 'a', container: 'box', object: 'disk' },
+            etag: 'e',
+            sizeBytes: bytes.length,
+          }
+        : undefined,
+    share: async (_source, name) => {
+      files.set(name, bytes);
+      return true;
+    },
+    open: async () => ({
+      sizeBytes: bytes.length,
+      read: async function* (offset, length) {
+        yield bytes.subarray(offset, offset + length);
+      },
+    }),
   };
 }

@@ -23,7 +23,7 @@ import { createImages, type Images } from '../images.ts';
 import { imageMigrations } from '../migrations/index.ts';
 import { type ImageSettings, imageSettings } from '../settings.ts';
 import { type Answer, type CallOptions, send } from './client.ts';
-import { type Hook, memoryStore, memoryVolumes } from './stores.ts';
+import { type Hook, memoryObjects, memoryStore, memoryVolumes } from './stores.ts';
 
 /** What outlives a process: files of the store, volumes, and the folder of the database. */
 export interface Remains {
@@ -65,6 +65,8 @@ export async function openWorld(
   options: {
     readonly settings?: Partial<ImageSettings>;
     readonly hook?: Hook;
+    /** What the one object of the users holds. */
+    readonly object?: Buffer;
     /** Told where operations could die. */
     readonly reached?: (point: string) => void;
   } = {},
@@ -95,6 +97,9 @@ export async function openWorld(
     random: systemRandom,
     store: memoryStore(remains.files, hook),
     volumes: memoryVolumes(remains.volumes, hook),
+    ...(options.object === undefined
+      ? {}
+      : { objects: memoryObjects(options.object, remains.files) }),
     scratch: join(remains.folder, 'scratch'),
     holder: 'test',
     authenticate: bearer,
