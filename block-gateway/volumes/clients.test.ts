@@ -1,6 +1,7 @@
 /** Real NBD clients and what the volumes service promises them: credentials, TLS, snapshots, changed blocks, sizes, limits. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ServiceWorld, startServiceWorld } from '../testing/service-world.ts';
 
@@ -196,6 +197,28 @@ print("ok")`;
     expect(await libnbd(back, point)).toBe('ok');
     await world.volumes.deleteSnapshot(id, snapshot.id);
     expect((await world.run('nbdinfo', '--size', point)).code).not.toBe(0);
+  });
+
+  it('read a volume as it was, within its retention', async () => {
+    const wanted = { name: 'remembered', project: 'p', sizeBytes: 16 * mib, retentionS: 3600 };
+    const { id } = await world.volumes.create(wanted);
+    const write = `
+h = nbd.NBD(); h.connect_uri(sys.argv[1])
+h.pwrite(sys.argv[2].encode() * 65536, 0); h.flush(); h.shutdown()`;
+    await libnbd(write, world.unix(id), '1');
+    // Times are noted once in a while: this one lies behind the first write and before the second.
+    await sleep(1500);
+    const between = new Date().toISOString();
+    await sleep(1500);
+    await libnbd(write, world.unix(id), '2');
+    const read = `
+h = nbd.NBD(); h.connect_uri(sys.argv[1])
+print(h.is_read_only(), h.get_size(), h.pread(65536, 0) == sys.argv[2].encode() * 65536)`;
+    const size = 16 * mib;
+    expect(await libnbd(read, world.unix(`${id}@${between}`), '1')).toBe(`True ${size} True`);
+    expect(await libnbd(read, world.unix(id), '2')).toBe(`False ${size} True`);
+    for (const wrong of ['1999-01-01T00:00:00Z', '2026-99-99T00:00:00Z', 'yesterday'])
+      expect((await world.run('nbdinfo', world.unix(`${id}@${wrong}`))).code).not.toBe(0);
   });
 
   it('find the new size when they connect again, and may use it at once', async () => {

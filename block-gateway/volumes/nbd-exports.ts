@@ -2,7 +2,8 @@
  * Volumes as NBD exports, and who may open which:
  *   - who comes over the network names an export by the secret of an attachment, or has proven an attachment's pre-shared key; either is good
  *     for that attachment's volume and nothing else;
- *   - who comes through the unix socket, which only the operator can reach, names a volume by its id, or a snapshot as `VOLUME@SNAPSHOT`.
+ *   - who comes through the unix socket, which only the operator can reach, names a volume by its id, a snapshot as `VOLUME@SNAPSHOT`, or the volume
+ *     as it was, within its retention, as `VOLUME@2026-11-28T08:00:00Z`.
  * What may not be opened looks like what does not exist.
  */
 import { isFailure } from '#common';
@@ -33,12 +34,15 @@ export interface VolumeExportsOptions {
 interface Granted {
   readonly volume: string;
   readonly snapshot?: string;
+  readonly atMs?: number;
   readonly attachment?: string;
   readonly nonce?: string;
   readonly readOnly: boolean;
 }
 
 const contextsMax = 64;
+/** No id of a snapshot has a colon in it. */
+const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/;
 
 export function volumeExports(
   volumes: VolumesOfGateway,
@@ -64,9 +68,10 @@ class VolumeExports implements NbdExports {
   async find(name: string, client: NbdClient): Promise<NbdExportInfo | undefined> {
     const granted = await this.grant(name, client);
     if (granted === undefined) return undefined;
-    const { volume, snapshot } = granted;
+    const { volume, snapshot, atMs } = granted;
     try {
       const info = await this.volumes.get(volume);
+      if (atMs !== undefined) return await this.past(granted);
       const snapshots = await this.volumes.listSnapshots(volume);
       const one = snapshots.find(({ id }) => id === snapshot);
       if (snapshot !== undefined && one === undefined) return undefined;
@@ -78,8 +83,18 @@ class VolumeExports implements NbdExports {
       return { sizeBytes: one?.sizeBytes ?? info.sizeBytes, readOnly, contexts };
     } catch (error) {
       if (isFailure(error, 'missing')) return undefined;
+      // Nobody remembers that instant.
+      if (isFailure(error, 'conflict') && atMs !== undefined) return undefined;
       throw error;
     }
+  }
+
+  /** How large it was then is known when it is opened. */
+  private async past(granted: Granted): Promise<NbdExportInfo> {
+    const { device, release } = await this.openPoint(granted);
+    const { sizeBytes } = device;
+    release();
+    return { sizeBytes, readOnly: true, contexts: [] };
   }
 
   async attach(name: string, options: AttachOptions): Promise<NbdAttachment> {
@@ -127,10 +142,11 @@ class VolumeExports implements NbdExports {
     const known = await attachments.authenticate(name);
     if (known !== undefined) return grantOf(known);
     if (!client.local && this.options.openExports !== true) return undefined;
-    const [volume = '', snapshot] = name.split('@');
-    return snapshot === undefined
-      ? { volume, readOnly: false }
-      : { volume, snapshot, readOnly: true };
+    const [volume = '', point] = name.split('@');
+    if (point === undefined) return { volume, readOnly: false };
+    if (!instant.test(point)) return { volume, snapshot: point, readOnly: true };
+    const atMs = Date.parse(point);
+    return Number.isNaN(atMs) ? undefined : { volume, atMs, readOnly: true };
   }
 
   private async openVolume(info: VolumeInfo, contexts: readonly string[]): Promise<NbdAttachment> {
@@ -162,11 +178,9 @@ class VolumeExports implements NbdExports {
   }
 
   private async openPoint(granted: Granted): Promise<NbdAttachment> {
-    const { volume: id, snapshot } = granted;
-    const point = await this.volumes.openReadOnly(
-      id,
-      snapshot === undefined ? undefined : { snapshot },
-    );
+    const { volume: id, snapshot, atMs } = granted;
+    const when = atMs === undefined ? undefined : { atMs };
+    const point = await this.volumes.openReadOnly(id, snapshot === undefined ? when : { snapshot });
     return {
       device: point.volume,
       readOnly: true,
