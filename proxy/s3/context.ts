@@ -51,6 +51,8 @@ export interface S3Request {
   readonly clientIp: string;
   /** Came over TLS. */
   readonly secure: boolean;
+  /** Of the path, where this API is one of several under one address; else empty. */
+  readonly prefix: string;
   readonly requestId: string;
   /** For what is added around an operation: the log and cross-origin headers. */
   readonly trace: RequestTrace;

@@ -202,6 +202,7 @@ function requestOf(exchange: Exchange, serving: Serving, claims: Claims): S3Requ
     dayMs: services.settings.lifecycleDayS * 1000,
     clientIp: exchange.peer?.remoteAddress ?? '',
     secure: exchange.secure,
+    prefix: exchange.prefix ?? '',
     wire: exchange.body,
   };
 }

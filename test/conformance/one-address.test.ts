@@ -43,6 +43,20 @@ describe('one address', () => {
     expect(await client('curl', '-sf', '--cacert', env.OS_CACERT ?? '', presigned)).toBe(copy);
   });
 
+  it('tells where an object that was put together can be fetched', async () => {
+    const script = [
+      'import boto3, sys',
+      "s3 = boto3.client('s3', endpoint_url=sys.argv[1], region_name='us-east-1')",
+      "at = {'Bucket': 'second', 'Key': 'put together'}",
+      "at['UploadId'] = s3.create_multipart_upload(**at)['UploadId']",
+      "part = s3.upload_part(PartNumber=1, Body=b'x', **at)",
+      "parts = {'Parts': [{'PartNumber': 1, 'ETag': part['ETag']}]}",
+      "print(s3.complete_multipart_upload(MultipartUpload=parts, **at)['Location'])",
+    ];
+    const told = await client('python3', '-W', 'ignore', '-c', script.join('\n'), `${api}/s3`);
+    expect(told.trim()).toBe(`${api}/s3/second/put%20together`);
+  });
+
   it('is nothing to clients that do not trust it, or speak plain HTTP', async () => {
     const distrusting = await run('curl', ['-s', `${api}/identity/v3`], {
       env: { CURL_CA_BUNDLE: '' },

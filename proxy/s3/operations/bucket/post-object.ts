@@ -12,13 +12,13 @@ import { checkedSums } from '../../body/open-body.ts';
 import { checksumHeaders } from '../../checksum-headers.ts';
 import { encodeTags, objectTagsMax, parseTagSet } from '../../config/tags.ts';
 import type { Operation, S3Reply, S3Request } from '../../context.ts';
+import { objectLocation } from '../../object-location.ts';
 import { checkPostPolicy, parsePostPolicy, withinLengths } from '../../post/post-policy.ts';
 import { readForm, type UploadForm } from '../../post/read-form.ts';
 import { emptyReply, xmlReply } from '../../reply.ts';
 import { S3Failure } from '../../s3-failure.ts';
 import { writtenVersion } from '../../serve-object.ts';
 import { authenticateForm } from '../../sigv4/authenticate-form.ts';
-import { uriEncode } from '../../sigv4/uri-encode.ts';
 import { encryptionHeaders, writeKeyOf } from '../../sse.ts';
 import { fieldsOfWrite } from '../../write-fields.ts';
 import { parseXml } from '../../xml/parse.ts';
@@ -97,7 +97,7 @@ function answer(
   fields: ReadonlyMap<string, string>,
   info: ObjectInfo,
 ): S3Reply {
-  const location = locationOf(request);
+  const location = objectLocation(request);
   const headers = {
     etag: `"${info.etag}"`,
     location,
@@ -124,9 +124,4 @@ function answer(
     element('Key', request.key) +
     element('ETag', `"${info.etag}"`);
   return xmlReply(201, plainDocument('PostResponse', inner), headers);
-}
-
-function locationOf({ head, bucket, key }: S3Request): string {
-  const host = head.headers.get('host') ?? '';
-  return `http://${host}/${uriEncode(bucket, false)}/${uriEncode(key, true)}`;
 }

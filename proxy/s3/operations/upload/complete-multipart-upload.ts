@@ -22,10 +22,10 @@ import { checksumElements } from '../../checksum-headers.ts';
 import { bareEtag, conditionally, writeConditions } from '../../conditions.ts';
 import type { Operation, S3Request, S3Services } from '../../context.ts';
 import { expirationHeaders } from '../../lifecycle/expiration-header.ts';
+import { objectLocation } from '../../object-location.ts';
 import { xmlReply } from '../../reply.ts';
 import { S3Failure } from '../../s3-failure.ts';
 import { writtenVersion } from '../../serve-object.ts';
-import { uriEncode } from '../../sigv4/uri-encode.ts';
 import { encryptionHeaders } from '../../sse.ts';
 import { partNumberMax, uploadRef } from '../../upload-id.ts';
 import { parseXml, type XmlNode } from '../../xml/parse.ts';
@@ -56,7 +56,7 @@ export const completeMultipartUpload: Operation = async (request, services) => {
   const write = () => services.objects.uploads.complete(complete);
   const { info } = await conditionally(write, conditions);
   const inner =
-    element('Location', locationOf(request)) +
+    element('Location', objectLocation(request)) +
     element('Bucket', request.bucket) +
     element('Key', request.key) +
     element('ETag', `"${info.etag}"`) +
@@ -132,9 +132,4 @@ function checkWhole(request: S3Request, checksums: Readonly<Record<string, strin
 /** SDKs send a composite checksum with or without its `-N`. */
 function bare(checksum: string): string {
   return checksum.replace(/-\d+$/, '');
-}
-
-function locationOf(request: S3Request): string {
-  const host = request.head.headers.get('host') ?? '';
-  return `http://${host}/${uriEncode(request.bucket, false)}/${uriEncode(request.key, true)}`;
 }
