@@ -5,7 +5,7 @@ import * as os from 'node:os';
 import { promisify } from 'node:util';
 import type { Identity } from '#cloud/identity';
 import { createNetworks, datapath, firstFreeRange, type Networks } from '#cloud/network';
-import { systemClock, systemNet, type Undo } from '#common';
+import { Failure, systemClock, systemNet, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
 import { registeredHosts, tunnelAddress, uplinkOf } from '../hosts/registry.ts';
 import { hostNames } from './compute.ts';
@@ -78,6 +78,7 @@ async function connect(
         : { uplink: { device: `up${at}`, address: `10.255.255.${at + 1}`, prefixLength: 24 } }),
     })),
     prepare: async () => {
+      refuseTakenRange(external, `px-${tag}`);
       await prepareNetworkHost(root);
       if (!alone) await joinHosts([tagOf(tag, 0), tagOf(tag, 1)]);
     },
@@ -107,8 +108,26 @@ async function joinHosts(tags: readonly [string, string]): Promise<void> {
     await execFileAsync('ip', ['netns', 'exec', namespace, 'ethtool', '-K', device, 'tx', 'off']);
 }
 
-function addressesOfMachine(): string[] {
-  return Object.values(os.networkInterfaces()).flatMap((addresses) =>
-    (addresses ?? []).flatMap(({ cidr }) => (cidr === null ? [] : [cidr])),
+/** Two clouds with one range would answer for each other's floating addresses: the second is told, and carries no networks. */
+function refuseTakenRange(leg: string | undefined, own: string): void {
+  if (leg === undefined) return;
+  const range = firstFreeRange(leg, []);
+  if (firstFreeRange(leg, addressesOfMachine(own)) === range) return;
+  throw new Failure(
+    'conflict',
+    'external-range-taken',
+    `This machine has addresses in ${range} already, the range of this cloud's network \`public\`: another cloud's, perhaps`,
+    {
+      facts: {
+        advice:
+          'stop the other cloud, or give `public` another subnet (network.externalRange sets it at the first start)',
+      },
+    },
+  );
+}
+
+function addressesOfMachine(except?: string): string[] {
+  return Object.entries(os.networkInterfaces()).flatMap(([device, addresses]) =>
+    device === except ? [] : (addresses ?? []).flatMap(({ cidr }) => (cidr === null ? [] : [cidr])),
   );
 }

@@ -23,7 +23,7 @@ export const networkSettings = declareSettings({
     default: '172.24.4.0/24',
     pattern: /^\d+\.\d+\.\d+\.\d+\/\d+$/,
     about:
-      'Addresses of the external network `public` that is made at first start; the next range that this machine does not use yet is taken. The first address is the machine itself.',
+      'Addresses of the external network `public` that is made at first start; the next range that this machine does not use yet is taken. The first address is the machine itself. A later start on a machine that has the range otherwise by then is refused (`pileus network status` says so).',
   },
   tunnelRange: {
     type: 'text',
