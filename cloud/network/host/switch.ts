@@ -220,13 +220,17 @@ export class HostSwitch {
     await this.tool('ip', 'link', 'set', device, 'up');
   }
 
+  private get wire(): string {
+    return `pl-${this.options.tag.slice(0, 9)}`;
+  }
+
   /** From this host's namespace into a bridge of the machine, to which other hosts on it are wired too, and a network card may be. */
   private async wireTo(bridge: string, device: string): Promise<void> {
     if (!(await succeeds('ip', ['link', 'show', 'dev', bridge])))
       await run('ip', ['link', 'add', bridge, 'type', 'bridge']);
     await run('ip', ['link', 'set', bridge, 'up']);
-    const { namespace = '', tag } = this.options;
-    const outer = `pl-${tag.slice(0, 9)}`;
+    const { namespace = '' } = this.options;
+    const outer = this.wire;
     if (!(await succeeds('ip', ['link', 'show', 'dev', outer]))) {
       const inner = ['peer', 'name', device, 'netns', namespace];
       await run('ip', ['link', 'add', outer, 'type', 'veth', ...inner]);
@@ -308,6 +312,8 @@ export class HostSwitch {
     const { namespace, ownNamespace } = this.options;
     if (ownNamespace !== true || namespace === undefined) return;
     await succeeds('ip', ['link', 'delete', this.names.external]);
+    // Wires go with their namespace, but some time later: the bridge is to be seen empty.
+    await succeeds('ip', ['link', 'delete', this.wire]);
     await succeeds('ip', ['netns', 'delete', namespace]);
     const bridge = this.uplink?.bridge;
     if (bridge !== undefined && wiresOf(bridge).length === 0)
@@ -315,7 +321,7 @@ export class HostSwitch {
   }
 }
 
-/** What is in a bridge of the machine; wires of namespaces that have just gone are not. */
+/** What is in a bridge of the machine. */
 function wiresOf(bridge: string): string[] {
   const folder = `/sys/class/net/${bridge}/brif`;
   return fs.existsSync(folder) ? fs.readdirSync(folder) : [];
