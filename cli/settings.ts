@@ -87,6 +87,11 @@ export function parseDocument(text: string, path: string): Settings {
   } catch (error) {
     throw new Failure('invalid', 'bad-settings', `${path} is not YAML: ${messageOf(error)}`);
   }
+  return settingsOf(document);
+}
+
+/** Every default filled in, and nothing that contradicts itself. */
+export function settingsOf(document: unknown): Settings {
   const settings = parseSettings(settingsRooms, document ?? {});
   checkGrace(settings);
   return settings;

@@ -4,8 +4,8 @@ import { dirname, resolve } from 'node:path';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { parse as parseYaml } from 'yaml';
-import { Failure, messageOf, parseSettings } from '#common';
-import { type Settings, settingsRooms } from '../settings.ts';
+import { Failure, messageOf } from '#common';
+import { type Settings, settingsOf } from '../settings.ts';
 
 const Port = Type.Integer({ minimum: 1, maximum: 65_535 });
 
@@ -68,6 +68,6 @@ export function readNodeConfig(path: string): NodeConfig {
     nodes: document.nodes.map((node) =>
       node.socket === undefined ? node : { ...node, socket: at(node.socket) },
     ),
-    settings: parseSettings(settingsRooms, document.settings ?? {}),
+    settings: settingsOf(document.settings),
   };
 }

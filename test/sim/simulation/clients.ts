@@ -16,6 +16,9 @@ export interface ClientParts {
 
 const nothing = Buffer.alloc(0);
 const textMax = 400;
+const togetherMs = 10_000;
+/** The first few names are in everybody's way. */
+const crowded = 4;
 
 export function rowOf(text: string): RowValue {
   // Part of it lies in the body, so that a body never goes with another version's meta unnoticed.
@@ -46,6 +49,8 @@ export class Client {
     const { time, random } = this.parts;
     for (;;) {
       await time.sleep(-Math.log(1 - random.unit()) * this.thinkMs);
+      // Often several at the same moment.
+      if (random.below(2) === 0) await time.sleep(togetherMs - (time.monotonicMs() % togetherMs));
       if (this.isPaused) continue;
       this.isBusy = true;
       try {
@@ -58,7 +63,8 @@ export class Client {
 
   private async something(): Promise<void> {
     const { random, registers } = this.parts;
-    const register = registers[random.below(registers.length)];
+    const among = random.below(3) === 0 ? crowded : registers.length;
+    const register = registers[random.below(among)];
     if (register === undefined || register.isFull) return;
     this.operations += 1;
     const kind = random.below(20);

@@ -5,7 +5,7 @@
 import { findViolation, type Operation, type Value } from '../../support/linearizability.ts';
 
 /** So many in a row without a look at the whole: the search for an order grows with them. */
-const operationsMax = 24;
+const operationsMax = 48;
 
 export class Register {
   readonly partition: string;
