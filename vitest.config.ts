@@ -30,7 +30,7 @@ function kind(
 const outside = ['**/clients.test.ts', '**/conformance/**/*.test.ts', 'tools/**/*.test.ts'];
 
 // How soon, or in how much memory, is part of what they say; or this host's one route to floating IPs.
-const alone = ['revocation', 'uploads-memory', 'network-client', 'openstack-server'].map(
+const alone = ['revocation', 'uploads-memory', 'network-client', 'openstack-server', 'demo'].map(
   (name) => `test/conformance/${name}.test.ts`,
 );
 
