@@ -54,11 +54,12 @@ export async function copyRow(
   return { outcome: 'copied', bytes: size * written, written };
 }
 
-/** Whether one of those who refused a copy has nothing newer. */
+/** Whether one of those who refused a copy has an older one. */
 async function isAnyOlder(key: RowKey, { version }: Row, peers: readonly Peer[]): Promise<boolean> {
   for (const peer of peers) {
     const found = await peer.call((service) => service.readRow(key, { body: false }));
-    if (found === undefined || compareVersions(found.version, version) < 0) return true;
+    // One that has nothing of the row may have forgotten that it was deleted: a new version would bring that back.
+    if (found !== undefined && compareVersions(found.version, version) < 0) return true;
   }
   return false;
 }
