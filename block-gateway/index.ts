@@ -22,7 +22,6 @@ export type {
 } from './volumes/backup-types.ts';
 export { deleteBackup } from './volumes/delete-backup.ts';
 export { type ImageFile, type ImageFormat, inspectImage } from './volumes/image-file.ts';
-export type { ImageMap } from './volumes/image-map.ts';
 export type { IndexEntry, IndexPage } from './volumes/index-rows.ts';
 export { volumeExports } from './volumes/nbd-exports.ts';
 export { volumeReferrers } from './volumes/references.ts';
@@ -38,6 +37,7 @@ export type {
   VolumeSource,
   VolumeUsage,
 } from './volumes/service.ts';
+export type { BlobHolds, StoredBlob, StoredBytes } from './volumes/stored-bytes.ts';
 export {
   createVolumes,
   type Volumes,

@@ -96,7 +96,12 @@ export class MemoryStore {
       }),
     raiseFence: ({ scope, epoch }) =>
       this.around('raise-fence', () => {
-        this.fences.set(scope, Math.max(epoch, this.fences.get(scope) ?? 0));
+        const inForce = this.fences.get(scope) ?? 0;
+        if (inForce > epoch)
+          throw new Failure('denied', 'fenced', 'A newer epoch is in force', {
+            facts: { scope, epoch, inForce },
+          });
+        this.fences.set(scope, epoch);
       }),
   };
 

@@ -218,15 +218,16 @@ function openPart(source: Buffer, identity: CheckpointIdentity, part: number): B
 function decodeSegmentRows(section: Buffer, writer: string, into: CheckpointTarget): void {
   const { segments } = into;
   for (let at = 0; at < section.length; at += segmentRowBytes) {
-    const segment = segments.addAt(section.readUInt32LE(at), {
+    const named = {
       ...ownerOf(section.subarray(at + 48, at + 64), writer, into),
       number: readU64(section, at + 8),
       epoch: readU64(section, at + 16),
       blobId: section.toString('hex', at + 24, at + 40),
-    });
+    };
+    const headerBytes = section.readUInt32LE(at + 40);
+    const segment = segments.addAt(section.readUInt32LE(at), named, headerBytes);
     // Another volume's dead are not ours to bury.
     if (segment.owner === undefined) segment.death = section.readUInt32LE(at + 4);
-    segment.headerBytes = section.readUInt32LE(at + 40);
     segment.dataBytes = section.readUInt32LE(at + 44);
     segment.durable = true;
     segments.dataSectors += segment.dataBytes / sectorBytes;

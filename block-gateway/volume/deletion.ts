@@ -11,9 +11,9 @@ import { checkpointPartBytesMax, decodeCheckpointPart } from './checkpoint-forma
 import { deleteCheckpoint } from './checkpointer.ts';
 import type { EngineContext } from './context.ts';
 import type { CheckpointRef, Manifest, Run, VolumeHead } from './head.ts';
-import { changeHead } from './head-row.ts';
 import { dropState, newState } from './manifest-loader.ts';
 import { listPins } from './pin-rows.ts';
+import { raiseEpoch } from './raise-epoch.ts';
 import { strayWindow } from './recovery.ts';
 import { readBlob } from './segment-source.ts';
 import { deleteTail } from './tail-blobs.ts';
@@ -24,13 +24,11 @@ export async function deleteVolumeBlobs(
   context: EngineContext,
   volumeId: string,
 ): Promise<boolean> {
-  const head = await changeHead(context.tables, volumeId, (present) => ({
+  const head = await raiseEpoch(context, volumeId, (present) => ({
     ...present,
     state: 'deleting',
-    epoch: present.epoch + 1,
     gateway: '',
   }));
-  await context.blobs.raiseFence({ scope: volumeId, epoch: head.epoch });
   for (const log of context.logFiles.claimsOf(volumeIdBytes(volumeId).toString('hex')))
     context.logFiles.release(log);
   if ((await listPins(context.tables, volumeId)).length > 0) return false;

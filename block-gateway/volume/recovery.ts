@@ -13,12 +13,13 @@ import { Ciphers } from './ciphers.ts';
 import { type EngineContext, uploadWindow } from './context.ts';
 import type { EntryList } from './entries.ts';
 import type { Manifest, Run, VolumeHead } from './head.ts';
-import { changeHead, changeOwnHead, missingVolume, sealedVolume } from './head-row.ts';
+import { changeOwnHead, missingVolume, sealedVolume } from './head-row.ts';
 import type { LogFile } from './log-files.ts';
 import { decodeLog, type LoggedSegment } from './log-format.ts';
 import { dropState, ManifestLoader, sequence } from './manifest-loader.ts';
 import { listPins } from './pin-rows.ts';
 import { headNeeds, PinSet, sameCheckpoint } from './pin-set.ts';
+import { raiseEpoch } from './raise-epoch.ts';
 import type { VolumeState } from './reader.ts';
 import {
   encodeLines,
@@ -57,25 +58,17 @@ export const strayWindow = uploadWindow * 2;
 const headersAtOnce = 8;
 
 export async function openVolume(context: EngineContext, volumeId: string): Promise<Opened> {
-  const before = await raiseEpoch(context, volumeId);
-  const epoch = before.epoch + 1;
-  await context.blobs.raiseFence({ scope: volumeId, epoch });
-  const ciphers = await Ciphers.open(context.keys, before.encryption);
-  const pins = new PinSet(await listPins(context.tables, volumeId));
-  return new Recovery({ context, before, epoch, ciphers, pins }).run();
-}
-
-/** The head as it was, apart from the epoch. */
-async function raiseEpoch(context: EngineContext, volumeId: string): Promise<VolumeHead> {
   let before: VolumeHead | undefined;
-  await changeHead(context.tables, volumeId, (head) => {
+  const { epoch } = await raiseEpoch(context, volumeId, (head) => {
     if (head.state === 'deleting' || head.state === 'gone') throw missingVolume(volumeId);
     if (head.sealed === true && head.state !== 'creating') throw sealedVolume(volumeId);
     before = head;
-    return { ...head, epoch: head.epoch + 1, gateway: context.gateway };
+    return { ...head, gateway: context.gateway };
   });
   if (before === undefined) throw corruptFormat('head-unread');
-  return before;
+  const ciphers = await Ciphers.open(context.keys, before.encryption);
+  const pins = new PinSet(await listPins(context.tables, volumeId));
+  return new Recovery({ context, before, epoch, ciphers, pins }).run();
 }
 
 interface RecoveryOptions {

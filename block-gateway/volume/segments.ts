@@ -89,8 +89,8 @@ export class SegmentTable {
     return this.addAt(slot, named);
   }
 
-  /** At a slot that a checkpoint names. */
-  addAt(slot: number, named: SegmentName): Segment {
+  /** At a slot that a checkpoint names; `headerBytes` when they are known. */
+  addAt(slot: number, named: SegmentName, headerBytes = 0): Segment {
     assert(this.slots[slot] === undefined, 'a slot holds one segment');
     while (this.slots.length < slot) {
       this.free.push(this.slots.length);
@@ -99,14 +99,14 @@ export class SegmentTable {
     const segment: Segment = {
       ...named,
       slot,
-      headerBytes: 0,
+      headerBytes,
       dataBytes: 0,
       liveSectors: 0,
       death: 0,
       durable: false,
       buffer: undefined,
       readers: 0,
-      cacheId: this.cacheIds.acquire(named.blobId),
+      cacheId: this.cacheIds.acquire(cacheName({ ...named, headerBytes })),
     };
     this.slots[slot] = segment;
     return segment;
@@ -128,12 +128,12 @@ export class SegmentTable {
     this.slots[segment.slot] = undefined;
     this.free.push(segment.slot);
     this.dataSectors -= segment.dataBytes / sectorBytes;
-    this.cacheIds.release(segment.blobId, dropped);
+    this.cacheIds.release(cacheName(segment), dropped);
   }
 
   /** Gives back every cache id. */
   clear(dropped: (cacheId: number) => void): void {
-    for (const segment of this.all()) this.cacheIds.release(segment.blobId, dropped);
+    for (const segment of this.all()) this.cacheIds.release(cacheName(segment), dropped);
     this.slots.length = 0;
     this.free = [];
   }
@@ -141,4 +141,9 @@ export class SegmentTable {
   *all(): Iterable<Segment> {
     for (const segment of this.slots) if (segment !== undefined) yield segment;
   }
+}
+
+/** What the cache knows a segment by: several raw ones may lie in one blob. */
+function cacheName(segment: SegmentName & { readonly headerBytes: number }): string {
+  return segment.raw === true ? `${segment.blobId}+${segment.headerBytes}` : segment.blobId;
 }

@@ -13,7 +13,7 @@ import type { Pin } from '../volume/pin-rows.ts';
 import type { ReadOnlyVolume } from '../volume/read-only-volume.ts';
 import type { Volume } from '../volume/volume.ts';
 import type { BackupRecord, BackupRequest, RestoreRequest } from './backup-types.ts';
-import type { ImageMap } from './image-map.ts';
+import type { StoredBytes } from './stored-bytes.ts';
 
 export type Durability = 'local' | 'replicated';
 
@@ -37,7 +37,7 @@ export interface VolumeEncryption {
   readonly cipher: 'aes-256-xts';
 }
 
-/** Where a new volume's content comes from. All but `stream` and `file` take constant time and copy nothing. */
+/** Where a new volume's content comes from. All but `stream`, `file` and some `bytes` take constant time and copy nothing. */
 export type VolumeSource =
   | { readonly stream: AsyncIterable<Buffer> }
   /** Raw or qcow2, told by its content. */
@@ -47,8 +47,8 @@ export type VolumeSource =
   | { readonly volume: string; readonly snapshot: string }
   /** As it was at an instant within its retention (milliseconds since 1970). */
   | { readonly volume: string; readonly atMs: number }
-  /** A raw image that lies in blobs of the store (an object); they are shared, not copied. */
-  | { readonly image: ImageMap };
+  /** What lies in blobs of the store, such as an object: they are shared where that can be, and read otherwise. */
+  | { readonly bytes: StoredBytes };
 
 export interface CreateVolume {
   /** A UUID; made up when left out. */
@@ -86,6 +86,8 @@ export interface VolumeInfo {
   readonly epoch: number;
   /** Which gateway has it open; empty when none does. */
   readonly gateway: string;
+  /** It was made over blobs that something else stored, and shares them. */
+  readonly shares?: boolean;
   /** The volume and the point of it that this one is a clone of. */
   readonly parent?: { readonly volume: string; readonly snapshot: string };
 }

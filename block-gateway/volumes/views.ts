@@ -5,7 +5,7 @@ import type { SnapshotInfo, VolumeInfo } from './service.ts';
 
 export function infoOf(head: VolumeHead): VolumeInfo {
   const { id, name, project, sizeBytes, createdUs, state, durability, epoch, gateway } = head;
-  const { sealed = false, qos = {}, retentionS = 0, encryption, parent } = head;
+  const { sealed = false, qos = {}, retentionS = 0, encryption, parent, hold } = head;
   return {
     id,
     name,
@@ -22,6 +22,7 @@ export function infoOf(head: VolumeHead): VolumeInfo {
     ...(encryption === undefined
       ? {}
       : { encryption: { keyId: encryption.keyId, cipher: encryption.cipher } }),
+    ...(hold === undefined ? {} : { shares: true }),
     ...(parent === undefined ? {} : { parent: { volume: parent.volume, snapshot: parent.pin } }),
   };
 }

@@ -1,9 +1,11 @@
 /** Making volumes: empty, filled from a stream or an image file, or over what a point of another volume is made of. */
-import { Failure, isFailure, randomUuid } from '#common';
+import { isFailure, randomHex, randomUuid } from '#common';
 import type { Engine } from '../volume/engine.ts';
 import { encodeHead, headRef, isVolumeId, type VolumeHead } from '../volume/head.ts';
-import { changeHead, findHead } from '../volume/head-row.ts';
+import { changeHead, changeOwnHead, findHead } from '../volume/head-row.ts';
 import type { Pin } from '../volume/pin-rows.ts';
+import { raiseEpoch } from '../volume/raise-epoch.ts';
+import { putCheckpoint, rawCheckpoint, rawContent } from '../volume/raw-checkpoint.ts';
 import type { Volume } from '../volume/volume.ts';
 import type { RestoreRequest } from './backup-types.ts';
 import { fillVolume } from './fill.ts';
@@ -14,6 +16,7 @@ import { badVolume, checkWanted, newHead, wholeSize } from './new-volume.ts';
 import { attempt, checkReady, type Points, requireHead } from './points.ts';
 import { readManifest, restoreInto } from './restore.ts';
 import type { CreateVolume } from './service.ts';
+import type { StoredBytes } from './stored-bytes.ts';
 import type { VolumesOptions } from './volumes.ts';
 
 /** A pin that clones of a sealed volume share has an id that begins so. */
@@ -52,9 +55,59 @@ export class VolumeMaker {
     }
     const { from } = wanted;
     if (from !== undefined && 'volume' in from) return await this.clone(wanted, from);
-    if (from !== undefined && 'image' in from)
-      throw new Failure('invalid', 'bad-image', 'Images in the store cannot be shared yet');
+    if (from !== undefined && 'bytes' in from) return await this.createOver(wanted, from.bytes);
     return await this.createOwn(wanted, from);
+  }
+
+  /**
+   * A volume over bytes of the store. The head names the hold before there is one, and each attempt has a hold of its own: so whatever becomes of the
+   * attempt, who purges the volume releases what it held, and nothing else.
+   */
+  private async createOver(wanted: CreateVolume, bytes: StoredBytes): Promise<VolumeHead> {
+    const { random } = this.options;
+    const sizeBytes = wholeSize(wanted.sizeBytes ?? bytes.sizeBytes);
+    if (bytes.sizeBytes > sizeBytes) throw badVolume('The source is larger than the volume');
+    const head = await this.newHead(wanted, sizeBytes);
+    // What is encrypted is sealed with a key of the volume's own: the bytes have to be written again.
+    const sharing = head.encryption === undefined && bytes.sizeBytes > 0;
+    const hold = `${head.id}-${randomHex(random, 8)}`;
+    await this.write({ ...head, state: 'creating', ...(sharing ? { hold } : {}) });
+    const shared = sharing ? await this.share(head, hold, bytes) : undefined;
+    if (shared !== undefined) return shared;
+    return await this.fill(head, async (volume) => {
+      await fillVolume(volume, bytes.read());
+    });
+  }
+
+  /** Undefined when the bytes have to be copied. */
+  private async share(
+    head: VolumeHead,
+    hold: string,
+    bytes: StoredBytes,
+  ): Promise<VolumeHead | undefined> {
+    const { tables } = this.options;
+    const { context } = this.parts.engine;
+    try {
+      const content = rawContent((await bytes.hold(hold)) ?? []);
+      if (content === undefined || content.segments.length === 0) {
+        await this.options.holds?.release(hold);
+        await changeHead(tables, head.id, ({ hold: _released, ...rest }) => rest);
+        return undefined;
+      }
+      const { epoch } = await raiseEpoch(context, head.id, (present) => present);
+      const encoded = rawCheckpoint({ id: head.id, epoch }, content);
+      const { checkpoint } = encoded;
+      // Named before it is there, so that a purge finds what there is of it.
+      await changeOwnHead(tables, head.id, epoch, (present) => ({ ...present, checkpoint }));
+      await putCheckpoint(context, head.id, encoded);
+      return await changeOwnHead(tables, head.id, epoch, (present) => ({
+        ...present,
+        state: 'ready',
+      }));
+    } catch (error) {
+      await this.undo(head);
+      throw error;
+    }
   }
 
   /** A volume with content of its own, or none. */

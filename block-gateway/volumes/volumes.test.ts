@@ -77,6 +77,23 @@ describe('the volumes service', () => {
     await expect(volumes.get(made.id)).rejects.toThrow('no such volume');
   });
 
+  it('may be made anew under the id of one that was written and deleted', async () => {
+    const id = '11111111-2222-4333-8444-555555555555';
+    for (let round = 0; round < 3; round++) {
+      await volumes.create({ id, name: 'one', project: 'p', sizeBytes: mib });
+      const { volume, release } = await volumes.open(id);
+      await volume.write(0, seededRandom(round).bytes(4096), 0, 4096);
+      await volume.flush();
+      release();
+      expect((await content(id, 4096)).equals(seededRandom(round).bytes(4096))).toBe(true);
+      await volumes.delete(id);
+      expect(store.contents.size).toBe(0);
+    }
+    // Not opened between the two either.
+    await volumes.create({ id, name: 'one', project: 'p', sizeBytes: mib });
+    await volumes.delete(id);
+  });
+
   it('finishes a deletion that was cut off anywhere', async () => {
     for (let cut = 1; cut < 60; cut += 4) {
       const made = await volumes.create({ name: `v${cut}`, project: 'p', sizeBytes: mib });

@@ -18,6 +18,7 @@ import { isVolumeId, nobody, type VolumeHead } from '../volume/head.ts';
 import { changeHead, findHead } from '../volume/head-row.ts';
 import { oldestInstantMs } from '../volume/instant.ts';
 import { missingSnapshot } from '../volume/pin-rows.ts';
+import { raiseEpoch } from '../volume/raise-epoch.ts';
 import type { Volume } from '../volume/volume.ts';
 import { Attachments } from './attachments.ts';
 import { backUp } from './backup.ts';
@@ -43,6 +44,7 @@ import type {
   VolumeUsage,
 } from './service.ts';
 import { releaseStaleLogs } from './stale-logs.ts';
+import type { BlobHolds } from './stored-bytes.ts';
 import { infoOf, snapshotOf } from './views.ts';
 import { VolumeMaker } from './volume-maker.ts';
 
@@ -64,6 +66,8 @@ export interface VolumesOptions {
   /** What the credentials of attachments are derived from; the same for all gateways of a cluster. */
   readonly secret?: Buffer;
   readonly keys?: KeyStore;
+  /** Needed for volumes over what others have stored. */
+  readonly holds?: BlobHolds;
 }
 
 export type Volumes = VolumeService;
@@ -104,7 +108,13 @@ export class VolumesOfGateway implements Volumes {
     const secret = options.secret ?? random.bytes(32);
     this.attachments = new Attachments({ tables, clock, random, secret });
     this.held = new OpenVolumes({ clock, settings, log, open: (id) => this.openNow(id) });
-    this.points = new Points({ context, open: this.held, ended: () => Promise.resolve() });
+    this.points = new Points({
+      context,
+      open: this.held,
+      ended: async ({ hold }) => {
+        if (hold !== undefined) await options.holds?.release(hold);
+      },
+    });
     this.reader = new PointReader(context, this.points, random);
     this.maker = new VolumeMaker({ options, engine, points: this.points });
     this.expose();
@@ -410,14 +420,12 @@ export class VolumesOfGateway implements Volumes {
 
   /** Takes the volume from whichever gateway has it: what that one still sends is refused by the storage nodes. */
   private async fence(id: string): Promise<void> {
-    const { tables, blobs, clock, settings } = this.options;
+    const { clock, settings } = this.options;
     await this.held.end(id);
-    const head = await changeHead(tables, id, (present) => ({
+    const head = await raiseEpoch(this.options, id, (present) => ({
       ...present,
-      epoch: present.epoch + 1,
       gateway: present.gateway === '' ? '' : nobody,
     }));
-    await blobs.raiseFence({ scope: id, epoch: head.epoch });
     // What that gateway may still acknowledge, it acknowledges within its lease.
     if (head.gateway === nobody) await clock.sleep(settings.leaseMs);
   }

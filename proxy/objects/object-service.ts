@@ -123,6 +123,12 @@ export interface CopyObject {
   readonly encryption?: WriteKey;
 }
 
+/** A run of an object's bytes, as it lies in the store. */
+export interface HeldBlob {
+  readonly id: string;
+  readonly length: number;
+}
+
 export interface LendBlobs {
   /** Objects with bytes of their own, in the order of their bytes; the dialect has decided that the caller may read them. */
   readonly sources: readonly ObjectRef[];
@@ -200,6 +206,11 @@ export interface ObjectOperations {
    * when a source is replaced meanwhile. Only for containers without versions.
    */
   lend(request: LendBlobs): Promise<ObjectInfo | undefined>;
+  /**
+   * The same for one who reads the blobs by himself: they are what the sources' bytes lie in, in order. Undefined for encrypted sources as well. Until the
+   * target is deleted they stay.
+   */
+  hold(request: LendBlobs): Promise<readonly HeldBlob[] | undefined>;
 }
 
 /** The dialect-free object store: Swift and S3 parse, call this, and render. */

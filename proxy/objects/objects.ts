@@ -15,6 +15,7 @@ import { encryptBody } from './encryption/body-cipher.ts';
 import { withoutEncryption } from './encryption/object-encryption.ts';
 import { objectFailure } from './failures.ts';
 import { type Fields, noFields } from './fields.ts';
+import { holdBlobs } from './hold-blobs.ts';
 import { lendBlobs } from './lend-blobs.ts';
 import { checkName, findLive, infoOf, isExpired, missing } from './live-rows.ts';
 import type {
@@ -61,6 +62,7 @@ export function createObjects(context: ObjectContext): ObjectOperations {
     },
     copy: (request) => copyObject(context, request),
     lend: (request) => lendBlobs(context, request),
+    hold: (request) => holdBlobs(context, request),
   };
 }
 
