@@ -15,8 +15,8 @@ import {
   type Random,
   randomHex,
 } from '#common';
-import type { Exchange, Handler } from './exchange.ts';
-import { brokenLine, frontOf, isFronted } from './raw-targets.ts';
+import type { Exchange, Handler, Reply } from './exchange.ts';
+import { brokenLine, frontOf, isFronted, type ParserFailure } from './raw-targets.ts';
 import { RequestBody } from './request-body.ts';
 import { sendReply } from './send-reply.ts';
 import type { ProxySettings } from './settings.ts';
@@ -29,8 +29,8 @@ export interface HttpServerOptions {
   readonly handler: Handler;
   /** PEM; plain HTTP without it. */
   readonly tls?: { readonly key: string; readonly cert: string };
-  /** Custom methods beyond HTTP's own. */
-  readonly methods?: readonly string[];
+  /** How the dialect says no to what is no HTTP; without it, a status and nothing else. */
+  readonly refuse?: (status: number, reason: string) => Promise<Reply>;
 }
 
 export interface ListeningServer {
@@ -85,7 +85,7 @@ export async function listenHttp(
       if (isFronted(socket)) return;
       const line = brokenLine(error);
       if (server === undefined || line === undefined || isAnswering(socket))
-        refuseGarbage(error, socket);
+        refuseGarbage(error, socket, options);
       else {
         const front = frontOf(socket, line, settings.headerBytesMax);
         server.emit(options.tls === undefined ? 'connection' : 'secureConnection', front);
@@ -189,7 +189,11 @@ function isAnswering(socket: Socket): boolean {
 
 const refused = new WeakSet<Socket>();
 
-function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
+function refuseGarbage(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  { refuse, log }: HttpServerOptions,
+): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
@@ -203,12 +207,30 @@ function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
     current.once('close', () => socket.destroySoon());
     return;
   }
-  const status = statusOf(error.code);
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  const status = statusOf(error);
+  const end = (reply: Reply) => socket.end(plainAnswer(status, reply));
+  if (refuse === undefined) end({ status, headers: {} });
+  else
+    refuse(status, http.STATUS_CODES[status] ?? '').then(end, (cause: unknown) => {
+      log.info({ reason: messageOf(cause) }, 'answer to garbage failed');
+      socket.destroy();
+    });
 }
 
-function statusOf(code: string | undefined): string {
-  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout';
-  return '400 Bad Request';
+/** An answer without a request, as bytes: the connection ends with it. */
+function plainAnswer(status: number, { headers, body }: Reply): string {
+  const content = typeof body === 'string' ? body : '';
+  const lines = Object.entries({
+    ...headers,
+    connection: 'close',
+    'content-length': Buffer.byteLength(content),
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\n${lines.join('')}\r\n${content}`;
+}
+
+function statusOf({ code, rawPacket }: NodeJS.ErrnoException & ParserFailure): number {
+  if (code === 'HPE_HEADER_OVERFLOW') return 431;
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 408;
+  if (code !== 'HPE_INVALID_METHOD' || !Buffer.isBuffer(rawPacket)) return 400;
+  return /^[A-Z]{1,32} \//.test(rawPacket.toString('latin1', 0, 40)) ? 405 : 400;
 }

@@ -30,6 +30,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
   private started = false;
   private ended: boolean;
   private failure: unknown;
+  private isAbandoned = false;
   private wake: (() => void) | undefined;
   private timer: Timer | undefined;
   private activeMs = 0;
@@ -106,6 +107,7 @@ export class RequestBody implements AsyncIterable<Buffer> {
     const { request, response } = this.options;
     if (this.options.expectsContinue) response.writeContinue();
     request.on('data', (chunk: Buffer) => {
+      if (this.isAbandoned) return;
       this.held.push(chunk);
       this.heldBytes += chunk.length;
       if (this.heldBytes >= heldBytesMax) request.pause();
@@ -164,6 +166,14 @@ export class RequestBody implements AsyncIterable<Buffer> {
     return objectFailure('body-too-large', 'The body is larger than this request may bring', {
       facts: { max: maxBytes },
     });
+  }
+
+  /** Nobody reads on: what still comes is dropped, and holds nothing up. */
+  abandon(): void {
+    this.isAbandoned = true;
+    this.held = [];
+    this.heldBytes = 0;
+    this.options.request.resume();
   }
 
   /** Stops watching; called when the exchange is over. */

@@ -15,7 +15,9 @@ export interface SendOptions {
 
 /** What is left of a body that is this small is read and dropped; beyond it the connection ends. */
 const drainBytesMax = 262_144;
-const lingerMs = 2_000;
+/** How long a client that is still sending is listened to: at most so long without a byte, and so long at all. */
+const lingerIdleMs = 2_000;
+const lingerMs = 10_000;
 
 /** Returns how many body bytes were sent. Throws when the client left or paused for too long, or the stream broke. */
 export async function sendReply(options: SendOptions, reply: Reply): Promise<number> {
@@ -108,13 +110,23 @@ function drained(options: SendOptions): Promise<void> {
  * out, what still arrives is dropped for a moment, and then the connection ends.
  */
 async function linger(options: SendOptions, content: string | Buffer): Promise<void> {
-  const { request, response, clock } = options;
+  const { request, response, clock, body } = options;
   if (content.length > 0) response.write(content);
   else response.flushHeaders();
-  request.on('data', () => undefined);
-  request.resume();
+  body.abandon();
+  let heardMs = clock.monotonicMs();
+  request.on('data', () => {
+    heardMs = clock.monotonicMs();
+  });
+  const endMs = heardMs + lingerMs;
   await new Promise<void>((resolve) => {
-    const timer = clock.after(lingerMs, resolve);
+    const look = () => {
+      const nowMs = clock.monotonicMs();
+      const leftMs = Math.min(heardMs + lingerIdleMs, endMs) - nowMs;
+      if (leftMs > 0) timer = clock.after(leftMs, look);
+      else resolve();
+    };
+    let timer = clock.after(lingerIdleMs, look);
     const over = () => {
       timer.cancel();
       resolve();

@@ -117,7 +117,7 @@ async function openDoor(options: FrontDoorOptions, dialect: Dialect): Promise<Li
   );
   const { clock, random, log, settings } = options;
   const tls = options.tls === undefined ? {} : { tls: options.tls };
-  const listener = { clock, random, log, settings, handler, ...tls };
+  const listener = { clock, random, log, settings, handler, refuse: dialect.refuse, ...tls };
   const server = await listenHttp(listener, options.address);
   return {
     ...server,

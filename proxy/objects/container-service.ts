@@ -88,6 +88,8 @@ export interface ObjectSummary {
   readonly sloEtag?: string;
   /** Absent for the standard one. */
   readonly storageClass?: string;
+  /** As in the object itself: absent where it has none. */
+  readonly checksums?: Fields;
   /** A dialect's own field `owner`: absent where the object is the container's account's. */
   readonly owner?: string;
 }

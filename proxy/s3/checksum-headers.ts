@@ -22,6 +22,17 @@ export function checksumHeaders(checksums: Fields): Record<string, string> {
   return headers;
 }
 
+/** `ChecksumAlgorithm` and `ChecksumType`, as listings show them. */
+export function listedChecksum(checksums: Fields | undefined): string {
+  if (checksums === undefined) return '';
+  const algorithm = checksumAlgorithms.find((name) => checksums[name] !== undefined);
+  if (algorithm === undefined) return '';
+  return (
+    element('ChecksumAlgorithm', algorithm.toUpperCase()) +
+    element('ChecksumType', checksumType(checksums))
+  );
+}
+
 /** `ChecksumCRC32` and so on; with the type when `typed`. */
 export function checksumElements(checksums: Fields, typed: boolean): string {
   let inner = '';

@@ -39,6 +39,25 @@ export function judge(
   return ifModifiedSinceS !== undefined && modifiedS <= ifModifiedSinceS ? 'not-modified' : 'go';
 }
 
+/** 412, naming the condition that an object did not meet. */
+export function failedReadCondition(
+  head: RequestHead,
+  info: Pick<ObjectInfo, 'etag' | 'modifiedUs'>,
+  prefix = '',
+): S3Failure {
+  const conditions = readConditions(head, prefix);
+  const { ifMatch, ifUnmodifiedSinceS } = conditions;
+  const only = { ifNoneMatch: undefined, ifModifiedSinceS: undefined };
+  const positive = judge({ ifMatch, ifUnmodifiedSinceS, ...only }, info) === 'failed';
+  const etags = positive ? ifMatch : conditions.ifNoneMatch;
+  const names = positive
+    ? ['If-Match', 'If-Unmodified-Since']
+    : ['If-None-Match', 'If-Modified-Since'];
+  const name = (etags === undefined ? names[1] : names[0]) ?? '';
+  const Condition = prefix === '' ? name : prefix + name;
+  return new S3Failure('PreconditionFailed', { details: { Condition } });
+}
+
 function matches(etags: readonly string[], etag: string): boolean {
   return etags.includes('*') || etags.includes(etag);
 }

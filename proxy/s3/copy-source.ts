@@ -1,11 +1,11 @@
 /** The source of a copy: the `x-amz-copy-source` header, its object, and its conditions. */
 import type { StoredObject } from '../objects/index.ts';
 import { pathAddress, type S3Address } from './address.ts';
-import { judge, readConditions } from './conditions.ts';
+import { failedReadCondition, judge, readConditions } from './conditions.ts';
 import type { S3Request, S3Services } from './context.ts';
 import { openObject, type Wanted } from './find-object.ts';
 import { decodePercent } from './query.ts';
-import { invalidArgument, S3Failure } from './s3-failure.ts';
+import { invalidArgument, type S3Failure } from './s3-failure.ts';
 import { customerKeyOf } from './sse.ts';
 
 export interface CopySource extends S3Address {
@@ -31,7 +31,7 @@ export async function openCopySource(
   };
   const { object } = await openObject(wanted, asReader(request, source), services);
   const verdict = judge(readConditions(request.head, 'x-amz-copy-source-'), object.info);
-  if (verdict !== 'go') throw new S3Failure('PreconditionFailed');
+  if (verdict !== 'go') throw failedReadCondition(request.head, object.info, 'x-amz-copy-source-');
   return { ...source, object };
 }
 
@@ -44,7 +44,8 @@ export function parseCopySource(header: string): CopySource {
   const encodedSlash = /^\/?[^/%]+%2F/i.test(path);
   const plain = encodedSlash ? path.replace(/%2F/i, '/') : path;
   const address = pathAddress(wellEncoded(plain.startsWith('/') ? plain : `/${plain}`));
-  if (address.bucket === '' || address.key === '') throw malformed(header);
+  if (address.bucket === '') throw malformed(header, 'Invalid copy source bucket name');
+  if (address.key === '') throw malformed(header, 'Invalid copy source object key');
   return { ...address, versionId: versionId === '' ? undefined : versionId };
 }
 
@@ -60,12 +61,8 @@ function wellEncoded(path: string): string {
   return path.replace(/%(?![0-9A-Fa-f]{2})/g, '%25');
 }
 
-function malformed(header: string): S3Failure {
-  return invalidArgument(
-    'x-amz-copy-source',
-    header,
-    'Copy Source must mention the source bucket and key: sourcebucket/sourcekey',
-  );
+function malformed(header: string, message: string): S3Failure {
+  return invalidArgument('x-amz-copy-source', header, message);
 }
 
 /** The request as one that reads the source: `x-amz-expected-bucket-owner` is about the target, the source has a header of its own. */

@@ -27,6 +27,13 @@ for (const route of routes) {
   candidates.set(key, list);
 }
 
+/** The methods that something on a level answers to, for `Allow`. */
+export function methodsOf(level: Level): string {
+  return [...new Set(routes.filter(({ on }) => on === level).map(({ method }) => method))].join(
+    ', ',
+  );
+}
+
 /** Undefined when the level has no operation of this method. */
 export function findRoute(
   head: RequestHead,

@@ -21,8 +21,9 @@ import {
 } from './address.ts';
 import type { RequestTrace, S3Options, S3Reply, S3Request, S3Services } from './context.ts';
 import { crossOrigin, preflight } from './cross-origin.ts';
-import { findRoute, unknownSubject } from './find-route.ts';
+import { findRoute, methodsOf, unknownSubject } from './find-route.ts';
 import { isQueryRequest, refuseQuery } from './iam/query-api.ts';
+import { isMethodRefusal, methodNotAllowed, refuseMisplaced } from './misplaced.ts';
 import { silentNotifier } from './notify/notifier.ts';
 import { decodePercent, parseQuery } from './query.ts';
 import { Quotas } from './quota.ts';
@@ -69,9 +70,10 @@ export function createS3Handler(options: S3Options): Handler {
       });
     } catch (error) {
       exchange.failure = error;
-      reply = isQueryRequest(exchange)
-        ? refuseQuery(error, requestId)
-        : refuse(error, exchange, { requestId, hostId });
+      reply =
+        isQueryRequest(exchange) && !isMethodRefusal(error)
+          ? refuseQuery(error, requestId)
+          : refuse(error, exchange, { requestId, hostId });
     }
     count(progress.trace.operation, reply.status);
     if (options.accessLog !== undefined)
@@ -224,11 +226,10 @@ async function visitSite(
 }
 
 function operationOf(head: RequestHead, address: S3Address, query: ReadonlyMap<string, string>) {
-  const route = findRoute(head, levelOf(address), query);
-  if (route === undefined)
-    throw new S3Failure('MethodNotAllowed', {
-      details: { Method: head.method, ResourceType: levelOf(address).toUpperCase() },
-    });
+  const level = levelOf(address);
+  refuseMisplaced(head, level, query);
+  const route = findRoute(head, level, query);
+  if (route === undefined) throw methodNotAllowed(head.method, level, methodsOf(level));
   if (route.run === undefined)
     throw new S3Failure('NotImplemented', { details: { Operation: route.operation } });
   const isRead = head.method === 'GET' || head.method === 'HEAD';

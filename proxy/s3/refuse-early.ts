@@ -6,6 +6,9 @@ import { errorDocument } from './render-error.ts';
 
 function codeOf(status: number): S3Code {
   if (status === 503 || status === 429) return 'SlowDown';
+  if (status === 405) return 'MethodNotAllowed';
+  if (status === 408) return 'RequestTimeout';
+  if (status === 431) return 'RequestHeaderSectionTooLarge';
   return status >= 500 ? 'InternalError' : 'BadRequest';
 }
 
@@ -17,7 +20,9 @@ export function createS3Refusal(
     const requestId = randomHex(random, 8).toUpperCase();
     const hostId = random.bytes(24).toString('base64');
     const code = codeOf(status);
-    const error = { ...errorTable[code], code, status, message: reason, details: {}, headers: {} };
+    const entry = errorTable[code];
+    const message = code === 'BadRequest' ? reason : entry.message;
+    const error = { code, status, message, details: {}, headers: {} };
     return {
       status,
       headers: {

@@ -1,7 +1,7 @@
 /** What GetObject and HeadObject share: which part of the object is meant, and the headers that describe it. */
 import type { Container, ObjectInfo } from '../objects/index.ts';
 import { checksumHeaders } from './checksum-headers.ts';
-import { judge, readConditions } from './conditions.ts';
+import { failedReadCondition, judge, readConditions } from './conditions.ts';
 import { lockHeaders } from './config/object-lock.ts';
 import { tagsOf } from './config/tags.ts';
 import type { S3Request } from './context.ts';
@@ -24,7 +24,7 @@ export interface Serving {
 /** Conditions first, then the range, as RFC 9110 §13.2.2 orders them. */
 export function planServing(request: S3Request, container: Container, info: ObjectInfo): Serving {
   const verdict = judge(readConditions(request.head), info);
-  if (verdict === 'failed') throw new S3Failure('PreconditionFailed');
+  if (verdict === 'failed') throw failedReadCondition(request.head, info);
   const modified = httpDate(info.modifiedUs);
   if (verdict === 'not-modified') {
     const headers = {

@@ -7,7 +7,8 @@ export const partNumberMax = 10_000;
 
 export function uploadRef(request: S3Request, container: Container): UploadRef {
   const uploadId = request.query.get('uploadId') ?? '';
-  if (!/^[\w.~+/=-]{1,512}$/.test(uploadId)) throw new S3Failure('NoSuchUpload');
+  if (!/^[\w.~+/=-]{1,512}$/.test(uploadId))
+    throw new S3Failure('NoSuchUpload', { details: { UploadId: uploadId } });
   return { container, name: request.key, uploadId };
 }
 

@@ -49,7 +49,7 @@ test('paths with NUL, bad UTF-8 or no account are refused', async () => {
   expect(statusOf(await send(head('GET', '/v2/AUTH_id-demo/c')))).toBe(404);
   expect(statusOf(await send(head('GET', '/v1/AUTH_id-demo/c/..%2f..%2fetc')))).toBe(404);
   expect(statusOf(await send('GARBAGE\r\n\r\n'))).toBe(400);
-  expect(statusOf(await send(head('BREW', object)))).toBe(400);
+  expect(statusOf(await send(head('BREW', object)))).toBe(405);
 });
 
 test('headers beyond their bounds are refused', async () => {

@@ -208,6 +208,7 @@ export function decodeSummary(row: StoredRow): ObjectSummary {
     ...(meta[atStorageClass] === 0 ? {} : { storageClass: storageClassAt(meta[atStorageClass]) }),
     ...(meta[atVersion] === 1 ? {} : keptVersion(meta)),
     ...(meta[atVersion] === 1 || !hasOwnerFlag(meta, fixedBytesV1) ? {} : ownerOf(row)),
+    ...checksumsOf(row, meta),
   };
   if (meta[atKind] === 4) return { ...summary, link: decodeObjectRow(row).info.system };
   if (meta[atKind] !== 2) return summary;
@@ -217,6 +218,23 @@ export function decodeSummary(row: StoredRow): ObjectSummary {
     size: meta.readUIntBE(at, 6),
     sloEtag: meta.toString('hex', at + 6, at + sloBytes),
   };
+}
+
+const checksumsKey = Buffer.from('"c":{');
+
+/** Most rows have none: the tail is parsed only where they are named in it. */
+function checksumsOf(row: StoredRow, meta: Buffer): { readonly checksums?: Fields } {
+  const at = tailStart(meta);
+  if (at >= meta.length || meta.indexOf(checksumsKey, at) < 0) return {};
+  const { c } = parseTail(row, meta.toString('utf8', at));
+  return c === undefined || isEmpty(c) ? {} : { checksums: c };
+}
+
+function tailStart(meta: Buffer): number {
+  const isSlo = meta[atKind] === 2;
+  const at = fixedOf(meta) + meta.readUInt16BE(atContentType) + (isSlo ? sloBytes : 0);
+  const parts = at + 4 + meta.readUInt32BE(at) * blobBytes;
+  return parts + 4 + meta.readUInt32BE(parts) * partBytes;
 }
 
 function ownerOf(row: StoredRow): { readonly owner?: string } {

@@ -30,10 +30,24 @@ export function declaredChecksum(
         'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
     });
   const algorithm = inHeader[0] ?? trailer;
+  if (algorithm === undefined) refuseUnknown(head);
   checkNamed(head, algorithm);
   if (algorithm === undefined) return undefined;
   const value = head.headers.get(headerOf(algorithm));
   return { algorithm, value: value === undefined ? undefined : checkedValue(algorithm, value) };
+}
+
+const otherHeaders: ReadonlySet<string> = new Set([
+  ...['x-amz-checksum-mode', 'x-amz-checksum-algorithm', 'x-amz-checksum-type'],
+]);
+
+/** The checksum of an algorithm that is none of ours is not taken for no checksum. */
+function refuseUnknown({ headers }: RequestHead): void {
+  for (const name of headers.keys())
+    if (name.startsWith('x-amz-checksum-') && !otherHeaders.has(name))
+      throw new S3Failure('InvalidRequest', {
+        message: 'The algorithm type you specified in x-amz-checksum- header is invalid.',
+      });
 }
 
 export function checkedValue(algorithm: ChecksumAlgorithm, value: string): string {
@@ -71,11 +85,11 @@ function trailerAlgorithm(head: RequestHead, hasTrailers: boolean): ChecksumAlgo
 
 /** An SDK that names an algorithm and sends no checksum has lost it on the way. */
 function checkNamed(head: RequestHead, found: ChecksumAlgorithm | undefined): void {
-  const named = namedAlgorithm(head.headers.get('x-amz-sdk-checksum-algorithm'));
-  if (named === undefined || named === found) return;
+  const word = head.headers.get('x-amz-sdk-checksum-algorithm')?.toLowerCase();
+  if (word === undefined || word === found) return;
   throw new S3Failure('InvalidRequest', {
     message:
-      found === undefined
+      found === undefined && isChecksumAlgorithm(word)
         ? 'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.'
         : 'Value for x-amz-sdk-checksum-algorithm header is invalid.',
   });

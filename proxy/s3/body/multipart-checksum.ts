@@ -26,18 +26,23 @@ export function checksumPlan(
   algorithm: ChecksumAlgorithm | undefined,
   type: string | undefined,
 ): ChecksumPlan | undefined {
+  const word = type?.toUpperCase();
+  if (word !== undefined && word !== 'FULL_OBJECT' && word !== 'COMPOSITE')
+    throw new S3Failure('InvalidRequest', {
+      message: 'Value for x-amz-checksum-type header is invalid.',
+    });
   if (algorithm === undefined) {
-    if (type === undefined) return undefined;
+    if (word === undefined) return undefined;
     throw new S3Failure('InvalidRequest', {
       message:
         'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
     });
   }
-  const chosen = type ?? (algorithm === 'crc64nvme' ? 'FULL_OBJECT' : 'COMPOSITE');
+  const chosen = word ?? (algorithm === 'crc64nvme' ? 'FULL_OBJECT' : 'COMPOSITE');
   const possible =
     (chosen === 'FULL_OBJECT' && isCrc(algorithm)) ||
     (chosen === 'COMPOSITE' && algorithm !== 'crc64nvme');
-  if (!possible || (chosen !== 'FULL_OBJECT' && chosen !== 'COMPOSITE'))
+  if (!possible)
     throw new S3Failure('InvalidRequest', {
       message: `The ${chosen} checksum type cannot be used with the ${algorithm} checksum algorithm.`,
     });

@@ -157,6 +157,7 @@ function contentMd5(value: string | undefined): string | undefined {
   if (raw.length !== 16 || raw.toString('base64') !== value.trim())
     throw new S3Failure('InvalidDigest', {
       message: 'The Content-MD5 you specified was invalid.',
+      details: { 'Content-MD5': value },
     });
   return raw.toString('hex');
 }

@@ -100,12 +100,9 @@ export function lockOfWrite(request: S3Request, container: Container): Fields {
   const until = headers.get('x-amz-object-lock-retain-until-date');
   const hold = headers.get('x-amz-object-lock-legal-hold');
   const fields: Record<string, string> = {};
-  if (mode !== undefined || until !== undefined || hold !== undefined) checkHasLock(container);
-  if ((mode === undefined) !== (until === undefined))
-    throw new S3Failure('InvalidArgument', {
-      message:
-        'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied',
-    });
+  checkBoth(mode, until);
+  if ((mode ?? hold) !== undefined && !hasLock(container))
+    throw new S3Failure('InvalidRequest', { message: 'Bucket is missing ObjectLockConfiguration' });
   if (hold !== undefined) {
     if (hold !== 'ON' && hold !== 'OFF')
       throw invalidArgument(
@@ -130,6 +127,15 @@ export function lockOfWrite(request: S3Request, container: Container): Fields {
   return fields;
 }
 
+function checkBoth(mode: string | undefined, until: string | undefined): void {
+  if ((mode === undefined) === (until === undefined)) return;
+  throw invalidArgument(
+    mode === undefined ? 'x-amz-object-lock-mode' : 'x-amz-object-lock-retain-until-date',
+    '',
+    'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied',
+  );
+}
+
 /** A date in the future, as seconds. */
 export function untilSeconds(text: string, nowMs: number): string {
   const ms = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
@@ -137,12 +143,14 @@ export function untilSeconds(text: string, nowMs: number): string {
     throw invalidArgument(
       'x-amz-object-lock-retain-until-date',
       text,
-      'The retain until date is not a valid date',
+      'The retain until date must be provided in ISO 8601 format',
     );
   if (ms <= nowMs)
-    throw new S3Failure('InvalidArgument', {
-      message: 'The retain until date must be in the future!',
-    });
+    throw invalidArgument(
+      'x-amz-object-lock-retain-until-date',
+      text,
+      'The retain until date must be in the future!',
+    );
   return String(Math.ceil(ms / 1000));
 }
 

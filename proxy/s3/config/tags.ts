@@ -39,6 +39,7 @@ export function parseTagQuery(header: string): TagList {
   for (const piece of header.split('&', 1000)) {
     if (piece === '') continue;
     const equals = piece.indexOf('=');
+    if (equals === 0) throw malformed();
     const decode = (word: string) => decodeURIComponent(word.replaceAll('+', ' '));
     try {
       tags.push([
@@ -56,9 +57,9 @@ export function parseTagQuery(header: string): TagList {
 
 export function checkTags(tags: TagList, max: number): void {
   if (tags.length > max)
-    throw new S3Failure('InvalidTag', {
-      message: `Object tags cannot be greater than ${max}`,
-    });
+    throw max === objectTagsMax
+      ? new S3Failure('InvalidTag', { message: `Object tags cannot be greater than ${max}` })
+      : new S3Failure('BadRequest', { message: `Bucket tag count cannot be greater than ${max}` });
   const seen = new Set<string>();
   for (const [key, value] of tags) {
     if (key.length === 0 || key.length > keyMax || /^aws:/i.test(key) || !isTagText(key))

@@ -5,6 +5,7 @@
 import { Failure } from '#common';
 import { readDocument } from '../body/read-document.ts';
 import type { Caller, Operation, S3Reply, S3Request } from '../context.ts';
+import { isMethodRefusal, methodNotAllowed } from '../misplaced.ts';
 import { renderedError } from '../render-error.ts';
 import { xmlReply } from '../reply.ts';
 import { element, wrap } from '../xml/write.ts';
@@ -55,7 +56,10 @@ export const queryActions: readonly string[] = families.flatMap(({ actions }) =>
 export const queryApi: Operation = async (request, { accounts }) => {
   let namespace: string = families[0].namespace;
   try {
-    const form = new URLSearchParams((await readDocument(request, formBytesMax)).toString('utf8'));
+    const document = await readDocument(request, formBytesMax);
+    // Not even a form: whoever meant a bucket has forgotten its name.
+    if (document.length === 0) throw methodNotAllowed('POST', 'service', 'GET');
+    const form = new URLSearchParams(document.toString('utf8'));
     const action = form.get('Action') ?? '';
     const family = families.find(({ actions }) => Object.hasOwn(actions, action));
     if (accounts === undefined || family === undefined)
@@ -65,9 +69,9 @@ export const queryApi: Operation = async (request, { accounts }) => {
     const meta = wrap('ResponseMetadata', element('RequestId', request.requestId));
     // Some actions have a result in which there is nothing, and clients miss it where it is not there.
     const result = wrap(`${action}Result`, inner);
-    return xmlReply(200, document(`${action}Response`, namespace, result + meta));
+    return xmlReply(200, rendered(`${action}Response`, namespace, result + meta));
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
+    if (!(error instanceof Failure) || isMethodRefusal(error)) throw error;
     return refusal(error, namespace, request);
   }
 };
@@ -93,7 +97,7 @@ function queryOf(request: S3Request, accounts: Accounts, form: URLSearchParams):
   return { accounts, caller, nowMs, find, get };
 }
 
-function document(root: string, namespace: string, inner: string): string {
+function rendered(root: string, namespace: string, inner: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<${root} xmlns="${namespace}">${inner}</${root}>`;
 }
 
@@ -125,10 +129,10 @@ function refusal(
   const inner =
     wrap('Error', element('Type', type) + element('Code', code) + element('Message', message)) +
     element('RequestId', requestId);
-  return xmlReply(status, document('ErrorResponse', namespace, inner));
+  return xmlReply(status, rendered('ErrorResponse', namespace, inner));
 }
 
 function renderedQueryError(error: unknown) {
-  const rendered = renderedError(error);
-  return { ...rendered, code: otherNames[rendered.code] ?? rendered.code };
+  const seen = renderedError(error);
+  return { ...seen, code: otherNames[seen.code] ?? seen.code };
 }

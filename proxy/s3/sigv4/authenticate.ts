@@ -80,8 +80,9 @@ async function authenticateHeader(
   const { ms, amzDate } = headerTime(head);
   checkSkew(ms, options);
   if (!amzDate.startsWith(claim.credential.date))
-    throw new S3Failure('SignatureDoesNotMatch', {
-      message: `The date of the Credential does not match the request's time: ${claim.credential.date} is not of ${amzDate}.`,
+    throw new S3Failure('AuthorizationHeaderMalformed', {
+      message:
+        'The authorization header is malformed; Invalid credential date. Date is not the same as X-Amz-Date.',
     });
   checkScope(claim.credential, options.region);
   checkAmzHeadersSigned(head, claim.signedHeaders);
@@ -145,10 +146,14 @@ function headerTime(head: RequestHead): { readonly ms: number; readonly amzDate:
 
 function checkPresignedTime(claim: PresignedClaim, options: AuthenticateOptions): void {
   const startMs = parseAmzDate(claim.amzDate);
-  if (startMs === undefined || !claim.amzDate.startsWith(claim.credential.date))
+  if (startMs === undefined)
     throw new S3Failure('AuthorizationQueryParametersError', {
-      message:
-        "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\" and of the day of X-Amz-Credential",
+      message: "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
+    });
+  const { date } = claim.credential;
+  if (!claim.amzDate.startsWith(date))
+    throw new S3Failure('AuthorizationQueryParametersError', {
+      message: `Invalid credential date "${date}". This date is not the same as X-Amz-Date: "${claim.amzDate.slice(0, 8)}".`,
     });
   const nowMs = options.clock.nowUs() / 1000;
   const endMs = startMs + claim.expiresS * 1000;

@@ -1,5 +1,5 @@
 /** What a request claims about its signature, from the `Authorization` header or from a presigned query. */
-import { S3Failure } from '../s3-failure.ts';
+import { invalidArgument, S3Failure } from '../s3-failure.ts';
 
 export interface CredentialScope {
   readonly accessKey: string;
@@ -34,6 +34,7 @@ function malformed(message: string, details?: Readonly<Record<string, string>>):
 /** `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`. */
 export function parseAuthorization(header: string): SignatureClaim {
   if (!header.startsWith(`${algorithm} `)) {
+    checkIsKnownKind(header);
     if (/^AWS4-ECDSA/.test(header))
       throw new S3Failure('NotImplemented', {
         message: 'Signature version 4A is not implemented.',
@@ -43,16 +44,21 @@ export function parseAuthorization(header: string): SignatureClaim {
     });
   }
   const fields = new Map<string, string>();
-  for (const piece of header.slice(algorithm.length + 1).split(',')) {
+  const pieces = header.slice(algorithm.length + 1).split(',');
+  if (pieces.length !== 3)
+    throw malformed(
+      'the authorization header requires three components: Credential, SignedHeaders, and Signature.',
+    );
+  for (const piece of pieces) {
     const equals = piece.indexOf('=');
-    if (equals < 0) throw malformed('a component has no value.');
+    if (equals < 0) throw malformed(`the authorization component "${piece.trim()}" is malformed.`);
     const name = piece.slice(0, equals).trim();
     if (fields.has(name)) throw malformed(`${name} appears twice.`);
     fields.set(name, piece.slice(equals + 1).trim());
   }
   const field = (name: string): string => {
     const value = fields.get(name);
-    if (value === undefined || value === '') throw malformed(`${name} is missing.`);
+    if (value === undefined || value === '') throw malformed(`missing ${name}.`);
     return value;
   };
   return {
@@ -62,23 +68,40 @@ export function parseAuthorization(header: string): SignatureClaim {
   };
 }
 
+/** A header that is not even of the form of one, or of another kind than signatures, as S3 tells them apart. */
+function checkIsKnownKind(header: string): void {
+  const [kind = '', rest, ...more] = header.trim().split(' ');
+  if (rest === undefined || (more.length > 0 && !kind.startsWith('AWS')))
+    throw invalidArgument(
+      'Authorization',
+      header,
+      "Authorization header is invalid -- one and only one ' ' (space) required",
+    );
+  if (!kind.startsWith('AWS'))
+    throw invalidArgument('Authorization', header, 'Unsupported Authorization Type');
+}
+
 type Refuse = (message: string, details?: Readonly<Record<string, string>>) => S3Failure;
 
 /** `ACCESSKEY/YYYYMMDD/REGION/s3/aws4_request`. */
 export function parseCredential(text: string, refuse: Refuse): CredentialScope {
   const [accessKey, date, region, service, ending, ...rest] = text.split('/');
   if (ending === undefined || rest.length > 0)
-    throw refuse('the Credential is not of the form KEY/DATE/REGION/SERVICE/aws4_request.');
+    throw refuse(
+      'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
+    );
   if (accessKey === undefined || accessKey === '' || accessKey.length > 128)
     throw refuse('the Credential has no access key.');
   if (date === undefined || !/^\d{8}$/.test(date))
-    throw refuse(`the date of the Credential is not of the form yyyyMMdd.`);
+    throw refuse(
+      `incorrect date format "${date ?? ''}". This date in the credential must be in the format "yyyyMMdd".`,
+    );
   if (region === undefined || region === '' || region.length > 64)
     throw refuse('the Credential has no region.');
   if (service !== 's3' && service !== 'sts' && service !== 'iam')
-    throw refuse('incorrect service; this endpoint belongs to "s3".');
+    throw refuse(`incorrect service "${service ?? ''}". This endpoint belongs to "s3".`);
   if (ending !== 'aws4_request')
-    throw refuse('incorrect terminal; this endpoint uses "aws4_request".');
+    throw refuse(`incorrect terminal "${ending}". This endpoint uses "aws4_request".`);
   return { accessKey, date, region, service };
 }
 
@@ -121,11 +144,12 @@ export function parsePresigned(query: ReadonlyMap<string, string>): PresignedCla
   const value = (name: string): string => query.get(`X-Amz-${name}`) ?? '';
   if (value('Algorithm') !== algorithm)
     throw queryError(`X-Amz-Algorithm only supports "${algorithm}".`);
-  const refuse: Refuse = (message) => queryError(`Error parsing the query: ${message}`);
+  const refuse: Refuse = (message) =>
+    queryError(`Error parsing the X-Amz-Credential parameter; ${message}`);
   return {
     credential: parseCredential(value('Credential'), refuse),
-    signedHeaders: parseSignedHeaders(value('SignedHeaders'), refuse),
-    signature: parseSignature(value('Signature'), refuse),
+    signedHeaders: parseSignedHeaders(value('SignedHeaders'), queryError),
+    signature: parseSignature(value('Signature'), queryError),
     amzDate: value('Date'),
     expiresS: parseExpires(value('Expires')),
     payloadHash: query.get('X-Amz-Content-Sha256') ?? query.get('x-amz-content-sha256'),
@@ -135,13 +159,10 @@ export function parsePresigned(query: ReadonlyMap<string, string>): PresignedCla
 function parseExpires(text: string): number {
   if (!/^-?\d{1,12}$/.test(text)) throw queryError('X-Amz-Expires should be a number');
   const seconds = Number(text);
-  // Out of range is refused as an expired request is: 403.
-  if (seconds < 0)
-    throw new S3Failure('AccessDenied', { message: 'X-Amz-Expires must be non-negative' });
+  if (seconds < 0) throw queryError('X-Amz-Expires must be non-negative');
   if (seconds > expiresSMax)
-    throw new S3Failure('AccessDenied', {
-      message:
-        'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds',
-    });
+    throw queryError(
+      'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds',
+    );
   return seconds;
 }

@@ -239,7 +239,7 @@ describe('what a request claims', () => {
     expect(await codeOf(prove(head, at(601_000)))).toBe('AccessDenied');
     expect(await codeOf(prove(head, at(-901_000)))).toBe('AccessDenied');
     const longer = { ...head, query: head.query.replace('Expires=600', 'Expires=604801') };
-    expect(await codeOf(prove(longer))).toBe('AccessDenied');
+    expect(await codeOf(prove(longer))).toBe('AuthorizationQueryParametersError');
     const stretched = { ...head, query: head.query.replace('Expires=600', 'Expires=6000') };
     expect(await codeOf(prove(stretched))).toBe('SignatureDoesNotMatch');
   });
@@ -266,7 +266,7 @@ describe('what a request claims', () => {
     expect(await codeOf(prove(both))).toBe('InvalidArgument');
     expect(await codeOf(prove(edit('AWS4-HMAC-SHA256 ', 'AWS ')))).toBe('InvalidArgument');
     const aged = await codeOf(prove(edit('/20260304/', '/20260303/')));
-    expect(aged).toBe('SignatureDoesNotMatch');
+    expect(aged).toBe('AuthorizationHeaderMalformed');
   });
 
   test('a changed secret is not answered from memory', () => {

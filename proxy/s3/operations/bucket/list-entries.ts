@@ -2,6 +2,7 @@
 
 import { afterPrefix } from '#common';
 import type { Container, ListObjects, ObjectListEntry, Page } from '../../../objects/index.ts';
+import { listedChecksum } from '../../checksum-headers.ts';
 import type { S3Services } from '../../context.ts';
 import type { ListPosition } from '../../continuation-token.ts';
 import { listingDate } from '../../http-date.ts';
@@ -104,7 +105,7 @@ export function renderEntries(
       commonPrefixes += wrap('CommonPrefixes', element('Prefix', encode(entry.prefix)));
       continue;
     }
-    contents += `<Contents>${element('Key', encode(entry.name))}<LastModified>${listingDate(entry.modifiedUs)}</LastModified><ETag>&quot;${listedEtag(entry)}&quot;</ETag><Size>${entry.size}</Size>${owner(entry)}<StorageClass>${entry.storageClass ?? standardClass}</StorageClass></Contents>`;
+    contents += `<Contents>${element('Key', encode(entry.name))}<LastModified>${listingDate(entry.modifiedUs)}</LastModified><ETag>&quot;${listedEtag(entry)}&quot;</ETag>${listedChecksum(entry.checksums)}<Size>${entry.size}</Size>${owner(entry)}<StorageClass>${entry.storageClass ?? standardClass}</StorageClass></Contents>`;
   }
   return { contents, commonPrefixes };
 }

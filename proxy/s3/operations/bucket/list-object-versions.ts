@@ -7,6 +7,7 @@ import type {
   VersionSummary,
 } from '../../../objects/index.ts';
 import { openBucket } from '../../access.ts';
+import { listedChecksum } from '../../checksum-headers.ts';
 import type { Operation } from '../../context.ts';
 import { listingDate } from '../../http-date.ts';
 import { listedEtag } from '../../manifest-etag.ts';
@@ -85,6 +86,7 @@ function renderBody(version: VersionSummary): string {
   const { size, storageClass } = version;
   return (
     element('ETag', `"${listedEtag(version)}"`) +
+    listedChecksum(version.checksums) +
     element('Size', size) +
     element('StorageClass', storageClass ?? standardClass)
   );
