@@ -23,7 +23,7 @@ export type {
 export { deleteBackup } from './volumes/delete-backup.ts';
 export { type ImageFile, type ImageFormat, inspectImage } from './volumes/image-file.ts';
 export type { IndexEntry, IndexPage } from './volumes/index-rows.ts';
-export { volumeExports } from './volumes/nbd-exports.ts';
+export { type VolumeExportsOptions, volumeExports } from './volumes/nbd-exports.ts';
 export { volumeReferrers } from './volumes/references.ts';
 export type {
   Attachment,

@@ -1,6 +1,7 @@
 /** The compute service as the rest of the program sees it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Door, MountableService, UpgradeDoor } from '#cloud/api';
+import { isDiskAt } from './belonging.ts';
 import { ConsoleProxy } from './consoles/proxy.ts';
 import { ComputeCore, type ComputeCoreOptions, type ComputeHost } from './core.ts';
 import { HostKeeper } from './hosts.ts';
@@ -25,6 +26,11 @@ export interface Compute {
   readonly consoles: { readonly serve: Door; readonly upgrade: UpgradeDoor };
   /** What guests ask about themselves; who asks is told by the network. */
   answerGuest(request: IncomingMessage, response: ServerResponse, who: Asking): Promise<void>;
+  /** Whether an attachment of a volume is of a server at this host. */
+  isDiskAt(
+    host: string,
+    disk: { readonly volume: string; readonly attachment: string },
+  ): Promise<boolean>;
   /** A host in another process; returns how it leaves. */
   join(host: ComputeHost): Promise<() => void>;
   /** Finds the guests that lived on while this program did not run. */
@@ -53,6 +59,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     answerGuest: (request, response, who) => metadata.handle(request, response, who),
     service: computeService(core, options.authenticate),
     placement: placementService(core, options.authenticate),
+    isDiskAt: (host, disk) => isDiskAt(core, host, disk),
     join: (host) => keeper.join(host),
     reconcile: () => keeper.reconcile(),
     close: async () => {

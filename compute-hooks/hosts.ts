@@ -54,6 +54,7 @@ export class HostKeeper {
 
   private async look(host: ComputeHost): Promise<void> {
     try {
+      await register(this.core, host);
       await reconcileHost(this.core, host);
     } catch (error) {
       this.core.log.warn({ err: error, host: host.name }, `guests: ${messageOf(error)}`);
@@ -155,6 +156,7 @@ function serversAt(core: ComputeCore, hostName: string) {
     .execute();
 }
 
+/** What a host has to give as it is now: memory, processors or a hypervisor may have been added. It counts as a change when it is one. */
 async function register(core: ComputeCore, host: ComputeHost): Promise<void> {
   const facts = await host.hypervisor.facts();
   const space = await host.space();
@@ -168,6 +170,14 @@ async function register(core: ComputeCore, host: ComputeHost): Promise<void> {
     facts_json: JSON.stringify({ cpu: facts.cpu, problem: facts.problem ?? null }),
     seen_at_us: now,
   };
+  const before = await core.db
+    .selectFrom('compute_host')
+    .selectAll()
+    .where('name', '=', host.name)
+    .executeTakeFirst();
+  const same = (Object.keys(row) as (keyof typeof row)[]).every(
+    (column) => column === 'seen_at_us' || before?.[column] === row[column],
+  );
   await core.db
     .insertInto('compute_host')
     .values({
@@ -183,9 +193,9 @@ async function register(core: ComputeCore, host: ComputeHost): Promise<void> {
     .onConflict((conflict) =>
       conflict.column('name').doUpdateSet((column) => ({
         ...row,
-        generation: column('compute_host.generation', '+', 1),
+        generation: column('compute_host.generation', '+', same ? 0 : 1),
       })),
     )
     .execute();
-  if (facts.problem !== undefined) core.log.warn({ host: host.name }, facts.problem);
+  if (facts.problem !== undefined && !same) core.log.warn({ host: host.name }, facts.problem);
 }

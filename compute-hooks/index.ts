@@ -5,6 +5,7 @@ export type { ComputeHost } from './core.ts';
 export type { Hypervisor } from './drivers/driver.ts';
 export { FakeHypervisor } from './drivers/fake.ts';
 export { runningGuests } from './drivers/qemu/processes.ts';
+export { type Member, type Members, membersOf } from './members.ts';
 export { computeMigrations } from './migrations/index.ts';
 export type {
   BootImages,

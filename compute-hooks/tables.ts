@@ -201,6 +201,16 @@ export type MigrationRow = {
   readonly updated_at_us: number;
 };
 
+/** A host in another process, as it may join. */
+export type MemberRow = {
+  readonly name: string;
+  /** Its address among the hosts, with the prefix length; the first of the range is the controller's own machine. */
+  readonly tunnel: string;
+  /** SHA-256 of the one certificate that counts. */
+  readonly fingerprint: string;
+  readonly created_at_us: number;
+};
+
 export type ComputeTables = {
   compute_server: ServerRow;
   compute_disk: DiskRow;
@@ -215,4 +225,5 @@ export type ComputeTables = {
   compute_action: ActionRow;
   compute_console: ConsoleRow;
   compute_migration: MigrationRow;
+  compute_member: MemberRow;
 };

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { type Clock, Failure, isFailure, type Logger, messageOf } from '#common';
 import type { BlockGatewaySettings } from '../settings.ts';
-import type { NbdAttachment, NbdExports } from './exports.ts';
+import type { NbdAttachment, NbdClient, NbdExports } from './exports.ts';
 import { handshakeBytesMax, negotiate } from './handshake.ts';
 import { HandshakeInput } from './input.ts';
 import { Link } from './link.ts';
@@ -12,8 +12,8 @@ import { Transmission } from './transmission.ts';
 
 export interface ConnectionOptions {
   readonly socket: Socket;
-  /** Through a unix socket. */
-  readonly local: boolean;
+  /** Who comes this way. */
+  readonly client: Pick<NbdClient, 'local' | 'host'>;
   readonly exports: NbdExports;
   readonly settings: BlockGatewaySettings;
   readonly clock: Clock;
@@ -47,7 +47,9 @@ export class Connection {
 
   /** The whole handshake; what follows happens as bytes come in. */
   async start(): Promise<void> {
-    const { exports, settings, clock, tls, local } = this.options;
+    const { exports, settings, clock, tls, client } = this.options;
+    // A host has proven who it is before it comes here.
+    const known = client.local || client.host !== undefined;
     const timer = clock.after(settings.handshakeTimeoutMs, () =>
       this.fail(new Failure('invalid', 'nbd-handshake-slow', 'The NBD handshake took too long')),
     );
@@ -55,9 +57,9 @@ export class Connection {
       const done = await negotiate({
         input: this.input,
         exports,
-        client: { local, tls: false },
-        tlsNeeded: settings.nbdTls !== 'offered' && !local,
-        proofNeeded: settings.nbdTls === 'mutual' && !local,
+        client: { ...client, tls: false },
+        tlsNeeded: settings.nbdTls !== 'offered' && !known,
+        proofNeeded: settings.nbdTls === 'mutual' && !known,
         send: (bytes) => {
           if (!this.closed) this.link.write(bytes);
         },

@@ -33,6 +33,8 @@ export interface NbdClient {
   readonly identity?: string;
   /** The subject of a client certificate that the authority has signed. */
   readonly subject?: string;
+  /** The compute host that comes this way: it reaches the disks of its own guests and nothing else. */
+  readonly host?: string;
 }
 
 export interface NbdExportInfo {

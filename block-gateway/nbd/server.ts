@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { type Address, type Clock, type Logger, type Net, renderAddress } from '#common';
 import type { BlockGatewaySettings } from '../settings.ts';
 import { Connection } from './connection.ts';
-import type { NbdExports } from './exports.ts';
+import type { NbdClient, NbdExports } from './exports.ts';
 import { IoBuffers } from './reply-writer.ts';
 import type { NbdTls } from './tls.ts';
 
@@ -18,8 +18,11 @@ export interface NbdServerOptions {
 }
 
 export interface NbdServer {
-  /** May be called for several addresses. Returns the port for TCP, 0 for a unix socket. */
-  listen(address: Address): Promise<number>;
+  /**
+   * May be called for several addresses. Returns the port for TCP, 0 for a unix socket. Who comes to the address of a compute host is
+   * that host, whatever it says.
+   */
+  listen(address: Address, of?: { readonly host: string }): Promise<number>;
   readonly connections: number;
   /** Stops listening and cuts every connection. */
   close(): Promise<void>;
@@ -32,7 +35,7 @@ export function createNbdServer(options: NbdServerOptions): NbdServer {
   const buffers = new IoBuffers();
   let handshakes = 0;
 
-  const accept = (accepted: Socket, local: boolean) => {
+  const accept = (accepted: Socket, client: Pick<NbdClient, 'local' | 'host'>) => {
     if (connections.size >= settings.connectionsMax || handshakes >= settings.handshakesMax) {
       log.warn({ connections: connections.size, handshakes }, 'an NBD connection is one too many');
       accepted.destroy();
@@ -42,7 +45,7 @@ export function createNbdServer(options: NbdServerOptions): NbdServer {
     const connection = new Connection({
       ...options,
       socket: accepted,
-      local,
+      client,
       buffers,
       negotiated: () => {
         handshakes--;
@@ -57,10 +60,10 @@ export function createNbdServer(options: NbdServerOptions): NbdServer {
     get connections() {
       return connections.size;
     },
-    async listen(address) {
-      const local = 'path' in address;
+    async listen(address, of) {
+      const client = of === undefined ? { local: 'path' in address } : { local: false, ...of };
       const listening = { noDelay: true, pauseOnConnect: true, allowHalfOpen: true };
-      const server = createServer(listening, (accepted) => accept(accepted, local));
+      const server = createServer(listening, (accepted) => accept(accepted, client));
       await net.listen(server, address);
       server.on('error', (error) => log.error({ err: error }, 'an NBD listener failed'));
       servers.push(server);

@@ -3,7 +3,8 @@
  *   - who comes over the network names an export by the secret of an attachment, or has proven an attachment's pre-shared key; either is good
  *     for that attachment's volume and nothing else;
  *   - who comes through the unix socket, which only the operator can reach, names a volume by its id, a snapshot as `VOLUME@SNAPSHOT`, or the volume
- *     as it was, within its retention, as `VOLUME@2026-11-28T08:00:00Z`.
+ *     as it was, within its retention, as `VOLUME@2026-11-28T08:00:00Z`;
+ *   - a compute host comes by a socket of its own and names exports by secrets as well, of attachments of guests that are there.
  * What may not be opened looks like what does not exist.
  */
 import { isFailure } from '#common';
@@ -28,6 +29,11 @@ export interface VolumeExportsOptions {
   readonly openExports?: boolean;
   /** Which volumes clients of the unix socket may list; undefined for none. */
   readonly listProject?: () => Promise<string | undefined>;
+  /** Whether this attachment is of a guest at this compute host; no host reaches anything where this is not said. */
+  readonly isAt?: (
+    host: string,
+    of: { readonly volume: string; readonly attachment: string },
+  ) => Promise<boolean>;
 }
 
 /** What a name stands for to the client who says it. */
@@ -131,6 +137,15 @@ class VolumeExports implements NbdExports {
   }
 
   private async grant(name: string, client: NbdClient): Promise<Granted | undefined> {
+    const { host } = client;
+    if (host === undefined) return await this.grantAnyone(name, client);
+    const known = await this.volumes.attachments.authenticate(name);
+    if (known === undefined) return undefined;
+    const of = { volume: known.volume, attachment: known.id };
+    return (await this.options.isAt?.(host, of)) === true ? grantOf(known) : undefined;
+  }
+
+  private async grantAnyone(name: string, client: NbdClient): Promise<Granted | undefined> {
     const { attachments } = this.volumes;
     if (client.identity !== undefined) {
       const known = await attachments.identified(client.identity);

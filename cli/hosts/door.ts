@@ -1,30 +1,38 @@
 /**
- * Where compute hosts in other processes come in: one port, mutual TLS, and what a connection is for is said in its handshake.
+ * Where compute hosts in other processes come in: one port, mutual TLS, and what a connection is for is said in its handshake. A host is who its
+ * certificate says, and gets what belongs to it: one that was taken over reaches nothing of servers that are elsewhere.
  *
  *   pileus-host/1   the host connects and is asked: its hypervisor and its network
- *   pileus-nbd/1    a guest's disk, to the gateway
- *   pileus-ovn/1    the host's ovn-controller, to OVN's databases
- *   http/1.1        a guest's question to its metadata address
+ *   pileus-nbd/1    a disk of a guest that is there, to the gateway
+ *   pileus-ovn/1    the host's ovn-controller, to OVN's southbound database, as its chassis and with a controller's rights
+ *   http/1.1        a question of a guest that is there to its metadata address
  */
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { connect as connectSocket, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createServer, type TLSSocket } from 'node:tls';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Networks } from '#cloud/network';
 import { type Address, Failure, messageOf, systemClock, systemNet } from '#common';
-import { type Compute, type ComputeHost, RemoteHypervisor } from '#compute-hooks';
+import {
+  type Compute,
+  type ComputeHost,
+  type Member,
+  type Members,
+  RemoteHypervisor,
+} from '#compute-hooks';
 import { Asking, type CertificateAndKey } from '#wire';
-import type { DataFolder } from '../data-folder.ts';
 import type { RoleContext } from '../roles/context.ts';
-import { fingerprintOf, type RegisteredHost, registeredHosts } from './registry.ts';
+import type { Gateway } from '../roles/gateway.ts';
+import { fingerprintOf, hostTag } from './registry.ts';
 
 export interface DoorParts {
-  readonly folder: DataFolder;
   readonly context: RoleContext;
   readonly certificates: CertificateAndKey & { readonly authority: string };
-  readonly gatewaySocket: string;
+  readonly gateway: Pick<Gateway, 'socketOf' | 'admit'>;
+  readonly members: Members;
   readonly networks: Networks;
   readonly compute: Compute;
   readonly space: ComputeHost['space'];
@@ -41,13 +49,15 @@ export const metadataPath = '/metadata';
 
 const Hello = Type.Object({ nbdSocketPath: Type.String({ minLength: 1, maxLength: 107 }) });
 
+const bothWays = { allowHalfOpen: true } as const;
 const handshakeMs = 10_000;
 const connectionsMax = 4_096;
 
 export class HostsDoor {
   private readonly parts: DoorParts;
   private readonly joined = new Map<string, { readonly sinceUs: number; leave(): void }>();
-  private readonly sockets = new Set<Socket>();
+  /** Every connection, and whose it is as soon as that is known. */
+  private readonly sockets = new Map<Socket, string>();
   private readonly metadata: HttpServer;
 
   constructor(parts: DoorParts) {
@@ -58,9 +68,10 @@ export class HostsDoor {
         request.headers['pileus-network'],
         request.headers['pileus-address'],
       ].map(String);
+      const host = this.sockets.get(request.socket) ?? '';
       request.url = (request.url ?? '').slice(metadataPath.length);
       parts.networks.metadata
-        .answer({ networkId: network, address }, request, response)
+        .answer({ networkId: network, address, host }, request, response)
         .catch((error: unknown) => {
           parts.context.log.warn({ err: error }, `metadata: ${messageOf(error)}`);
           if (!response.headersSent) response.writeHead(500);
@@ -92,35 +103,41 @@ export class HostsDoor {
     return {
       close: async () => {
         server.close();
-        for (const socket of this.sockets) socket.destroy();
+        for (const socket of this.sockets.keys()) socket.destroy();
         for (const { leave } of this.joined.values()) leave();
       },
     };
   }
 
   private take(socket: TLSSocket): void {
-    this.sockets.add(socket);
+    this.sockets.set(socket, '');
     socket.once('close', () => this.sockets.delete(socket));
     socket.on('error', () => socket.destroy());
-    const host = this.whose(socket);
+    this.lead(socket).catch((error: unknown) => {
+      const host = this.sockets.get(socket);
+      this.parts.context.log.warn({ host }, `at the door of the hosts: ${messageOf(error)}`);
+      socket.destroy();
+    });
+  }
+
+  /** Each to where it wants, as who it is. */
+  private async lead(socket: TLSSocket): Promise<void> {
+    const host = await this.whose(socket);
     if (host === undefined) {
       socket.destroy();
       return;
     }
-    const { gatewaySocket, networks, context } = this.parts;
+    this.sockets.set(socket, host.name);
+    const { gateway, networks, context } = this.parts;
     switch (socket.alpnProtocol) {
       case alpn.host:
-        this.welcome(host, socket).catch((error: unknown) => {
-          context.log.warn({ host: host.name }, `a host could not join: ${messageOf(error)}`);
-          socket.destroy();
-        });
-        return;
+        return await this.welcome(host, socket);
       case alpn.nbd:
-        pass(socket, gatewaySocket);
-        return;
+        // Another controller may have added it.
+        await gateway.admit(host.name);
+        return pass(socket, connectSocket({ path: gateway.socketOf(host.name), ...bothWays }));
       case alpn.ovn:
-        pass(socket, networks.hosts.centralSocket());
-        return;
+        return pass(socket, await networks.hosts.southAs(hostTag(context.clusterId, host.name)));
       case alpn.http:
         this.metadata.emit('connection', socket);
         return;
@@ -130,14 +147,12 @@ export class HostsDoor {
   }
 
   /** The host whose certificate this is, as long as it is the one it was given last. */
-  private whose(socket: TLSSocket): RegisteredHost | undefined {
+  private async whose(socket: TLSSocket): Promise<Member | undefined> {
     const { raw } = socket.getPeerCertificate();
-    if (raw === undefined) return undefined;
-    const fingerprint = fingerprintOf(raw);
-    return registeredHosts(this.parts.folder).find((host) => host.fingerprint === fingerprint);
+    return raw === undefined ? undefined : await this.parts.members.find(fingerprintOf(raw));
   }
 
-  private async welcome({ name, tunnel }: RegisteredHost, socket: TLSSocket): Promise<void> {
+  private async welcome({ name, tunnel }: Member, socket: TLSSocket): Promise<void> {
     const { networks, compute, context, space } = this.parts;
     // One that comes again before it was noticed that it had gone takes its own place.
     this.joined.get(name)?.leave();
@@ -149,7 +164,7 @@ export class HostsDoor {
       ...{ hostname: name, asking },
       address: tunnel.split('/')[0],
     });
-    const hypervisor = new RemoteHypervisor(asking);
+    const hypervisor = new RemoteHypervisor(asking, { clock: systemClock, log: context.log });
     const network = networks.hosts.get(name);
     const leaveCompute = await compute.join({
       ...{ name, hypervisor, space, nbdSocketPath: hello.nbdSocketPath },
@@ -175,6 +190,7 @@ export class HostsDoor {
   /** Sends away who may no longer be here. */
   dismiss(name: string): void {
     this.joined.get(name)?.leave();
+    for (const [socket, whose] of this.sockets) if (whose === name) socket.destroy();
   }
 
   sinceUs(name: string): number | undefined {
@@ -182,12 +198,7 @@ export class HostsDoor {
   }
 }
 
-function pass(socket: Socket, path: string | undefined): void {
-  if (path === undefined) {
-    socket.destroy();
-    return;
-  }
-  const inner = connectSocket({ path, allowHalfOpen: true });
+function pass(socket: Socket, inner: Duplex): void {
   // Either end's failure ends both; each finds out by its connection.
   const end = () => {
     socket.destroy();

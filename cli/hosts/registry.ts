@@ -1,35 +1,30 @@
-/** The compute hosts that may join: names, addresses among themselves, and the certificates they were given. Kept in `hosts.json`. */
+/** The compute hosts that may join: their certificates, their addresses among themselves, their devices. */
 import { createHash, X509Certificate } from 'node:crypto';
 import * as fs from 'node:fs';
-import { type Static, Type } from 'typebox';
+import { Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { Failure } from '#common';
-import { type DataFolder, writePrivate } from '../data-folder.ts';
+import { Failure, systemClock } from '#common';
+import type { Member, Members } from '#compute-hooks';
+import type { DataFolder } from '../data-folder.ts';
 
-const Host = Type.Object({
-  name: Type.String({ pattern: '^[a-z0-9-]{1,63}$' }),
-  /** With its prefix length; the first of the range is the controller's own machine. */
-  tunnel: Type.String(),
-  /** SHA-256 of the one certificate that counts. */
-  fingerprint: Type.String(),
+const List = Type.Object({
+  version: Type.Literal(1),
+  hosts: Type.Array(
+    Type.Object({ name: Type.String(), tunnel: Type.String(), fingerprint: Type.String() }),
+  ),
 });
-export type RegisteredHost = Static<typeof Host>;
 
-const Hosts = Type.Object({ version: Type.Literal(1), hosts: Type.Array(Host) });
-
-export function registeredHosts(folder: DataFolder): RegisteredHost[] {
+/** Takes over the list that earlier versions kept in a file beside the database. */
+export async function takeOverList(folder: DataFolder, members: Members): Promise<void> {
   const path = folder.path('hosts.json');
-  if (!fs.existsSync(path)) return [];
+  if (!fs.existsSync(path)) return;
   const document: unknown = JSON.parse(fs.readFileSync(path, 'utf8'));
-  if (Value.Check(Hosts, document)) return document.hosts;
-  throw new Failure('corrupt', 'hosts-damaged', 'The list of compute hosts cannot be read', {
-    facts: { path },
-  });
-}
-
-export function writeHosts(folder: DataFolder, hosts: readonly RegisteredHost[]): void {
-  const text = `${JSON.stringify({ version: 1, hosts }, null, 2)}\n`;
-  writePrivate(folder.path('hosts.json'), text);
+  if (!Value.Check(List, document))
+    throw new Failure('corrupt', 'hosts-damaged', 'The list of compute hosts cannot be read', {
+      facts: { path },
+    });
+  for (const host of document.hosts) await members.put(systemClock.nowUs(), () => host);
+  fs.rmSync(path);
 }
 
 export function fingerprintOf(certificate: string | Buffer): string {
@@ -49,7 +44,7 @@ export function tunnelAddress(range: string, place: number): string {
 }
 
 /** The next one that no host has. */
-export function freeTunnel(range: string, hosts: readonly RegisteredHost[]): string {
+export function freeTunnel(range: string, hosts: readonly Member[]): string {
   const taken = new Set(hosts.map(({ tunnel }) => tunnel));
   for (let place = 2; ; place++) {
     const address = tunnelAddress(range, place);

@@ -21,7 +21,7 @@ import type { Controller } from './controller.ts';
 import type { Gateway } from './gateway.ts';
 
 export interface ComputeParts
-  extends Pick<Controller, 'state' | 'operations' | 'quotas' | 'identity'> {
+  extends Pick<Controller, 'state' | 'operations' | 'quotas' | 'identity' | 'members'> {
   readonly folder: DataFolder;
   readonly gateway: Gateway;
   readonly images: Images;
@@ -50,7 +50,7 @@ export async function openCompute(
       name,
       ...(network === undefined ? {} : { network }),
       hypervisor,
-      nbdSocketPath: gateway.socketPath,
+      nbdSocketPath: gateway.socketOf(name),
       space: spaceFrom(parts.status, settings.cloud.replicas),
     });
   }
@@ -70,6 +70,9 @@ export async function openCompute(
     authenticate: (token) => callerOf(identity, token),
   });
   opened.add(() => compute.close());
+  gateway.askWhere((host, disk) => compute.isDiskAt(host, disk));
+  const members = await parts.members.list();
+  for (const { name } of [...hosts, ...members]) await gateway.admit(name);
   networks.metadata.serve((request, response, who) => {
     void compute.answerGuest(request, response, who);
   });

@@ -31,8 +31,9 @@ import { secretMigrations } from '#cloud/secret';
 import { openState, type State } from '#cloud/state';
 import { volumeMigrations } from '#cloud/volume';
 import { type Logger, systemClock, systemDisk, type Undo } from '#common';
-import { computeMigrations } from '#compute-hooks';
+import { computeMigrations, type Members, membersOf } from '#compute-hooks';
 import type { DataFolder } from '../data-folder.ts';
+import { takeOverList } from '../hosts/registry.ts';
 import { readPolicies } from '../policy-file.ts';
 import type { RoleContext } from './context.ts';
 
@@ -50,6 +51,8 @@ export interface Controller {
   /** The caller behind a token, as every service but identity knows callers. */
   authenticate(token: string): Promise<Caller | undefined>;
   readonly identity: Identity;
+  /** The hosts in other processes that may join. */
+  readonly members: Members;
   readonly admin: AdminCredentials;
   /** What the operator's file puts in place of policy rules, by service. */
   readonly policies: Readonly<Record<string, PolicyRules>>;
@@ -85,6 +88,8 @@ export async function openController(
     ...common,
   });
   opened.add(() => state.close());
+  const members = membersOf(state);
+  await takeOverList(folder, members);
   const sealingKey = await ensureSealingKey(
     systemDisk,
     folder.path('secrets', 'sealing.key'),
@@ -142,6 +147,7 @@ export async function openController(
     audit,
     authenticate,
     identity,
+    members,
     admin,
     policies,
     listen: async ({ services, ...at }) => {

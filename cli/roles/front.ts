@@ -144,9 +144,8 @@ export async function openFront(
     opened,
   );
   const door = new HostsDoor({
-    ...{ folder, context, networks, compute },
+    ...{ context, networks, compute, gateway, members: controller.members },
     certificates: await nbdCertificates(folder, random, context.clusterId),
-    gatewaySocket: gateway.socketPath,
     space: spaceFrom(status, settings.cloud.replicas),
   });
   const secure = tls === undefined ? {} : { tls: { key: tls.key, cert: tls.certificate } };
@@ -201,9 +200,9 @@ export async function openFront(
           ...operationCalls(controller),
           ...networkCalls(networks),
           ...hostCalls({
-            ...{ folder, random, networks, door, clusterId: context.clusterId },
+            ...{ folder, random, networks, door, gateway, clusterId: context.clusterId },
+            members: controller.members,
             address: at('hosts'),
-            gatewaySocket: gateway.socketPath,
             tunnelRange: settings.network.tunnelRange,
             played: settings.compute.hosts,
           }),

@@ -1,10 +1,13 @@
 /** The block gateway: volumes over the cluster, served by NBD on TCP and on a unix socket in the data folder. */
 
+import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import {
   createNbdServer,
   createNbdTls,
   createVolumes,
+  type NbdServer,
+  type VolumeExportsOptions,
   type VolumesOfGateway,
   volumeExports,
 } from '#block-gateway';
@@ -18,8 +21,14 @@ import { type FileKeys, type SecretKeys, volumeKeys } from './volume-keys.ts';
 export interface Gateway {
   readonly volumes: VolumesOfGateway;
   readonly keys: FileKeys;
-  /** Where NBD clients on this machine may also connect. */
+  /** Where operators on this machine may also connect. */
   readonly socketPath: string;
+  /** Where the guests of this compute host find their disks. */
+  socketOf(host: string): string;
+  /** From now on it may come there. */
+  admit(host: string): Promise<void>;
+  /** Says whose disks are where; before that no host reaches any. */
+  askWhere(isAt: NonNullable<VolumeExportsOptions['isAt']>): void;
   listen(address: Address): Promise<{ close(): Promise<void> }>;
 }
 
@@ -52,16 +61,38 @@ export async function openGateway(
   });
   opened.add(() => volumes.close());
   const socketPath = folder.path('run', 'nbd.sock');
+  const admitted = new Set<string>();
+  let server: NbdServer | undefined;
+  let isAt: VolumeExportsOptions['isAt'];
+  // A name may be longer than what is left of a socket's path.
+  const socketOf = (host: string) =>
+    folder.path('run', `nbd-${createHash('sha256').update(host).digest('hex').slice(0, 8)}.sock`);
+  const listenFor = async (host: string) => {
+    fs.rmSync(socketOf(host), { force: true });
+    await server?.listen({ path: socketOf(host) }, { host });
+  };
   return {
     volumes,
     keys,
     socketPath,
+    socketOf,
+    admit: async (host) => {
+      if (admitted.has(host)) return;
+      admitted.add(host);
+      await listenFor(host);
+    },
+    askWhere: (ask) => {
+      isAt = ask;
+    },
     async listen(address) {
       const certificates = await nbdCertificates(folder, random, context.clusterId);
       const pskOf = (identity: string) => volumes.attachments.pskOf(identity);
       const { openExports } = settings;
-      const server = createNbdServer({
-        exports: volumeExports(volumes, { openExports }),
+      server = createNbdServer({
+        exports: volumeExports(volumes, {
+          openExports,
+          isAt: async (host, of) => (await isAt?.(host, of)) === true,
+        }),
         tls: createNbdTls({ certificates, pskOf }),
         settings,
         net: systemNet,
@@ -70,6 +101,7 @@ export async function openGateway(
       await server.listen(address);
       fs.rmSync(socketPath, { force: true });
       await server.listen({ path: socketPath });
+      for (const host of admitted) await listenFor(host);
       return server;
     },
   };

@@ -7,7 +7,7 @@ import type { Identity } from '#cloud/identity';
 import { createNetworks, datapath, firstFreeRange, type Networks } from '#cloud/network';
 import { Failure, systemClock, systemNet, type Undo } from '#common';
 import type { DataFolder } from '../data-folder.ts';
-import { registeredHosts, tunnelAddress, uplinkOf } from '../hosts/registry.ts';
+import { tunnelAddress, uplinkOf } from '../hosts/registry.ts';
 import { hostNames } from './compute.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
@@ -15,7 +15,7 @@ import { meterNetworks } from './network-calls.ts';
 import { prepareNetworkHost } from './network-host.ts';
 
 export interface NetworkParts
-  extends Pick<Controller, 'state' | 'quotas' | 'events' | 'authenticate'> {
+  extends Pick<Controller, 'state' | 'quotas' | 'events' | 'authenticate' | 'members'> {
   readonly folder: DataFolder;
   readonly identity: Identity;
 }
@@ -49,7 +49,7 @@ export async function openNetworks(
 /** This machine, with daemons in the data folder; and a second host, where the machine is to play one, by a wire. */
 async function connect(
   networks: Networks,
-  { folder }: NetworkParts,
+  { folder, members }: NetworkParts,
   context: RoleContext,
 ): Promise<void> {
   const tag = context.clusterId.replaceAll('-', '').slice(0, 6);
@@ -58,7 +58,7 @@ async function connect(
   const names = hostNames(context.settings.compute.hosts);
   const alone = names.length === 1;
   // Others than those that this machine plays.
-  const others = registeredHosts(folder).length > 0;
+  const others = (await members.list()).length > 0;
   const { tunnelRange } = context.settings.network;
   await networks.connect({
     net: systemNet,

@@ -1,11 +1,12 @@
 /** The network service as the rest of the program sees it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { MountableService } from '#cloud/api';
-import type { Net } from '#common';
+import { Failure, type Net } from '#common';
 import { type CoreOptions, NetworkCore } from './core.ts';
 import { Backend, type BackendOptions, type HostPlan } from './host/backend.ts';
 import type { HostNetwork, HostNetworkStatus } from './host/host-network.ts';
-import type { MetadataQuestion } from './host/host-shapes.ts';
+import type { MetadataQuestionOf } from './host/host-shapes.ts';
 import type { MetadataHandler } from './host/metadata.ts';
 import { whoIs } from './host/metadata-askers.ts';
 import { RemoteHost, type RemoteHostParts } from './host/remote-host.ts';
@@ -37,14 +38,14 @@ export interface Networks {
     expectOthers(uplink: Uplink): Promise<void>;
     /** One came within reach; returns how it leaves. */
     join(host: RemoteHostParts): () => void;
-    /** Where OVN's databases are served on this machine, for those hosts. */
-    centralSocket(): string | undefined;
+    /** OVN's southbound database as the host that is this chassis may use it; fails while there is no network. */
+    southAs(chassis: string): Promise<Duplex>;
   };
   readonly metadata: {
     serve(handler: MetadataHandler): void;
-    /** A guest's question that came to a host in another process. */
+    /** A guest's question that came to a host in another process: of a guest that is there. */
     answer(
-      question: MetadataQuestion,
+      question: MetadataQuestionOf,
       request: IncomingMessage,
       response: ServerResponse,
     ): Promise<void>;
@@ -73,15 +74,18 @@ export async function createNetworks(options: NetworksOptions): Promise<Networks
       names: () => backend?.hostNames ?? [],
       expectOthers: async (uplink) => await backend?.expectOthers(uplink),
       join: (host) => backend?.join(new RemoteHost(host)) ?? (() => undefined),
-      centralSocket: () => backend?.centralSocket,
+      southAs: async (chassis) => {
+        if (backend !== undefined) return await backend.southAs(chassis);
+        throw new Failure('unreachable', 'no-network', 'This cloud carries no networks');
+      },
     },
     metadata: {
       serve: (given) => {
         handler = given;
         if (backend !== undefined) backend.handler = given;
       },
-      answer: async ({ networkId, address }, request, response) => {
-        const who = await whoIs(core, networkId, address);
+      answer: async ({ networkId, address, host }, request, response) => {
+        const who = await whoIs(core, networkId, address, host);
         if (who === undefined) response.writeHead(404).end('404 Not Found\n');
         else if (handler === undefined) response.writeHead(503).end('No metadata service yet\n');
         else handler(request, response, who);

@@ -1,9 +1,10 @@
 /** The fake in another process, as it were: asked over calls, it passes the driver's exam. */
 import { Duplex, PassThrough } from 'node:stream';
-import { createLogger, systemClock } from '#common';
+import { expect, it } from 'vitest';
+import { createLogger, Failure, systemClock } from '#common';
 import { Asking, serveCalls } from '#wire';
 import { driverContract } from '../drivers/driver.contract.ts';
-import type { GuestDisk } from '../drivers/driver.ts';
+import type { GuestDisk, GuestSpec } from '../drivers/driver.ts';
 import { FakeHypervisor } from '../drivers/fake.ts';
 import { RemoteHypervisor } from './remote-hypervisor.ts';
 import { hypervisorCalls } from './serve-hypervisor.ts';
@@ -18,6 +19,16 @@ const diskOf = (number: number): GuestDisk => ({
   exportName: `export-${number}`,
   readOnly: false,
   serial: idOf(number),
+});
+
+const specOfNumber = (number: number): GuestSpec => ({
+  id: idOf(number),
+  name: `guest-${number}`,
+  vcpus: 1,
+  memoryMib: 64,
+  disks: [{ ...diskOf(0), bootIndex: 0 }],
+  ports: [],
+  configDrive: Buffer.from('a drive'),
 });
 
 /** Two ends of one wire. */
@@ -41,21 +52,13 @@ driverContract('A hypervisor by calls', async () => {
       () => asking.close(),
       () => serving.close(),
     );
-    return new RemoteHypervisor(asking);
+    return new RemoteHypervisor(asking, { clock, log });
   };
   const fake = new FakeHypervisor({ clock });
   const hypervisor = behind(fake);
   return {
     hypervisor,
-    spec: async (number) => ({
-      id: idOf(number),
-      name: `guest-${number}`,
-      vcpus: 1,
-      memoryMib: 64,
-      disks: [{ ...diskOf(0), bootIndex: 0 }],
-      ports: [],
-      configDrive: Buffer.from('a drive'),
-    }),
+    spec: async (number) => specOfNumber(number),
     disk: async (number) => diskOf(number),
     other: async () => behind(new FakeHypervisor({ clock })),
     restarted: async () => behind(fake),
@@ -64,4 +67,44 @@ driverContract('A hypervisor by calls', async () => {
       for (const close of closing) close();
     },
   };
+});
+
+it('hears of guests that end after a watch was broken off, and of those that ended meanwhile', async () => {
+  const log = createLogger({ level: 'silent' });
+  const clock = systemClock;
+  const fake = new FakeHypervisor({ clock });
+  const calls = hypervisorCalls(fake);
+  const breaking: (() => void)[] = [];
+  const [near, far] = wire();
+  const serving = serveCalls(
+    far,
+    {
+      ...calls,
+      watch: (args, context) => {
+        const broken = new Promise<never>((_resolve, reject) =>
+          breaking.push(() =>
+            reject(new Failure('unreachable', 'watch-broken', 'A watch breaks off')),
+          ),
+        );
+        return Promise.race([calls.watch?.(args, context), broken]);
+      },
+    },
+    { clock, log },
+  );
+  const asking = new Asking(near, { clock });
+  const hypervisor = new RemoteHypervisor(asking, { clock, log });
+  const heard: string[] = [];
+  hypervisor.watch(({ id, power }) => {
+    if (power === 'off') heard.push(id);
+  });
+  for (const number of [1, 2]) await fake.start(specOfNumber(number));
+  await expect.poll(() => breaking.length).toBe(1);
+  breaking[0]?.();
+  fake.endByItself(idOf(1));
+  await expect.poll(() => heard).toContain(idOf(1));
+  await expect.poll(() => breaking.length).toBe(2);
+  fake.endByItself(idOf(2));
+  await expect.poll(() => heard).toContain(idOf(2));
+  asking.close();
+  serving.close();
 });

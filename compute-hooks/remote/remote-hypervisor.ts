@@ -1,6 +1,7 @@
 /** The hypervisor of a host in another process, by calls. It keeps the same promises; what cannot be reached fails `unreachable`. */
 import type { Duplex } from 'node:stream';
 import { Type } from 'typebox';
+import { type Clock, type Logger, messageOf } from '#common';
 import type { Asking } from '#wire';
 import type {
   Diagnostics,
@@ -25,6 +26,13 @@ import {
   specLine,
 } from './shapes.ts';
 
+export interface RemoteParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const againMs = 500;
+
 const States = Type.Array(StateShape);
 
 export class RemoteHypervisor implements Hypervisor {
@@ -32,13 +40,31 @@ export class RemoteHypervisor implements Hypervisor {
   private readonly listeners = new Set<(state: GuestState) => void>();
   private readonly over = new AbortController();
 
-  constructor(asking: Asking) {
+  constructor(asking: Asking, parts: RemoteParts) {
     this.asking = asking;
-    const news = (state: unknown) => {
-      for (const listener of this.listeners) listener(read(StateShape, state));
-    };
-    // It ends with the connection, which whoever made this looks after.
-    asking.call('watch', {}, { news, signal: this.over.signal }).catch(() => undefined);
+    void asking.ended.then(() => this.over.abort());
+    void this.stayWatching(parts);
+  }
+
+  /** For as long as the connection lasts: a watch that ends before is begun again, and what ended meanwhile is told then. */
+  private async stayWatching({ clock, log }: RemoteParts): Promise<void> {
+    const { signal } = this.over;
+    const news = (state: unknown) => this.tellOf(read(StateShape, state));
+    for (let round = 0; !signal.aborted; round++) {
+      try {
+        const watching = this.asking.call('watch', {}, { news, signal });
+        if (round > 0) for (const state of await this.list()) this.tellOf(state);
+        await watching;
+      } catch (error) {
+        if (signal.aborted) return;
+        log.warn({ err: error }, `watching guests: ${messageOf(error)}`);
+      }
+      await clock.sleep(againMs);
+    }
+  }
+
+  private tellOf(state: GuestState): void {
+    for (const listener of this.listeners) listener(state);
   }
 
   async facts(): Promise<HostFacts> {

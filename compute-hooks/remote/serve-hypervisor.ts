@@ -98,7 +98,9 @@ function streams(driver: Hypervisor): Readonly<Record<string, CallHandler>> {
           stop();
           resolve(undefined);
         });
-        if (signal.aborted) stop();
+        if (!signal.aborted) return;
+        stop();
+        resolve(undefined);
       }),
   };
 }

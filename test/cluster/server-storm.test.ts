@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestCloud } from '../support/cloud.ts';
 import { ComputeProcess } from '../support/compute-process.ts';
 import { ProjectClient } from '../support/project-client.ts';
+import { until } from '../support/until.ts';
 
 const wanted = Number(process.env.STORM_SERVERS ?? 8);
 const ends = new Set(['ACTIVE', 'SHUTOFF', 'ERROR']);
@@ -85,18 +86,6 @@ async function image(): Promise<string> {
 const servers = async (): Promise<readonly Server[]> =>
   (await client.call<{ servers: Server[] }>('GET', '/compute/v2.1/servers/detail?all_tenants=1'))
     .servers;
-
-/** Waits for what must come in the end, asking again as long as it does not. */
-async function until<T>(ask: () => Promise<T>, isIt: (value: T) => boolean): Promise<T> {
-  let last: T | undefined;
-  for (let tries = 0; tries < 400; tries++) {
-    const value = await ask();
-    if (isIt(value)) return value;
-    last = value;
-    await sleep(500);
-  }
-  throw new Error(`it did not come to that: ${JSON.stringify(last)}`);
-}
 
 const kill = async (file: string): Promise<void> => {
   if (fs.existsSync(file))

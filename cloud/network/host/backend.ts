@@ -6,6 +6,7 @@
  *  3. From then on: what the model says is rendered, daemons that died are started again, networks get their metadata.
  */
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import {
   type Clock,
   Failure,
@@ -71,12 +72,12 @@ export class Backend {
     this.options = options;
     this.up = options.up;
     const { clock, log, core } = options;
-    this.central = new Central(join(options.folder, 'c'), clock);
+    this.central = new Central(join(options.folder, 'c'), clock, core.random);
     this.local = options.hosts.map(
       (plan) =>
         new LocalHost({
           ...plan,
-          ...{ clock, log, central: this.central.socket },
+          ...{ clock, log, central: this.central.southSocket },
           handler: () => this.handler,
           whoIs: (networkId, address) => whoIs(core, networkId, address),
         }),
@@ -84,9 +85,9 @@ export class Backend {
     this.ends = new Map(this.local.map((end) => [end.hostname, end]));
   }
 
-  /** Where OVN's databases are served, for hosts in other processes. */
-  get centralSocket(): string {
-    return this.central.socket;
+  /** OVN's southbound database, as a host in another process that is this chassis may use it. */
+  southAs(chassis: string): Promise<Duplex> {
+    return this.central.access.connect(chassis);
   }
 
   /** Hosts in other processes are to come: those here get an address for them. */
@@ -158,18 +159,24 @@ export class Backend {
     await this.central.ensure();
     for (const host of this.local) await host.ensure();
     for (const end of this.others()) await this.reach(end);
-    const follow = (database: string, tables: Readonly<Record<string, readonly string[]>>) =>
+    const follow = (
+      path: string,
+      database: string,
+      tables: Readonly<Record<string, readonly string[]>>,
+    ) =>
       new OvsdbClient({
         net,
         clock,
         log,
-        path: this.central.socket,
+        path,
         database,
         tables,
         changed: () => this.changed(),
       });
-    this.northbound = follow('OVN_Northbound', followed);
-    this.southbound = follow('OVN_Southbound', { Chassis: chassisColumns });
+    this.northbound = follow(this.central.socket, 'OVN_Northbound', followed);
+    this.southbound = follow(this.central.southSocket, 'OVN_Southbound', {
+      Chassis: chassisColumns,
+    });
     this.reconciler = new Reconciler({
       core,
       clock,

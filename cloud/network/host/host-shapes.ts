@@ -58,6 +58,11 @@ export interface MetadataQuestion {
   readonly address: string;
 }
 
+/** The same as the controller hears it: from which host. */
+export interface MetadataQuestionOf extends MetadataQuestion {
+  readonly host: string;
+}
+
 export function readCall<T extends TSchema>(shape: T, value: unknown): Static<T> {
   if (Value.Check(shape, value)) return value as Static<T>;
   const first = Value.Errors(shape, value)[0];

@@ -23,12 +23,16 @@ export async function whoIs(
   core: NetworkCore,
   networkId: string,
   address: string,
+  /** Where it must be, when that is known. */
+  host?: string,
 ): Promise<MetadataAsker | undefined> {
   const found = await core.list(core.db, 'port', {
     by: { network_id: networkId, fixed_ip: address },
   });
   const [port] = found;
   if (port === undefined || port.device_id === '') return undefined;
+  if (host !== undefined && port['binding:host_id'] !== host && port.nextHost !== host)
+    return undefined;
   return {
     portId: port.id,
     deviceId: port.device_id,
