@@ -41,6 +41,8 @@ export interface PutPart extends UploadRef {
   readonly expectedMd5?: string;
   /** Of an upload that is encrypted with a key which its client keeps. */
   readonly customerKey?: Buffer;
+  /** Sees the upload's own fields before any of the body is taken: throws to refuse. */
+  readonly onUpload?: (system: Fields) => void;
   /** As for `PutObject`; only `checksums` of what it returns is kept. */
   readonly onBodyEnd?: (facts: BodyFacts) => { readonly checksums?: Fields } | undefined;
 }

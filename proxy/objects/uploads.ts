@@ -201,6 +201,7 @@ async function putPart(context: ObjectContext, request: PutPart): Promise<Upload
     });
   const { upload, state } = await getUpload(context, request);
   if (state !== 'open') throw completing(request);
+  request.onUpload?.(upload.fields.system);
   const key = await context.encryption.forPart(upload.fields.system, request.customerKey);
   const discard = (blobs: readonly BodyBlob[]) => context.garbage.add(undefined, blobs);
   // Parts never go into rows: completing them refers to blobs, and nothing else.

@@ -86,7 +86,32 @@ export function renderedError(thrown: unknown): RenderedError {
   }
   const code = codeOf(thrown);
   const { status } = errorTable[code];
-  return { code, ...errorTable[code], details: {}, headers: status === 503 ? retryLater : {} };
+  const headers = status === 503 ? retryLater : {};
+  return { code, ...errorTable[code], details: detailsOf(thrown), headers };
+}
+
+/** Facts of failures from below that S3's document names: what the client said itself, or may know. */
+const shownFacts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'upload-missing': { upload: 'UploadId' },
+  'part-missing': { number: 'PartNumber', etag: 'ETag' },
+  'part-too-small': {
+    size: 'ProposedSize',
+    min: 'MinSizeAllowed',
+    number: 'PartNumber',
+    etag: 'ETag',
+  },
+  'md5-mismatch': { expected: 'ExpectedDigest', got: 'CalculatedDigest' },
+};
+
+function detailsOf(thrown: unknown): Record<string, string> {
+  const shown = thrown instanceof Failure ? shownFacts[thrown.code] : undefined;
+  if (shown === undefined || !(thrown instanceof Failure)) return {};
+  const details: Record<string, string> = {};
+  for (const [fact, name] of Object.entries(shown)) {
+    const value = thrown.facts[fact];
+    if (value !== undefined) details[name] = String(value);
+  }
+  return details;
 }
 
 function codeOf(thrown: unknown): S3Code {

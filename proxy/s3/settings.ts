@@ -78,6 +78,13 @@ export const s3Settings = declareSettings({
     max: 1_000_000,
     about: 'Notifications that wait to be sent; further ones are counted and dropped.',
   },
+  defaultChecksum: {
+    type: 'choice',
+    default: 'crc64nvme',
+    choices: ['crc64nvme', 'none'],
+    about:
+      'The checksum that objects get whose clients send none: S3 makes a CRC64NVME, some 0.6 ms of CPU for a MiB.',
+  },
   deletesInFlightMax: {
     type: 'integer',
     default: 32,

@@ -25,6 +25,11 @@ export function isChecksumAlgorithm(word: string): word is ChecksumAlgorithm {
   return checksumAlgorithms.some((name) => name === word);
 }
 
+/** What an object gets whose client sends no checksum. */
+export function fallbackAlgorithm(setting: 'crc64nvme' | 'none'): ChecksumAlgorithm | undefined {
+  return setting === 'none' ? undefined : setting;
+}
+
 export async function startChecksum(algorithm: ChecksumAlgorithm): Promise<RunningChecksum> {
   return algorithm === 'crc64nvme' ? runningCrc64(await crc64Engine()) : startSimple(algorithm);
 }

@@ -49,6 +49,18 @@ export function checksumPlan(
   return { algorithm, type: chosen };
 }
 
+/** Of an upload begun without a checksum. */
+export function fallbackPlan(setting: 'crc64nvme' | 'none'): ChecksumPlan | undefined {
+  return setting === 'none' ? undefined : { algorithm: setting, type: 'FULL_OBJECT' };
+}
+
+/** A part's checksum as it is shown: one that nobody asked for is not. */
+export function shownChecksums(checksums: Fields, plan: ChecksumPlan | undefined): Fields {
+  if (plan !== undefined) return checksums;
+  const { crc64nvme: _, ...others } = checksums;
+  return others;
+}
+
 function isCrc(algorithm: ChecksumAlgorithm): algorithm is CrcAlgorithm {
   return algorithm.startsWith('crc');
 }
@@ -65,6 +77,18 @@ export function checksumPlanOf(system: Fields): ChecksumPlan | undefined {
   const algorithm = system[algorithmField];
   if (algorithm === undefined || !isChecksumAlgorithm(algorithm)) return undefined;
   return { algorithm, type: system[typeField] === 'FULL_OBJECT' ? 'FULL_OBJECT' : 'COMPOSITE' };
+}
+
+/** A part comes with the checksum that its upload was begun with; one of the whole object can be made without the client's. */
+export function checkPartChecksum(
+  plan: ChecksumPlan | undefined,
+  declared: ChecksumAlgorithm | undefined,
+): void {
+  if (plan === undefined || declared === plan.algorithm) return;
+  if (declared === undefined && plan.type === 'FULL_OBJECT') return;
+  throw new S3Failure('InvalidRequest', {
+    message: `Checksum Type mismatch occurred, expected checksum Type: ${plan.algorithm}, actual checksum Type: ${declared ?? 'null'}`,
+  });
 }
 
 /**

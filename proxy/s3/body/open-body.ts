@@ -10,7 +10,11 @@ import type { S3Request } from '../context.ts';
 import type { RequestHead } from '../request-head.ts';
 import { S3Failure } from '../s3-failure.ts';
 import { AwsChunkedDecoder, decodeAwsChunked } from './aws-chunked.ts';
-import { type RunningChecksum, startChecksum } from './checksum-algorithms.ts';
+import {
+  type ChecksumAlgorithm,
+  type RunningChecksum,
+  startChecksum,
+} from './checksum-algorithms.ts';
 import { ChunkVerifier } from './chunk-signature.ts';
 import {
   checkedValue,
@@ -25,13 +29,19 @@ export interface OpenedBody {
   readonly length: number | undefined;
   /** Hex, from Content-MD5. */
   readonly md5: string | undefined;
+  /** Of the checksum that came or comes with it. */
+  readonly algorithm: ChecksumAlgorithm | undefined;
   /** By algorithm, base64; only after the body's end. */
   checksums(): Readonly<Record<string, string>>;
 }
 
 export const bodyBytesMax = 5 * 1024 ** 3;
 
-export async function openBody(request: S3Request): Promise<OpenedBody> {
+/** `fallback` is computed where the client sends no checksum. */
+export async function openBody(
+  request: S3Request,
+  fallback?: ChecksumAlgorithm,
+): Promise<OpenedBody> {
   const { head, payload } = request;
   const decoder = payload.kind === 'chunked' ? chunkedDecoder(request) : undefined;
   const length = decoder === undefined ? contentLength(request) : decodedLength(request);
@@ -42,35 +52,42 @@ export async function openBody(request: S3Request): Promise<OpenedBody> {
   const md5 = contentMd5(head.headers.get('content-md5'));
   const declared = declaredChecksum(head, payload.kind === 'chunked' && payload.trailers);
   const data = decoder === undefined ? request.wire : decodeAwsChunked(request.wire, decoder);
-  if (payload.kind !== 'sha256' && declared === undefined)
-    return { body: data, length, md5, checksums: () => ({}) };
-  const running = declared === undefined ? undefined : await startChecksum(declared.algorithm);
+  const summed = declared?.algorithm ?? fallback;
+  if (payload.kind !== 'sha256' && summed === undefined)
+    return { body: data, length, md5, algorithm: undefined, checksums: () => ({}) };
+  const running = summed === undefined ? undefined : await startChecksum(summed);
   const checks: Checks = {
     sha256: payload.kind === 'sha256' ? payload.hash : undefined,
     declared,
+    fallback,
     running,
     decoder,
     found: {},
   };
-  return { body: checked(data, checks), length, md5, checksums: () => checks.found };
+  const algorithm = declared?.algorithm;
+  return { body: checked(data, checks), length, md5, algorithm, checksums: () => checks.found };
 }
 
 /** The same for a body that came some other way than as the request's: what its headers promise is checked. */
 export async function checkedSums(
   head: RequestHead,
   data: AsyncIterable<Buffer>,
-): Promise<Omit<OpenedBody, 'length'>> {
+  fallback?: ChecksumAlgorithm,
+): Promise<Omit<OpenedBody, 'length' | 'algorithm'>> {
   const md5 = contentMd5(head.headers.get('content-md5'));
   const declared = declaredChecksum(head, false);
-  if (declared === undefined) return { body: data, md5, checksums: () => ({}) };
-  const running = await startChecksum(declared.algorithm);
-  const checks: Checks = { sha256: undefined, declared, running, decoder: undefined, found: {} };
+  const summed = declared?.algorithm ?? fallback;
+  if (summed === undefined) return { body: data, md5, checksums: () => ({}) };
+  const running = await startChecksum(summed);
+  const only = { sha256: undefined, decoder: undefined };
+  const checks: Checks = { ...only, declared, fallback, running, found: {} };
   return { body: checked(data, checks), md5, checksums: () => checks.found };
 }
 
 interface Checks {
   readonly sha256: string | undefined;
   readonly declared: DeclaredChecksum | undefined;
+  readonly fallback: ChecksumAlgorithm | undefined;
   readonly running: RunningChecksum | undefined;
   readonly decoder: AwsChunkedDecoder | undefined;
   found: Readonly<Record<string, string>>;
@@ -90,8 +107,11 @@ async function* checked(
     throw new S3Failure('XAmzContentSHA256Mismatch', {
       details: { ClientComputedContentSHA256: checks.sha256 ?? '' },
     });
-  if (checks.declared !== undefined && checks.running !== undefined)
-    checks.found = compareChecksum(checks.declared, checks.running, checks.decoder);
+  const { declared, fallback, running } = checks;
+  if (running === undefined) return;
+  if (declared !== undefined) checks.found = compareChecksum(declared, running, checks.decoder);
+  else if (fallback !== undefined)
+    checks.found = { [fallback]: running.digest().toString('base64') };
 }
 
 function compareChecksum(

@@ -24,6 +24,19 @@ export async function sumUp(
   };
 }
 
+/** The same where what is wanted is known only once the body is asked for. */
+export function sumUpLate(
+  body: AsyncIterable<Buffer>,
+  wanted: () => ChecksumAlgorithm | undefined,
+): SummedBody {
+  let found: SummedBody | undefined;
+  const opening = async function* () {
+    found = await sumUp(body, wanted());
+    yield* found.body;
+  };
+  return { body: opening(), checksums: () => found?.checksums() ?? {} };
+}
+
 async function* passing(
   body: AsyncIterable<Buffer>,
   running: RunningChecksum,

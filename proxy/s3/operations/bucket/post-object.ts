@@ -8,6 +8,7 @@
 import type { ObjectInfo } from '../../../objects/index.ts';
 import { openBucket } from '../../access.ts';
 import { checkedKey } from '../../address.ts';
+import { fallbackAlgorithm } from '../../body/checksum-algorithms.ts';
 import { checkedSums } from '../../body/open-body.ts';
 import { checksumHeaders } from '../../checksum-headers.ts';
 import { encodeTags, objectTagsMax, parseTagSet } from '../../config/tags.ts';
@@ -52,7 +53,9 @@ export const postObject: Operation = async (sent, services) => {
   await services.quotas.check(container, Number(sent.head.headers.get('content-length') ?? 0));
   const object = await fieldsOfWrite(request, container, services);
   const encryption = await writeKeyOf(request, container, services);
-  const summed = await checkedSums(request.head, withinLengths(form.file, policy?.lengths));
+  const file = withinLengths(form.file, policy?.lengths);
+  const fallback = fallbackAlgorithm(services.settings.defaultChecksum);
+  const summed = await checkedSums(request.head, file, fallback);
   const { info } = await services.objects.objects.put({
     container,
     name: request.key,

@@ -7,6 +7,7 @@
  */
 import type { PutObject } from '../../../objects/index.ts';
 import { openBucket } from '../../access.ts';
+import { fallbackAlgorithm } from '../../body/checksum-algorithms.ts';
 import { openBody } from '../../body/open-body.ts';
 import { checksumHeaders } from '../../checksum-headers.ts';
 import { conditionally, writeConditions } from '../../conditions.ts';
@@ -24,7 +25,8 @@ export const putObject: Operation = async (request, services) => {
   const container = await openBucket(request, services, 's3:PutObject');
   const fields = await fieldsOfWrite(request, container, services);
   const encryption = await writeKeyOf(request, container, services);
-  const opened = await openBody(request);
+  const fallback = fallbackAlgorithm(services.settings.defaultChecksum);
+  const opened = await openBody(request, fallback);
   await services.quotas.check(container, opened.length ?? 0);
   const conditions = writeConditions(head);
   const put: PutObject = {

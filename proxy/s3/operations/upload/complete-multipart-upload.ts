@@ -15,6 +15,7 @@ import {
   type CompletedPart,
   checksumPlanOf,
   combineParts,
+  fallbackPlan,
   partChecksums,
 } from '../../body/multipart-checksum.ts';
 import { readDocument } from '../../body/read-document.ts';
@@ -31,24 +32,24 @@ import { partNumberMax, uploadRef } from '../../upload-id.ts';
 import { parseXml, type XmlNode } from '../../xml/parse.ts';
 import { element, s3Document } from '../../xml/write.ts';
 import { versionOf } from '../object/put-object.ts';
+import { checkClaims, checkSize, checkWhole } from './completion-claims.ts';
 
 export const completeMultipartUpload: Operation = async (request, services) => {
   const container = await openBucket(request, services, 's3:PutObject');
   const ref = uploadRef(request, container);
   const parts = parseParts(await readCompletion(request, services.settings.documentBytesMax));
   const plan = await findPlan(services, ref);
+  const fallback = fallbackPlan(services.settings.defaultChecksum);
+  checkClaims(request.head, plan, parts);
   const conditions = writeConditions(request.head);
-  const expectedSize = request.head.headers.get('x-amz-mp-object-size');
   const complete: CompleteUpload = {
     ...ref,
     parts: parts.map(({ number, etag }) => ({ number, etag })),
     onParts: (stored) => {
-      checkSize(
-        expectedSize,
-        stored.reduce((sum, part) => sum + part.size, 0),
-      );
-      const checksums = combineParts(plan, stored, parts);
-      checkWhole(request, checksums);
+      const size = stored.reduce((sum, part) => sum + part.size, 0);
+      checkSize(request.head, size);
+      const checksums = combineParts(plan ?? fallback, stored, parts);
+      checkWhole(request.head, plan, checksums);
       return { checksums: { ...checksums, ...partChecksums(plan, stored) } };
     },
     ...(conditions === undefined ? {} : { conditions }),
@@ -110,26 +111,4 @@ function parsePart(node: XmlNode): CompletedPart {
     if (value !== undefined) checksums[algorithm] = value.trim();
   }
   return { number: Number(number), etag: bareEtag(etag), checksums };
-}
-
-function checkSize(expected: string | undefined, size: number): void {
-  if (expected !== undefined && expected !== String(size))
-    throw new S3Failure('InvalidRequest', {
-      message: 'The provided x-amz-mp-object-size does not match the size of the uploaded parts.',
-    });
-}
-
-function checkWhole(request: S3Request, checksums: Readonly<Record<string, string>>): void {
-  for (const algorithm of checksumAlgorithms) {
-    const told = request.head.headers.get(headerOf(algorithm));
-    if (told !== undefined && bare(told) !== bare(checksums[algorithm] ?? ''))
-      throw new S3Failure('BadDigest', {
-        message: `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`,
-      });
-  }
-}
-
-/** SDKs send a composite checksum with or without its `-N`. */
-function bare(checksum: string): string {
-  return checksum.replace(/-\d+$/, '');
 }

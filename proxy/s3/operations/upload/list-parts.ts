@@ -1,7 +1,11 @@
 /** ListParts. */
 import { ownerField, type UploadedPart } from '../../../objects/index.ts';
 import { openBucket } from '../../access.ts';
-import { checksumPlanOf } from '../../body/multipart-checksum.ts';
+import {
+  type ChecksumPlan,
+  checksumPlanOf,
+  shownChecksums,
+} from '../../body/multipart-checksum.ts';
 import { checksumElements } from '../../checksum-headers.ts';
 import type { Operation } from '../../context.ts';
 import { listingDate } from '../../http-date.ts';
@@ -43,16 +47,16 @@ export const listParts: Operation = async (request, services) => {
       ? ''
       : element('ChecksumAlgorithm', plan.algorithm.toUpperCase()) +
         element('ChecksumType', plan.type)) +
-    page.entries.map(renderPart).join('');
+    page.entries.map((part) => renderPart(part, plan)).join('');
   return xmlReply(200, s3Document('ListPartsResult', inner));
 };
 
-function renderPart(part: UploadedPart): string {
+function renderPart(part: UploadedPart, plan: ChecksumPlan | undefined): string {
   const inner =
     element('PartNumber', part.number) +
     element('LastModified', listingDate(part.modifiedUs)) +
     element('ETag', `"${part.etag}"`) +
     element('Size', part.size) +
-    checksumElements(part.checksums, false);
+    checksumElements(shownChecksums(part.checksums, plan), false);
   return wrap('Part', inner);
 }

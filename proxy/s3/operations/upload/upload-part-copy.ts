@@ -1,5 +1,6 @@
 /** UploadPartCopy: a part made of an object, or of a range of it. */
 import { openBucket } from '../../access.ts';
+import { fallbackAlgorithm } from '../../body/checksum-algorithms.ts';
 import { checksumPlanOf } from '../../body/multipart-checksum.ts';
 import { bodyBytesMax } from '../../body/open-body.ts';
 import { sumUp } from '../../body/sum-up.ts';
@@ -25,7 +26,8 @@ export const uploadPartCopy: Operation = async (request, services) => {
   const ref = uploadRef(request, container);
   const { system } = (await services.objects.uploads.get(ref)).fields;
   const plan = checksumPlanOf(system);
-  const summed = await sumUp(object.read(range.offset, range.length), plan?.algorithm);
+  const fallback = fallbackAlgorithm(services.settings.defaultChecksum);
+  const summed = await sumUp(object.read(range.offset, range.length), plan?.algorithm ?? fallback);
   const part = await services.objects.uploads.putPart({
     ...ref,
     number,
@@ -37,7 +39,7 @@ export const uploadPartCopy: Operation = async (request, services) => {
   const inner =
     element('LastModified', listingDate(part.modifiedUs)) +
     element('ETag', `"${part.etag}"`) +
-    checksumElements(part.checksums, false);
+    checksumElements(plan === undefined ? {} : part.checksums, false);
   const { versionId } = object.info;
   return xmlReply(200, s3Document('CopyPartResult', inner), {
     ...(versionId === undefined ? {} : { 'x-amz-copy-source-version-id': versionId }),
