@@ -10,6 +10,7 @@ import type {
 } from '#wire';
 import {
   blobBytesMax,
+  blobIdPattern,
   blobReadBytesMax,
   rowBodyBytesMax,
   rowMetaBytesMax,
@@ -25,7 +26,6 @@ export const blobListMax = 10_000;
 export const scanBytesMax = 8 * 1024 * 1024;
 
 const tablePattern = /^[a-z][a-z0-9-]{0,15}$/;
-const blobIdPattern = /^[0-9a-f]{32}$/;
 
 function checkUint32(value: number, name: string): void {
   if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)

@@ -15,6 +15,8 @@ import { finishMix, mixText } from './mixing.ts';
 
 const powerMax = 24;
 const scrubBytesMax = 64 * 1024 * 1024;
+/** Of the id of a blob that is no fragment. */
+const wholeIdDigits = 32;
 const bucketSeed = 0x1b56c4e9;
 
 /** Which of 2^power buckets a sort key falls into. `docs/formats/device-index.md` defines it. */
@@ -51,7 +53,9 @@ export class DigestTable {
     this.add(share, 0, sums);
   }
 
+  /** Fragments are left out: no two devices hold the same ones. */
   addBlob(share: number, key: BlobKey): void {
+    if (key.id.length > wholeIdDigits) return;
     this.add(share, digestBytes, lanesOfBlob(key.id));
   }
 

@@ -472,6 +472,33 @@ function surveyContract(use: () => DeviceService): void {
   const digests = async () => (await use().survey({ what: 'digests', ...halves })).digests;
   const named = (sort: string, hash: number): RowKey => ({ ...keyOf(sort, `p${hash}`), hash });
 
+  test('fragments are blobs of their own, beside their whole, and have no part in digests', async () => {
+    const whole = blobOf('7', 0x90000000);
+    const ask = { what: 'digests', power: 1, first: 0, count: 2 } as const;
+    await use().putBlob(whole, [patterned(10, 1)], {});
+    const before = (await use().survey(ask)).digests;
+    const sizes = [100, 2_000_000];
+    const fragments = sizes.map((_, at) => ({ ...whole, id: `${whole.id}0104020${at}` }));
+    for (const [at, key] of fragments.entries())
+      await use().putBlob(key, [patterned(sizes[at] ?? 0, at)], {});
+    const written = await use().openBlob({ ...whole, id: `${whole.id}01040202` }, {});
+    await written.append([patterned(1_500_000, 9)]);
+    await written.commit();
+    expect((await use().listBlobs({ limit: 10 })).map(({ id }) => id)).toEqual([
+      whole.id,
+      ...fragments.map(({ id }) => id),
+      `${whole.id}01040202`,
+    ]);
+    for (const [at, key] of fragments.entries()) {
+      const content = patterned(sizes[at] ?? 0, at).subarray(0, 1000);
+      expect((await use().readBlob(key, 0, 1000)).equals(content)).toBe(true);
+    }
+    expect((await use().survey(ask)).digests.equals(before)).toBe(true);
+    await use().deleteBlob(fragments[0] ?? whole);
+    expect((await use().readBlob(whole, 0, 10)).equals(patterned(10, 1))).toBe(true);
+    await refuses(use().statBlob({ ...whole, id: `${whole.id}01` }), 'invalid', 'bad-request');
+  });
+
   test('digests tell of rows and blobs in each share of the hashes, whatever the order they came in', async () => {
     const empty = await digests();
     expect(empty).toEqual(Buffer.alloc(32));

@@ -116,10 +116,16 @@ export interface Fence {
   readonly epoch: number;
 }
 
+/** 16 bytes, or 20 of a fragment: see `BlobKey`. */
+export const blobIdPattern: RegExp = /^[0-9a-f]{32}(?:[0-9a-f]{8})?$/;
+
 export interface BlobKey {
-  /** 16 bytes as 32 lower-case hex digits. */
+  /**
+   * 16 bytes as 32 lower-case hex digits; of a fragment of an erasure-coded blob 20 bytes, the last four of which say how it is coded, and
+   * which fragment it is. A device takes them as they are; but fragments are no copies of each other, and have no part in digests.
+   */
   readonly id: string;
-  /** The upper 32 bits of the cluster's salted hash of the id. */
+  /** The upper 32 bits of the cluster's salted hash of the first 16 bytes of the id. */
   readonly hash: number;
 }
 

@@ -14,13 +14,12 @@ import type {
   ScanPage,
   ScanRequest,
 } from '../device-service.ts';
-import { scanRowsMax } from '../device-service.ts';
+import { blobIdPattern, scanRowsMax } from '../device-service.ts';
 import { noVersion, type Version } from '../versions.ts';
 import { badMessage, type Decoder } from './decoder.ts';
 import type { Encoder } from './encoder.ts';
 
 const empty: Buffer = Buffer.alloc(0);
-const idPattern = /^[0-9a-f]{32}$/;
 
 export function writeKey(to: Encoder, field: number, key: RowKey): void {
   const start = to.begin(field);
@@ -224,8 +223,8 @@ export function readAggregate(from: Decoder): Aggregate {
 
 export function writeBlobKey(to: Encoder, field: number, key: BlobKey): void {
   const start = to.begin(field);
-  if (!idPattern.test(key.id))
-    throw new Failure('invalid', 'bad-request', 'A blob id is 32 lower-case hexadecimal digits');
+  if (!blobIdPattern.test(key.id))
+    throw new Failure('invalid', 'bad-request', 'A blob id is 32 or 40 lower-case hex digits');
   to.bytes(1, Buffer.from(key.id, 'hex'));
   to.fixed32(2, key.hash);
   to.end(start);
@@ -239,7 +238,7 @@ export function readBlobKey(from: Decoder): BlobKey {
     else if (field === 2) hash = from.fixed32();
     else from.skip();
   }
-  if (id.length !== 16) throw badMessage('blob id');
+  if (id.length !== 16 && id.length !== 20) throw badMessage('blob id');
   return { id: id.toString('hex'), hash };
 }
 
