@@ -3,7 +3,7 @@ import { Failure, giveBack, isFailure } from '#common';
 import { type BlobInfo, type BlobKey, blobReadBytesMax, type DeviceService } from '#wire';
 import type { BlobRepair } from './blob-repair.ts';
 import type { Core } from './core.ts';
-import { askHedged, type HedgedOutcome, readOrder } from './gather.ts';
+import { askHedged, type HedgedOutcome, type ReplicaSet, readOrder } from './gather.ts';
 import { quorumFailure, type ReplicaFailure, thresholdsOf } from './quorum.ts';
 import type { Replica } from './replica.ts';
 
@@ -48,7 +48,7 @@ export class BlobReader {
     const far = await this.ask(this.standIns(key.hash, primaries.length), run, late);
     const found = far.answers[0];
     if (found !== undefined) return found.value;
-    throw verdictOf(key, near.failures, far.failures);
+    throw verdictOf(key, lackingNeeded(primaries), near.failures, far.failures);
   }
 
   private ask<T>(
@@ -80,12 +80,20 @@ export class BlobReader {
   }
 }
 
+/** While a replica moves, some write to one owner less, and know nothing of who has not heard of it. */
+function lackingNeeded(primaries: ReplicaSet): number {
+  const { length, newcomers } = primaries;
+  const smallest = newcomers === undefined ? length : length - 1;
+  return length - thresholdsOf(smallest).majority + 1;
+}
+
 /**
  * An acknowledged blob is on a majority, so enough primaries that lack it show that there is none, unless a device
  * that may have stood in for them cannot be asked.
  */
 function verdictOf(
   key: BlobKey,
+  lackingMin: number,
   near: readonly ReplicaFailure[],
   far: readonly ReplicaFailure[],
 ): Failure {
@@ -98,7 +106,7 @@ function verdictOf(
     });
   const lacking = near.filter(({ error }) => isFailure(error, 'missing')).length;
   const farLacks = far.every(({ error }) => isFailure(error, 'missing'));
-  if (lacking >= thresholdsOf(near.length).blocking && farLacks) return missing(key);
+  if (lacking >= lackingMin && farLacks) return missing(key);
   return quorumFailure('blob', all);
 }
 

@@ -2,6 +2,7 @@
 import { giveBack, isFailure } from '#common';
 import { type BlobInfo, type BlobKey, blobReadBytesMax } from '#wire';
 import type { Core } from './core.ts';
+import { quorumFailure, type ReplicaFailure, thresholdsOf } from './quorum.ts';
 import type { Replica } from './replica.ts';
 
 export class BlobRepair {
@@ -44,6 +45,41 @@ export class BlobRepair {
       this.core.counters.repairs.inc({ what: 'blob', outcome });
     }
     this.running = false;
+  }
+
+  /**
+   * For a blob that was written while the ring changed: a majority of those who hold it by now has it, brought from `holders`, who took it.
+   */
+  async settle(key: BlobKey, length: number, holders: readonly Replica[]): Promise<void> {
+    const owners = this.core.primariesOf(key.hash);
+    const having = await Promise.all(
+      owners.map(
+        async (owner) => holders.includes(owner) || (await statOf(owner, key)) !== undefined,
+      ),
+    );
+    const { majority } = thresholdsOf(owners.length);
+    const failures: ReplicaFailure[] = [];
+    let held = having.filter(Boolean).length;
+    for (const [at, owner] of owners.entries()) {
+      if (held >= majority) return;
+      if (having[at] === true) continue;
+      try {
+        if (await this.copyFromAny(key, length, holders, owner)) held += 1;
+      } catch (error) {
+        failures.push({ device: owner.device, error });
+      }
+    }
+    if (held < majority) throw quorumFailure('blob', failures);
+  }
+
+  private async copyFromAny(
+    key: BlobKey,
+    length: number,
+    sources: readonly Replica[],
+    target: Replica,
+  ): Promise<boolean> {
+    for (const source of sources) if (await this.copy(key, length, source, target)) return true;
+    return false;
   }
 
   private async mend(key: BlobKey, bad: Replica): Promise<string> {

@@ -6,14 +6,20 @@
 import { Failure, isFailure } from '#common';
 import type { BlobKey, BlobWriteOptions, BlobWriter } from '#wire';
 import { bytesOf, checkBlobBytes } from './blob-key.ts';
+import type { BlobRepair } from './blob-repair.ts';
 import type { BlobRef, ClusterBlobWriter } from './blobs.ts';
 import type { Core } from './core.ts';
 import { handoffSpare, putAside } from './handoff.ts';
+import type { Placement } from './placement.ts';
 import { quorumFailure, type ReplicaFailure, thresholdsOf } from './quorum.ts';
 import type { Replica } from './replica.ts';
 
 export class ReplicatedBlobWriter implements ClusterBlobWriter {
   readonly id: string;
+  private readonly core: Core;
+  private readonly repair: BlobRepair;
+  private readonly key: BlobKey;
+  private readonly placement: Placement;
   private readonly lanes: readonly Lane[];
   private readonly majority: number;
   private readonly lagBytesMax: number;
@@ -21,8 +27,12 @@ export class ReplicatedBlobWriter implements ClusterBlobWriter {
   private over = false;
   private recheck: (() => void) | undefined;
 
-  constructor(core: Core, key: BlobKey, options: BlobWriteOptions) {
+  constructor(core: Core, repair: BlobRepair, key: BlobKey, options: BlobWriteOptions) {
     this.id = key.id;
+    this.core = core;
+    this.repair = repair;
+    this.key = key;
+    this.placement = core.placement;
     const primaries = core.primariesOf(key.hash);
     this.majority = thresholdsOf(primaries.length).majority;
     this.lagBytesMax = core.settings.blobLagBytesMax;
@@ -51,8 +61,13 @@ export class ReplicatedBlobWriter implements ClusterBlobWriter {
   async commit(): Promise<BlobRef> {
     this.ensureOpen();
     this.over = true;
-    for (const lane of this.lanes) lane.commit();
-    await this.reached((lane) => lane.committed);
+    await this.core.epochs.within(async () => {
+      for (const lane of this.lanes) lane.commit();
+      await this.reached((lane) => lane.committed);
+      if (this.core.placement === this.placement) return;
+      const holders = this.lanes.filter((lane) => lane.committed).map(({ replica }) => replica);
+      await this.repair.settle(this.key, this.length, holders);
+    });
     return { id: this.id, length: this.length };
   }
 
@@ -113,7 +128,7 @@ class Lane {
   lagBytes = 0;
   lagSteps = 0;
   private readonly parts: LaneParts;
-  private replica: Replica;
+  replica: Replica;
   private writer: BlobWriter | undefined;
   private tail: Promise<void> = Promise.resolve();
 

@@ -52,6 +52,11 @@ export interface Cluster {
    * the row as it is, or `held` if that is newer, under a new version, which all take.
    */
   renew(ref: RowRef, held: Row): Promise<void>;
+  /**
+   * Goes by another ring from now on, over these devices. Of two rings in succession one must be a joint one or they must differ by nothing that is
+   * stored (`#ring` has `JointRing`). Resolves when nothing is under way any more that began by an earlier one.
+   */
+  follow(ring: RingLike | Placement, devices: ReadonlyMap<number, DeviceService>): Promise<void>;
   /** Ends background work; calls in flight end by themselves, at their deadline at the latest. The devices stay open, they are the caller's. */
   close(): Promise<void>;
 }
@@ -59,7 +64,7 @@ export interface Cluster {
 export function createCluster(parts: ClusterParts): Cluster {
   const wheel = new TimerWheel(parts.clock);
   const core = new Core({
-    placement: 'primariesOf' in parts.ring ? parts.ring : ringPlacement(parts.ring),
+    placement: placementOf(parts.ring),
     devices: parts.devices,
     hasher: new KeyHasher(parts.salt),
     versions: new HybridClock(parts.clock, parts.coordinator),
@@ -85,9 +90,14 @@ export function createCluster(parts: ClusterParts): Cluster {
       repairsPending: tables.repair.pending + blobs.repair.pending,
     }),
     renew: (ref, held) => tables.renew(ref, held),
+    follow: (ring, devices) => core.follow(placementOf(ring), devices),
     close: async () => {
       tables.repair.close();
       blobs.repair.close();
     },
   };
+}
+
+function placementOf(ring: RingLike | Placement): Placement {
+  return 'primariesOf' in ring ? ring : ringPlacement(ring);
 }

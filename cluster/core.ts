@@ -1,6 +1,8 @@
 /** What every part of the cluster client shares: replicas by place, versions, deadlines, settings and counters. */
 import { type Clock, Counter, Failure, type Logger, type Metrics, type Random } from '#common';
 import type { DeviceService } from '#wire';
+import { Epochs } from './epochs.ts';
+import type { ReplicaSet } from './gather.ts';
 import type { HybridClock } from './hybrid-clock.ts';
 import type { KeyHasher } from './key-hash.ts';
 import type { Placement } from './placement.ts';
@@ -22,7 +24,9 @@ export interface CoreParts {
 }
 
 export class Core {
-  readonly placement: Placement;
+  /** Another one may take its place at any time: what must agree with itself looks once. */
+  placement: Placement;
+  readonly epochs = new Epochs();
   readonly hasher: KeyHasher;
   readonly versions: HybridClock;
   readonly wheel: TimerWheel;
@@ -33,7 +37,7 @@ export class Core {
   readonly counters: Counters;
   private readonly replicas = new Map<number, Replica>();
   // One array per set of primaries, as the placement hands them out: no allocation on the hot path.
-  private readonly sets = new WeakMap<readonly number[], readonly Replica[]>();
+  private readonly sets = new WeakMap<readonly number[], ReplicaSet>();
 
   constructor(parts: CoreParts) {
     this.placement = parts.placement;
@@ -52,11 +56,24 @@ export class Core {
     return [...this.replicas.values()];
   }
 
-  primariesOf(hash: number): readonly Replica[] {
+  /** Resolves when nothing is under way any more that began by an earlier placement. */
+  follow(placement: Placement, devices: ReadonlyMap<number, DeviceService>): Promise<void> {
+    for (const [device, service] of devices)
+      if (this.replicas.get(device)?.isWayTo(service) !== true) this.addReplica(device, service);
+    for (const device of this.replicas.keys())
+      if (!devices.has(device)) this.replicas.delete(device);
+    this.placement = placement;
+    return this.epochs.next();
+  }
+
+  primariesOf(hash: number): ReplicaSet {
     const primaries = this.placement.primariesOf(hash);
     const known = this.sets.get(primaries);
     if (known !== undefined) return known;
-    const replicas = primaries.map((device) => this.replica(device));
+    const replicas: ReplicaSet = Object.assign(
+      primaries.map((device) => this.replica(device)),
+      movingOf(this.placement.newcomersOf?.(hash)),
+    );
     this.sets.set(primaries, replicas);
     return replicas;
   }
@@ -88,6 +105,11 @@ export class Core {
     this.replicas.set(device, replica);
     return replica;
   }
+}
+
+/** Left out where nothing moves. */
+function movingOf(newcomers: number | undefined): { readonly newcomers?: number } {
+  return newcomers === undefined ? {} : { newcomers };
 }
 
 function absentDevice(device: number): DeviceService {

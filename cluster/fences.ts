@@ -5,19 +5,22 @@
 import { Failure } from '#common';
 import type { Fence } from '#wire';
 import type { Core } from './core.ts';
+import type { Placement } from './placement.ts';
 import { quorumFailure, type ReplicaFailure, thresholdsOf } from './quorum.ts';
 
 export class Fences {
   private readonly core: Core;
-  private cover: Cover | undefined;
+  private cover: (Cover & { readonly placement: Placement }) | undefined;
 
   constructor(core: Core) {
     this.core = core;
   }
 
   raise(fence: Fence): Promise<void> {
-    this.cover ??= coverOf(this.core.placement.replicaSets());
-    const cover = this.cover;
+    const { placement } = this.core;
+    if (this.cover?.placement !== placement)
+      this.cover = { placement, ...coverOf(placement.replicaSets()) };
+    const { cover } = this;
     const needed = Uint32Array.from(cover.needed);
     let uncovered = needed.length;
     let open = cover.setsOf.size;

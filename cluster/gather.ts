@@ -7,6 +7,11 @@ import type { Deadline, TimerWheel } from './timer-wheel.ts';
 
 const slowFactor = 3;
 
+/** The primaries of a key. While one of its replicas moves: the last `newcomers` of them (none, when one just leaves) are being filled. */
+export interface ReplicaSet extends ReadonlyArray<Replica> {
+  readonly newcomers?: number;
+}
+
 export interface Gathering<T> {
   readonly quorum: Quorum<unknown>;
   readonly replicas: readonly Replica[];
@@ -97,20 +102,22 @@ export function shortestLimitMs(candidates: readonly Replica[], kind: CallClass)
 
 /**
  * The order in which to ask for a read: from `start` on round, so that one row is always looked for in the same cache
- * first; devices that are suspect, or several times slower than the best, come last.
+ * first; devices that are suspect, being filled, or several times slower than the best, come last.
  */
 export function readOrder(
-  replicas: readonly Replica[],
+  replicas: ReplicaSet,
   start: number,
   kind: CallClass,
 ): readonly Replica[] {
   const slowMs = slowFactor * shortestLimitMs(replicas, kind);
   const good: Replica[] = [];
   const last: Replica[] = [];
+  const settled = replicas.length - (replicas.newcomers ?? 0);
   for (let offset = 0; offset < replicas.length; offset++) {
-    const replica = replicas[(start + offset) % replicas.length];
+    const at = (start + offset) % replicas.length;
+    const replica = replicas[at];
     if (replica === undefined) continue;
-    const slow = replica.suspect || replica.latency[kind].limitMs > slowMs;
+    const slow = at >= settled || replica.suspect || replica.latency[kind].limitMs > slowMs;
     (slow ? last : good).push(replica);
   }
   return last.length === 0 ? good : good.concat(last);

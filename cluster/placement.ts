@@ -5,8 +5,13 @@ export interface Placement {
   primariesOf(hash: number): readonly number[];
   /** Device numbers that stand in for primaries, best first, primaries left out. */
   handoffsOf(hash: number): Iterable<number>;
-  /** Every distinct set of primaries, to know which devices must hear of a fence. */
+  /** Every distinct set of primaries that anybody may write to, to know which devices must hear of a fence. */
   replicaSets(): Iterable<readonly number[]>;
+  /**
+   * While a replica of this hash's partition moves: how many of its last primaries are being filled, so that readers ask them last. Undefined
+   * while none moves.
+   */
+  newcomersOf?(hash: number): number | undefined;
 }
 
 /** Every key on the same devices; the others stand in. For tests and clouds of a few devices. */

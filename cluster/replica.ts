@@ -48,6 +48,10 @@ export class Replica {
     this.latency = { row: new Latency(bounds), blob: new Latency(bounds) };
   }
 
+  isWayTo(service: DeviceService): boolean {
+    return this.parts.service === service;
+  }
+
   get inFlight(): number {
     return this.inFlightCalls;
   }

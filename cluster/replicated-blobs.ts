@@ -31,29 +31,50 @@ export class ReplicatedBlobs implements Blobs {
     const key = this.keyFor(options);
     const length = bytesOf(chunks);
     checkBlobBytes(length);
+    await this.core.epochs.within(() => this.store(key, chunks, length, options));
+    return { id: key.id, length };
+  }
+
+  private async store(
+    key: BlobKey,
+    chunks: readonly Buffer[],
+    length: number,
+    options: BlobOptions,
+  ): Promise<void> {
     const write = writeOptions({ ...options, lengthHint: length });
-    const quorum = new Quorum<void>(this.core.primariesOf(key.hash).length);
+    const { placement } = this.core;
+    const replicas = this.core.primariesOf(key.hash);
+    const holders: Replica[] = [];
+    const quorum = new Quorum<void>(replicas.length);
     const mayHandOff = options.fence === undefined;
     const readers = new Readers(options.onReleased);
     const verdict = await gather<void>({
       quorum,
-      replicas: this.core.primariesOf(key.hash),
+      replicas,
       send: (replica) =>
         mayHandOff && replica.aside
           ? Promise.reject(putAside(replica.device))
           : replica.call('blob', length, (device) =>
               readers.count(device.putBlob(key, chunks, write)),
             ),
-      sort: (replica) => quorum.yes(replica.device, undefined),
+      sort: (replica) => {
+        holders.push(replica);
+        quorum.yes(replica.device, undefined);
+      },
       ...(mayHandOff ? { spare: handoffSpare(this.core, key.hash, 'blob') } : {}),
     });
     readers.end();
     if (verdict !== 'enough') throw quorumFailure('blob', quorum.failures);
-    return { id: key.id, length };
+    if (this.core.placement !== placement) await this.repair.settle(key, length, holders);
   }
 
   async open(options: BlobOptions = {}): Promise<ClusterBlobWriter> {
-    const writer = new ReplicatedBlobWriter(this.core, this.keyFor(options), writeOptions(options));
+    const writer = new ReplicatedBlobWriter(
+      this.core,
+      this.repair,
+      this.keyFor(options),
+      writeOptions(options),
+    );
     try {
       await writer.opened();
       return writer;
@@ -64,7 +85,8 @@ export class ReplicatedBlobs implements Blobs {
   }
 
   async read(id: string, offset: number, length: number): Promise<Buffer> {
-    return this.reader.read(blobKeyOf(this.core.hasher, id), offset, length);
+    const key = blobKeyOf(this.core.hasher, id);
+    return this.core.epochs.within(() => this.reader.read(key, offset, length));
   }
 
   async *stream(id: string, offset: number, length: number): AsyncGenerator<Buffer, void> {
@@ -83,7 +105,8 @@ export class ReplicatedBlobs implements Blobs {
   }
 
   async stat(id: string): Promise<BlobRef | undefined> {
-    const info = await this.reader.find(blobKeyOf(this.core.hasher, id));
+    const key = blobKeyOf(this.core.hasher, id);
+    const info = await this.core.epochs.within(() => this.reader.find(key));
     return info === undefined ? undefined : { id, length: info.length };
   }
 
@@ -98,7 +121,7 @@ export class ReplicatedBlobs implements Blobs {
   }
 
   async raiseFence(fence: Fence): Promise<void> {
-    return this.fences.raise(fence);
+    return this.core.epochs.within(() => this.fences.raise(fence));
   }
 
   private keyFor(options: BlobOptions): BlobKey {

@@ -47,15 +47,18 @@ export class ReplicatedTables implements Tables {
   }
 
   async get(ref: RowRef, want?: { readonly body?: boolean }): Promise<StoredRow | undefined> {
-    return liveRow(await this.reader.read(keyOf(this.core.hasher, ref), want?.body === true));
+    return liveRow(await this.read(keyOf(this.core.hasher, ref), want?.body === true));
   }
 
   put(ref: RowRef, value: RowValue, options?: WriteOptions): Promise<WriteOutcome> {
-    return this.writer.write(keyOf(this.core.hasher, ref), value, options?.mode ?? 'strict');
+    const key = keyOf(this.core.hasher, ref);
+    return this.core.epochs.within(() => this.writer.write(key, value, options?.mode ?? 'strict'));
   }
 
   delete(ref: RowRef, options?: WriteOptions): Promise<WriteOutcome> {
-    return this.writer.write(keyOf(this.core.hasher, ref), undefined, options?.mode ?? 'strict');
+    const key = keyOf(this.core.hasher, ref);
+    const mode = options?.mode ?? 'strict';
+    return this.core.epochs.within(() => this.writer.write(key, undefined, mode));
   }
 
   async update(
@@ -72,17 +75,19 @@ export class ReplicatedTables implements Tables {
    * and no ballot disturbs the row.
    */
   private async change(key: RowKey, change: RowChange, body: boolean): Promise<UpdateOutcome> {
-    const previous = liveRow(await this.reader.read(key, body));
+    const previous = liveRow(await this.read(key, body));
     const decided = decide(change, previous);
     if (decided.error !== undefined) throw decided.error.thrown;
     if (decided.value === 'keep') return { version: previous?.version, changed: false, previous };
-    return this.register.update(key, change);
+    return this.core.epochs.within(() => this.register.update(key, change));
   }
 
   /** See `Cluster.renew`. */
   async renew(ref: RowRef, held: Row): Promise<void> {
     const key = keyOf(this.core.hasher, ref);
-    await this.locks.within(nameOf(key), () => this.register.renew(key, held));
+    await this.locks.within(nameOf(key), () =>
+      this.core.epochs.within(() => this.register.renew(key, held)),
+    );
   }
 
   async list(request: ListRequest): Promise<ListPage> {
@@ -92,10 +97,16 @@ export class ReplicatedTables implements Tables {
         facts: { limit, limitMax: scanRowsMax },
       });
     const hash = this.core.hasher.ofPartition(table, partition);
-    return listRows((scan) => this.scan.page(scan), hash, request);
+    const { epochs } = this.core;
+    return listRows((scan) => epochs.within(() => this.scan.page(scan)), hash, request);
   }
 
   async totals(table: string, partition: string): Promise<PartitionTotals> {
-    return this.counts.of(table, partition, this.core.hasher.ofPartition(table, partition));
+    const hash = this.core.hasher.ofPartition(table, partition);
+    return this.core.epochs.within(() => this.counts.of(table, partition, hash));
+  }
+
+  private read(key: RowKey, body: boolean): Promise<Row | undefined> {
+    return this.core.epochs.within(() => this.reader.read(key, body));
   }
 }

@@ -15,7 +15,7 @@
 import { isFailure } from '#common';
 import type { Row, RowKey } from '#wire';
 import type { Core } from './core.ts';
-import { askHedged, gather, readOrder, shortestLimitMs } from './gather.ts';
+import { askHedged, gather, type ReplicaSet, readOrder, shortestLimitMs } from './gather.ts';
 import { type Answer, Quorum, quorumFailure, type ReplicaFailure } from './quorum.ts';
 import type { Replica } from './replica.ts';
 import { copyOf, newestOf, payloadBytes, sameVersion } from './row-key.ts';
@@ -54,7 +54,7 @@ export class RowReader {
   private async attempt(
     key: RowKey,
     body: boolean,
-    primaries: readonly Replica[],
+    primaries: ReplicaSet,
   ): Promise<Row | undefined | 'again'> {
     const quorum = new Quorum<Row | undefined>(primaries.length);
     const { majority } = quorum.thresholds;

@@ -27,9 +27,10 @@ export class Totals {
     let last: readonly Answer<Aggregate>[] = [];
     for (let ask = 0; ask < asksMax; ask++) {
       if (ask > 0) await this.core.rest(ask);
-      last = await this.aggregates(table, partition, hash);
+      const asked = await this.aggregates(table, partition, hash);
+      last = asked.answers;
       if (ask === 0) first = last;
-      const agreed = agreedOn(last, thresholdsOf(this.core.primariesOf(hash).length).majority);
+      const agreed = agreedOn(last, asked.majority);
       if (agreed !== undefined) return { rows: agreed.rows, bytes: agreed.bytes };
     }
     const middle = middleOf(last);
@@ -43,7 +44,7 @@ export class Totals {
     table: string,
     partition: string,
     hash: number,
-  ): Promise<readonly Answer<Aggregate>[]> {
+  ): Promise<{ readonly answers: readonly Answer<Aggregate>[]; readonly majority: number }> {
     const primaries = this.core.primariesOf(hash);
     const { majority } = thresholdsOf(primaries.length);
     const ask = (patienceMs?: number) =>
@@ -57,10 +58,10 @@ export class Totals {
         ...(patienceMs === undefined ? {} : { patienceMs }),
       });
     const all = await ask(shortestLimitMs(primaries, 'row'));
-    if (all.answers.length >= majority) return all.answers;
+    if (all.answers.length >= majority) return { answers: all.answers, majority };
     const enough = await ask();
     if (!enough.enough) throw quorumFailure('totals', enough.failures);
-    return enough.answers;
+    return { answers: enough.answers, majority };
   }
 
   private async count(request: ScanRequest): Promise<PartitionTotals> {

@@ -19,6 +19,10 @@ export class Peer {
     this.parts = parts;
   }
 
+  isWayTo(service: DeviceService): boolean {
+    return this.parts.service === service;
+  }
+
   call<T>(run: (service: DeviceService) => Promise<T>): Promise<T> {
     const { clock, service, timeoutMs } = this.parts;
     this.calls += 1;

@@ -15,12 +15,15 @@ import type { RenewRow } from './copy/row-copy.ts';
 import type { CursorStore } from './cursor.ts';
 import { type Irreparable, IrreparableList } from './irreparable.ts';
 import { Layout, type ReplicatorRing } from './layout.ts';
+import { measureMoves } from './measure.ts';
 import type { ReplicatorSettings } from './settings.ts';
 import { Tally } from './tally.ts';
 import { Heal } from './workers/heal.ts';
+import { type MoveProgress, Moves } from './workers/moves.ts';
 import { Reclaim, type ReclaimProgress } from './workers/reclaim.ts';
 import { Repair, type RepairProgress } from './workers/repair.ts';
 import { ScrubDevice } from './workers/scrub.ts';
+import { Scrubs } from './workers/scrubs.ts';
 
 export interface ReplicatorParts {
   readonly ring: ReplicatorRing;
@@ -52,6 +55,10 @@ export interface ReplicatorStatus extends RepairProgress {
   readonly freedBlobs: number;
   readonly freedBytes: number;
   readonly forgottenRows: number;
+  /** Partitions of which a replica moves, and how many of them need their old owner no more. */
+  readonly moves: MoveProgress;
+  /** Bytes brought to devices that are being given partitions. */
+  readonly movedBytes: number;
 }
 
 export interface Replicator {
@@ -62,6 +69,15 @@ export interface Replicator {
   repairOnce(signal?: AbortSignal): Promise<void>;
   /** One search for what nothing refers to. */
   reclaimOnce(signal?: AbortSignal): Promise<void>;
+  /** Goes by another ring, over these devices. Resolves when nothing is done by the one before any more. */
+  follow(ring: ReplicatorRing, devices: ReadonlyMap<number, DeviceService>): Promise<void>;
+  /** Before the old owners are let go: new ones hear of every fence. */
+  bringFences(): Promise<void>;
+  /** Bytes of rows and blobs of each of these partitions, by what its owners have now. */
+  measure(
+    partitions: readonly number[],
+    signal?: AbortSignal,
+  ): Promise<ReadonlyMap<number, number>>;
   close(): Promise<void>;
 }
 
@@ -77,8 +93,10 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
   const nowUs = () => clock.nowUs();
   const common = { layout, pace, tally, irreparable, nowUs, clock, cursors, settings };
   const { copiesInFlightMax } = settings;
+  const moves = new Moves(layout);
   const repair = new Repair({
     ...common,
+    moves,
     mender: new Mender({ ...common, log, copiesInFlightMax, renew: parts.renew }),
   });
   const heal = new Heal(common);
@@ -90,7 +108,6 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
   const healNow = () => {
     heal.step(closing.signal).catch((err: unknown) => log.info({ err }, 'healing was put off'));
   };
-  const scrubs = layout.peers.map((peer) => new ScrubDevice({ ...common, peer, onBad: healNow }));
   const status = (): ReplicatorStatus => ({
     ...repair.progress(),
     ...{ copiedRows: tally.rows, copiedBlobs: tally.blobs, copiedBytes: tally.bytes },
@@ -100,6 +117,8 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
     reclaim: reclaim.progress(),
     ...{ freedBlobs: tally.freedBlobs, freedBytes: tally.freedBytes },
     forgottenRows: tally.forgottenRows,
+    moves: moves.progress,
+    movedBytes: tally.movedBytes,
   });
   declareMetrics(parts.metrics, status);
   const start = (
@@ -114,11 +133,16 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
         start('heal', (signal) => heal.step(signal), settings.restRatio),
         // It rests within its steps as well.
         start('reclaim', (signal) => reclaim.step(signal), 0),
-        ...scrubs.map((scrub) =>
-          start(`scrub-${scrub.device}`, (signal) => scrub.step(signal), settings.scrubRestRatio),
-        ),
       ]
     : [];
+  const scrubs = new Scrubs({
+    make: (peer) => new ScrubDevice({ ...common, peer, onBad: healNow }),
+    start: (scrub) =>
+      settings.enabled
+        ? start(`scrub-${scrub.device}`, (signal) => scrub.step(signal), settings.scrubRestRatio)
+        : undefined,
+  });
+  scrubs.follow(layout.peers);
   const repairOnce = async (signal = new AbortController().signal) => {
     const { passes } = repair;
     repair.hurry();
@@ -130,12 +154,20 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
     reclaimOnce: (signal = new AbortController().signal) => reclaim.pass(signal),
     runOnce: async (signal = new AbortController().signal) => {
       await repairOnce(signal);
-      for (const scrub of scrubs) while ((await scrub.step(signal)) === 'busy');
+      for (const scrub of scrubs.all) while ((await scrub.step(signal)) === 'busy');
       await heal.step(signal);
     },
+    follow: async (ring, devices) => {
+      layout.follow(ring, devices);
+      await scrubs.follow(layout.peers);
+      await repair.changed();
+    },
+    bringFences: () => moves.bringFences(),
+    measure: (partitions, signal = new AbortController().signal) =>
+      measureMoves(layout, partitions, signal),
     close: async () => {
       closing.abort();
-      await Promise.all(workers.map((worker) => worker.stop()));
+      await Promise.all([...workers.map((worker) => worker.stop()), scrubs.close()]);
     },
   };
 }
@@ -181,5 +213,15 @@ function declareMetrics(metrics: Metrics, status: () => ReplicatorStatus): void 
   gauge('freed_blobs', 'Blobs without a row that were deleted', (now) => now.freedBlobs);
   gauge('freed_bytes', 'Bytes of their copies', (now) => now.freedBytes);
   gauge('forgotten_rows', 'Tombstones that were forgotten', (now) => now.forgottenRows);
+  gauge(
+    'moved_bytes',
+    'Bytes brought to devices that are being given partitions',
+    (now) => now.movedBytes,
+  );
+  gauge(
+    'moving_partitions',
+    'Partitions of which a replica moves and is not whole yet',
+    ({ moves }) => moves.partitions - moves.settled,
+  );
   gauge('found_bad', 'Records that the scrub found bad', (now) => now.foundBad);
 }

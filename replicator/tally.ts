@@ -3,6 +3,8 @@ export class Tally {
   rows = 0;
   blobs = 0;
   bytes = 0;
+  /** Of them, what was brought to devices that are being given partitions. */
+  movedBytes = 0;
   handedBack = 0;
   /** Bad copies that a good one replaced. */
   healed = 0;

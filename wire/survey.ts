@@ -95,7 +95,7 @@ export interface SurveyReply {
   readonly fences: readonly Fence[];
   /** There is more after this; undefined at the end. */
   readonly next: string | undefined;
-  /** Scrub: records that were read, their bytes, and how many of them were bad. Forget: rows that were forgotten. */
+  /** Versions: bytes of these rows' metas and bodies. Scrub: records that were read, their bytes, and how many of them were bad. Forget: rows that were forgotten. */
   readonly records: number;
   readonly bytes: number;
   readonly bad: number;

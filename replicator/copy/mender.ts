@@ -80,8 +80,11 @@ export class Mender {
       signal.throwIfAborted();
       await window.run(async () => {
         if (targets.length > 0) {
-          const outcome = await copyRow(key, holders, targets, { wait, renew: this.parts.renew });
-          this.settle('row', rowName(key), targets, outcome, behind);
+          const outcome = await copyRow(key, holders, targets, {
+            ...{ wait, renew: this.parts.renew },
+            isNewcomer: ({ device }) => this.isNewcomer(device, key.hash),
+          });
+          this.settle('row', rowName(key), key.hash, { targets, outcome, behind });
           if (outcome.outcome !== 'copied') return;
         }
         if (kept.length > 0) await this.handBackRow(key, kept);
@@ -136,7 +139,7 @@ export class Mender {
     for (const owner of owners) {
       if (info.get(owner) === true) continue;
       const outcome = await copyBlob(blob, sources, owner, wait);
-      this.settle('blob', blob.id, [owner], outcome, behind);
+      this.settle('blob', blob.id, blob.hash, { targets: [owner], outcome, behind });
     }
     if (strangers.length > 0) await this.handBack(blob, strangers);
   }
@@ -154,17 +157,23 @@ export class Mender {
     }
   }
 
+  private isNewcomer(device: number, hash: number): boolean {
+    const { layout } = this.parts;
+    return layout.isNewcomer(device, layout.partitionOfHash(hash));
+  }
+
   private settle(
     what: 'row' | 'blob',
     name: string,
-    targets: readonly Peer[],
-    outcome: CopyOutcome,
-    behind: Set<number>,
+    hash: number,
+    { targets, outcome, behind }: Copied,
   ): void {
     const { tally, irreparable, nowUs, log } = this.parts;
     for (const { device } of targets) {
       if (outcome.outcome === 'copied') {
-        if (outcome.written > 0) tally.copied(what, outcome.bytes / targets.length);
+        const bytes = outcome.bytes / targets.length;
+        if (outcome.written > 0) tally.copied(what, bytes);
+        if (this.isNewcomer(device, hash)) tally.movedBytes += bytes;
         irreparable.remove({ what, name, device });
         continue;
       }
@@ -175,6 +184,12 @@ export class Mender {
       } else log.debug({ what, name, device, err: outcome.error }, 'a copy failed');
     }
   }
+}
+
+interface Copied {
+  readonly targets: readonly Peer[];
+  readonly outcome: CopyOutcome;
+  readonly behind: Set<number>;
 }
 
 /** Undefined when the device has none, has a bad one, or cannot be asked. */

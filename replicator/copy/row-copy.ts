@@ -1,5 +1,5 @@
 /** Brings the newest version of a row to those who lack it: read whole from one that has it, accepted by the others. */
-import { isFailure } from '#common';
+import { Failure, isFailure } from '#common';
 import { compareVersions, type Row, type RowKey, type RowWrite } from '#wire';
 import type { Peer } from '../peer.ts';
 
@@ -17,13 +17,15 @@ export type RenewRow = (key: RowKey, held: Row) => Promise<void>;
 export interface RowCopying {
   readonly wait: (bytes: number) => Promise<void>;
   readonly renew?: RenewRow | undefined;
+  /** Has never been an owner: what it lacks it has not forgotten. */
+  readonly isNewcomer?: (peer: Peer) => boolean;
 }
 
 export async function copyRow(
   key: RowKey,
   holders: readonly Peer[],
   behind: readonly Peer[],
-  { wait, renew }: RowCopying,
+  { wait, renew, isNewcomer = () => false }: RowCopying,
 ): Promise<CopyOutcome> {
   const found = await readFirst(key, holders);
   if ('outcome' in found) return found;
@@ -45,7 +47,11 @@ export async function copyRow(
   const refusing = behind.filter((_, at) => !isTaken(at));
   try {
     // Held up by a promise, it would stay behind until somebody writes the row again.
-    if (renew !== undefined && (await isAnyOlder(key, row, refusing))) await renew(key, row);
+    if (await isAnyOlder(key, row, refusing, isNewcomer)) {
+      await renew?.(key, row);
+      // A majority has it anew, which may be without this one: the next look tells.
+      if (refusing.some(isNewcomer)) return { outcome: 'failed', error: heldUp(key) };
+    }
   } catch (error) {
     if (!isFailure(error)) throw error;
     return { outcome: 'failed', error };
@@ -55,13 +61,25 @@ export async function copyRow(
 }
 
 /** Whether one of those who refused a copy has an older one. */
-async function isAnyOlder(key: RowKey, { version }: Row, peers: readonly Peer[]): Promise<boolean> {
+async function isAnyOlder(
+  key: RowKey,
+  { version }: Row,
+  peers: readonly Peer[],
+  isNewcomer: (peer: Peer) => boolean,
+): Promise<boolean> {
   for (const peer of peers) {
     const found = await peer.call((service) => service.readRow(key, { body: false }));
+    if (found === undefined && isNewcomer(peer)) return true;
     // One that has nothing of the row may have forgotten that it was deleted: a new version would bring that back.
     if (found !== undefined && compareVersions(found.version, version) < 0) return true;
   }
   return false;
+}
+
+function heldUp(key: RowKey): Failure {
+  return new Failure('busy', 'row-promised', 'A device has promised to take nothing so old', {
+    facts: { table: key.table },
+  });
 }
 
 async function readFirst(

@@ -21,6 +21,13 @@ import {
 
 export const salt = Buffer.from('0123456789abcdef0123456789abcdef');
 
+export interface WorldRing {
+  readonly partitionCount: number;
+  partitionOf(hash: number): number;
+  primaries(partition: number): { readonly id: number }[];
+  handoffs(partition: number): Iterable<{ readonly device: { readonly id: number } }>;
+}
+
 export class World {
   readonly random: Random;
   readonly memories: MemoryDevice[];
@@ -30,17 +37,18 @@ export class World {
   readonly calls = new Map<string, number>();
   readonly hasher = new KeyHasher(salt);
   readonly devices: ReadonlyMap<number, DeviceService>;
-  readonly ring: {
-    readonly partitionCount: number;
-    partitionOf(hash: number): number;
-    primaries(partition: number): { readonly id: number }[];
-    handoffs(partition: number): Iterable<{ readonly device: { readonly id: number } }>;
-  };
+  ring: WorldRing;
   private readonly replicas: number;
   private coordinators = 0;
 
   constructor(
-    options: { seed?: number; devices?: number; replicas?: number; power?: number } = {},
+    options: {
+      seed?: number;
+      devices?: number;
+      replicas?: number;
+      power?: number;
+      ring?: WorldRing;
+    } = {},
   ) {
     const { seed = 1, devices = 4, replicas = 3, power = 4 } = options;
     this.random = seededRandom(seed);
@@ -49,7 +57,7 @@ export class World {
     this.devices = new Map(this.memories.map((_, device) => [device, this.filtered(device)]));
     const order = (partition: number) =>
       this.memories.map((_, at) => ({ id: (partition + at) % devices }));
-    this.ring = {
+    this.ring = options.ring ?? {
       partitionCount: 2 ** power,
       partitionOf: (hash) => (power === 0 ? 0 : hash >>> (32 - power)),
       primaries: (partition) => order(partition).slice(0, this.replicas),
@@ -131,20 +139,35 @@ export class World {
     return this.ring.primaries(this.ring.partitionOf(hash)).map(({ id }) => id);
   }
 
+  /** Ring partitions of which others than their owners hold something. */
+  async strangers(): Promise<number[]> {
+    const digests = await this.digests();
+    return digests.flatMap((pieces, at) => {
+      const owners = this.ring.primaries(at).map(({ id }) => id);
+      const others = pieces.filter((_, device) => !owners.includes(device));
+      return others.every((piece) => /^0*$/.test(piece)) ? [] : [at];
+    });
+  }
+
   /** Ring partitions of which owners do not hold the same. */
   async differing(): Promise<number[]> {
+    const digests = await this.digests();
+    return digests.flatMap((pieces, at) => {
+      const held = this.ring.primaries(at).map(({ id }) => pieces[id]);
+      return new Set(held).size > 1 ? [at] : [];
+    });
+  }
+
+  /** By partition, then by device. */
+  private async digests(): Promise<string[][]> {
     const { partitionCount } = this.ring;
     const power = Math.log2(partitionCount);
     const ask = { what: 'digests', power, first: 0, count: partitionCount } as const;
-    const digests = await Promise.all(
+    const all = await Promise.all(
       this.memories.map(async (memory) => (await memory.survey(ask)).digests),
     );
-    const piece = (device: number, at: number) =>
-      digests[device]?.subarray(at * 16, (at + 1) * 16).toString('hex');
-    const all = Array.from({ length: partitionCount }, (_, at) => at);
-    return all.filter((at) => {
-      const held = this.ring.primaries(at).map(({ id }) => piece(id, at));
-      return new Set(held).size > 1;
-    });
+    return Array.from({ length: partitionCount }, (_, at) =>
+      all.map((digests) => digests.subarray(at * 16, (at + 1) * 16).toString('hex')),
+    );
   }
 }

@@ -113,6 +113,7 @@ export class Reclaim {
     const { settings, cursors } = this.parts;
     const rest = this.resting(signal);
     await this.suspects.load();
+    const { generation } = this.parts.layout;
     await this.checkHome();
     const { candidates, next, within } = await this.listCandidates(rest);
     const lookedAt = candidates.size;
@@ -124,6 +125,7 @@ export class Reclaim {
     });
     // A device that left or was replaced meanwhile may have taken a root with it.
     await this.checkHome();
+    if (generation !== this.parts.layout.generation) throw ringChanged();
     const grace = { graceMs: settings.orphanGraceMs, confirmations };
     const over = this.suspects.judge(within, candidates, grace);
     await this.suspects.save();
@@ -174,6 +176,7 @@ export class Reclaim {
 
   private async checkHome(): Promise<void> {
     const { layout } = this.parts;
+    if (layout.moves.size > 0) throw ringChanged();
     for (const peer of layout.peers) {
       const { device } = peer;
       const status = await peer.call((service) => service.status());
@@ -229,6 +232,10 @@ export class Reclaim {
     tally.freedBlobs += 1;
     tally.freedBytes += bytes;
   }
+}
+
+function ringChanged(): Failure {
+  return new Failure('busy', 'reclaim-waits', 'The ring is being changed');
 }
 
 function notHome(why: string, device: number): Failure {

@@ -21,10 +21,12 @@ import type { Mender } from '../copy/mender.ts';
 import type { CursorStore } from '../cursor.ts';
 import type { Layout } from '../layout.ts';
 import type { ReplicatorSettings } from '../settings.ts';
+import type { Moves } from './moves.ts';
 
 export interface RepairParts {
   readonly layout: Layout;
   readonly mender: Mender;
+  readonly moves: Moves;
   readonly clock: Clock;
   readonly cursors: CursorStore;
   readonly settings: Pick<
@@ -34,6 +36,8 @@ export interface RepairParts {
 }
 
 interface Pass {
+  /** Of the layout that it goes by. */
+  readonly generation: number;
   readonly startedMs: number;
   /** The pass began with the ring's first partition. */
   readonly whole: boolean;
@@ -69,6 +73,7 @@ export class Repair {
   private nextPassMs = 0;
   private wholeSinceMs: number | undefined;
   private refillingNow: ReadonlySet<number> = new Set();
+  private running: Promise<unknown> = Promise.resolve();
 
   constructor(parts: RepairParts) {
     this.parts = parts;
@@ -92,15 +97,31 @@ export class Repair {
     this.nextPassMs = 0;
   }
 
-  async step(signal: AbortSignal): Promise<StepOutcome> {
-    const { clock, settings } = this.parts;
+  step(signal: AbortSignal): Promise<StepOutcome> {
+    const step = this.running.then(() => this.stepNow(signal));
+    // Its failure is its caller's; the next step waits for its end alone.
+    this.running = step.catch(() => undefined);
+    return step;
+  }
+
+  /** Another ring is in force: what was found by the one before is worth nothing. Resolves when nothing is done by it any more. */
+  async changed(): Promise<void> {
+    this.hurry();
+    await this.running;
+    this.hurry();
+  }
+
+  private async stepNow(signal: AbortSignal): Promise<StepOutcome> {
+    const { clock, settings, layout } = this.parts;
     const nowMs = clock.monotonicMs();
+    if (this.pass?.generation !== layout.generation) this.pass = undefined;
     if (this.pass === undefined) {
       if (nowMs < this.nextPassMs) return 'idle';
       this.pass = await this.begin(nowMs);
     }
     await this.advance(this.pass, signal);
-    const ratio = this.refillingNow.size > 0 ? settings.refillRestRatio : settings.restRatio;
+    const urgent = this.refillingNow.size > 0 || layout.moves.size > 0;
+    const ratio = urgent ? settings.refillRestRatio : settings.restRatio;
     const workedMs = clock.monotonicMs() - nowMs;
     if (workedMs * ratio > 1) await clock.sleep(Math.min(workedMs * ratio, 60_000), signal);
     return this.pass === undefined ? 'idle' : 'busy';
@@ -113,9 +134,12 @@ export class Repair {
       if (status?.refilling === true) refilling.add(peer.device);
     }
     this.refillingNow = refilling;
-    const next = refilling.size > 0 ? 0 : await this.parts.cursors.load(cursorName);
+    const { generation, moves } = this.parts.layout;
+    const anew = refilling.size > 0 || moves.size > 0;
+    const next = anew ? 0 : await this.parts.cursors.load(cursorName);
     const from = Number(next ?? 0) % this.parts.layout.partitionCount;
     return {
+      generation,
       startedMs: nowMs,
       whole: from === 0,
       ...{ refilling, behind: new Set(), away: new Set(), chunk: undefined },
@@ -129,6 +153,7 @@ export class Repair {
     if (difference !== undefined) {
       const behind = await mender.mend(difference, pass.reachable, signal);
       for (const device of behind) pass.behind.add(device);
+      this.parts.moves.note(difference.partition, { ...pass, behind });
       return;
     }
     if (pass.next >= layout.partitionCount) {
@@ -157,9 +182,18 @@ export class Repair {
     for (const [device] of asked.failures) pass.away.add(device);
     pass.reachable = new Set(asked.digests.keys());
     this.judgeRefills(pass, chunk);
+    this.noteAgreed(pass, chunk, found);
     pass.waiting = found;
     pass.differing += found.length;
     pass.next += chunk.count;
+  }
+
+  private noteAgreed(pass: Pass, { first, count }: Chunk, found: readonly Difference[]): void {
+    const { moves, layout } = this.parts;
+    const differing = new Set(found.map(({ partition }) => partition));
+    for (const { partition } of layout.moves.values())
+      if (partition >= first && partition < first + count && !differing.has(partition))
+        moves.note(partition, { ...pass, behind: new Set() });
   }
 
   /** A device can't be whole again when too few of those who hold the same took part. */
@@ -196,7 +230,8 @@ export class Repair {
       left.delete(peer.device);
     }
     this.refillingNow = left;
-    if (left.size > 0) this.nextPassMs = clock.monotonicMs() + Math.min(1000, settings.passEveryMs);
+    const soon = left.size > 0 || layout.moves.size > 0;
+    if (soon) this.nextPassMs = clock.monotonicMs() + Math.min(1000, settings.passEveryMs);
   }
 }
 

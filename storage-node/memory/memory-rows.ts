@@ -120,6 +120,12 @@ export class MemoryRows {
     });
   }
 
+  /** Bytes of a row's meta and body. */
+  lengthOf(table: string, partition: string, sort: string): number {
+    const row = this.partitions.get(`${table}/${partition}`)?.registers.get(sort)?.row;
+    return row === undefined ? 0 : row.meta.length + (row.body?.length ?? 0);
+  }
+
   bad(): RowKey[] {
     return [...this.partitions.values()].flatMap(({ name, registers }) =>
       [...registers].flatMap(([sort, { corrupt }]) => (corrupt ? [{ ...name, sort }] : [])),

@@ -100,9 +100,13 @@ function versionsOf(rows: MemoryRows, request: Asked<'versions'>): SurveyReply {
     .filter(({ sort }) => after === undefined || compareUtf8(sort, after) > 0)
     .filter(({ sort }) => wanted === undefined || wanted.has(bucketOf(sort, power)));
   const versions = found.slice(0, limit);
+  const bytes = versions.reduce(
+    (sum, { sort }) => sum + rows.lengthOf(of.table, of.partition, sort),
+    0,
+  );
   return found.length > limit
-    ? { ...emptySurvey, versions, next: versions.at(-1)?.sort ?? '' }
-    : { ...emptySurvey, versions };
+    ? { ...emptySurvey, versions, bytes, next: versions.at(-1)?.sort ?? '' }
+    : { ...emptySurvey, versions, bytes };
 }
 
 function quarantinedOf(rows: MemoryRows, blobs: MemoryBlobs): Quarantined[] {

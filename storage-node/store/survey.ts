@@ -129,12 +129,16 @@ export class Surveys {
     const { of, after, limit, power = 0, buckets } = request;
     const wanted = buckets === undefined ? undefined : new Set(buckets);
     const versions: SurveyedVersion[] = [];
-    await this.eachVersion(of, after, (found) => {
-      if (wanted === undefined || wanted.has(bucketOf(found.sort, power))) versions.push(found);
+    let bytes = 0;
+    await this.eachVersion(of, after, (found, length) => {
+      if (wanted === undefined || wanted.has(bucketOf(found.sort, power))) {
+        versions.push(found);
+        bytes += length;
+      }
       return versions.length < limit;
     });
     const last = versions.length < limit ? undefined : versions.at(-1);
-    return { ...emptySurvey, versions, next: last?.sort };
+    return { ...emptySurvey, versions, bytes, next: last?.sort };
   }
 
   private async quarantined({ after, limit }: Asked<'quarantined'>): Promise<SurveyReply> {
@@ -168,7 +172,7 @@ export class Surveys {
   private async eachVersion(
     { table, partition, hash }: PartitionName,
     after: string | undefined,
-    take: (found: SurveyedVersion) => boolean,
+    take: (found: SurveyedVersion, bytes: number) => boolean,
   ): Promise<void> {
     const prefix = partitionPrefix(table, partition, hash);
     const prefixSum = sumOfKey(prefix);
@@ -182,8 +186,9 @@ export class Surveys {
         // An entry that is bad is as good as not there: the others' copies will be offered.
         if (row === undefined) this.parts.onIndexDamage();
         if (row === undefined) return true;
-        const { version, deleted } = row;
-        return take(deleted ? { sort, version, deleted } : { sort, version });
+        const { version, deleted, metaLength, bodyLength } = row;
+        const found = deleted ? ({ sort, version, deleted } as const) : { sort, version };
+        return take(found, metaLength + bodyLength);
       });
     });
   }
