@@ -112,7 +112,9 @@ async function play(seed: number) {
   const [first] = clusters;
   await world.run(
     Promise.all([
-      ...clusters.map((cluster, at) => client(world, cluster, recorder, { name: 'abc'[at] ?? '', restMsMax: 60 })),
+      ...clusters.map((cluster, at) =>
+        client(world, cluster, recorder, { name: 'abc'[at] ?? '', restMsMax: 60 }),
+      ),
       follow(fixed(steps[0] as readonly number[])).then(change),
     ]),
   );
