@@ -45,6 +45,8 @@ export interface S3Request {
   /** How it was signed; undefined for an unsigned request. */
   readonly signature: SignatureFacts | undefined;
   /** Tags that come in a form rather than in a header. */
+  /** The lock that a document asks for, by the names of the headers that would. */
+  readonly requestLock?: Readonly<Record<string, string>>;
   readonly requestTags?: readonly (readonly [string, string])[];
   /** When it came, in milliseconds since 1970. */
   readonly nowMs: number;

@@ -38,6 +38,7 @@ function inNetwork(actual: string, wanted: string): boolean {
 const equals: Compare = (a, b) => a === b;
 const sameLetters: Compare = (a, b) => a.toLowerCase() === b.toLowerCase();
 const like: Compare = (a, b) => matchesGlob(b, a);
+const patterns: ReadonlySet<Compare> = new Set([like]);
 
 interface Operator {
   readonly compare: Compare;
@@ -92,6 +93,12 @@ function operatorOf(name: string): Operator | undefined {
   return compare === undefined ? undefined : { compare, negated: true };
 }
 
+/** Whether the policy's values are patterns. */
+export function takesPatterns(operator: string): boolean {
+  const known = operatorOf(form.exec(operator)?.[2] ?? '');
+  return known !== undefined && patterns.has(known.compare);
+}
+
 /** `actual`: what the request has under the key; undefined when it has nothing. */
 export function holds(
   operator: string,
@@ -102,8 +109,10 @@ export function holds(
   if (name === 'Null') return wanted.some((word) => (word === 'true') === (actual === undefined));
   const known = operatorOf(name);
   if (known === undefined) return false;
-  if (actual === undefined)
-    return ifExists !== undefined || set === 'ForAllValues' || known.negated;
+  if (actual === undefined) {
+    if (ifExists !== undefined || set === 'ForAllValues') return true;
+    return known.negated && set === undefined;
+  }
   const fits = (value: string): boolean =>
     known.negated !== wanted.some((each) => known.compare(value, each));
   return set === 'ForAllValues' ? actual.every(fits) : actual.some(fits);

@@ -1,6 +1,6 @@
 /** What a policy says of a request: an explicit denial beats everything, and nothing said is nothing allowed. Pure. */
-import { holds } from './condition-operators.ts';
-import { matchesGlob } from './glob.ts';
+import { holds, takesPatterns } from './condition-operators.ts';
+import { literally, matchesGlob } from './glob.ts';
 import type { PrincipalSet, Statement } from './policy-document.ts';
 
 /** Who asks, in the names that policies use. */
@@ -43,10 +43,11 @@ function applies(statement: Statement, question: PolicyQuestion, action: string)
   if (actions.some((pattern) => matchesGlob(pattern, action)) === notActions) return false;
   if (principals !== undefined && !includes(principals, question.principal)) return false;
   const named = (pattern: string): boolean =>
-    matchesGlob(substitute(pattern, question), question.resource);
+    matchesGlob(substitute(pattern, question, literally), question.resource);
   if (resources.some(named) === notResources) return false;
   return conditions.every(({ operator, key, values }) => {
-    const wanted = values.map((value) => substitute(value, question));
+    const quote = takesPatterns(operator) ? literally : asItIs;
+    const wanted = values.map((value) => substitute(value, question, quote));
     return holds(operator, question.context(key), wanted);
   });
 }
@@ -68,13 +69,20 @@ function isRootOf(arn: string, accountId: string): boolean {
   return /^arn:aws[a-z-]*:iam::([^:]*):root$/.exec(arn)?.[1] === accountId;
 }
 
-/** `${aws:username}` and the like; `${*}` is a plain `*`. */
-function substitute(text: string, question: PolicyQuestion): string {
+const asItIs = (text: string): string => text;
+
+/** `${aws:username}` and the like; `${*}` is a plain `*`. What the request brings in is never a pattern: a user may be called `*`. */
+function substitute(
+  text: string,
+  question: PolicyQuestion,
+  quote: (text: string) => string,
+): string {
   if (!text.includes('${')) return text;
   return text.replace(/\$\{([^}]{1,100})\}/g, (whole, name: string) => {
-    if (name === '*' || name === '?' || name === '$') return name;
+    if (name === '*' || name === '?' || name === '$') return quote(name);
     const [key = '', otherwise] = name.split(',').map((word) => word.trim());
-    return question.context(key.toLowerCase())?.[0] ?? otherwise?.replace(/^'|'$/g, '') ?? whole;
+    const value = question.context(key.toLowerCase())?.[0] ?? otherwise?.replace(/^'|'$/g, '');
+    return quote(value ?? whole);
   });
 }
 

@@ -1,4 +1,12 @@
-/** Patterns of policies: `*` is any run of characters, `?` any one. Time is bounded by the product of the lengths. */
+/** Patterns of policies: `*` is any run of characters, `?` any one, unless they are made literal. Time is bounded by the product of the lengths. */
+
+// Halves of surrogate pairs: no name or header holds one, since they are no text.
+const literal: Readonly<Record<string, string>> = { '*': '\ud800', '?': '\ud801' };
+
+/** Text to be found as it is, whoever chose it: not as a pattern. */
+export function literally(text: string): string {
+  return text.replace(/[*?]/g, (wildcard) => literal[wildcard] ?? wildcard);
+}
 
 export function matchesGlob(pattern: string, text: string): boolean {
   if (pattern === '*') return true;
@@ -11,7 +19,7 @@ export function matchesGlob(pattern: string, text: string): boolean {
     if (wanted === '*') {
       star = from++;
       resume = at;
-    } else if (wanted !== undefined && (wanted === '?' || wanted === text[at])) {
+    } else if (wanted !== undefined && (wanted === '?' || isSame(wanted, text[at]))) {
       from++;
       at++;
     } else if (star >= 0) {
@@ -21,4 +29,8 @@ export function matchesGlob(pattern: string, text: string): boolean {
   }
   while (pattern[from] === '*') from++;
   return from === pattern.length;
+}
+
+function isSame(wanted: string, given: string | undefined): boolean {
+  return wanted === given || (given !== undefined && wanted === literal[given]);
 }

@@ -1,6 +1,7 @@
 /** Policies of buckets, users and sessions: parsed and bounded when they are put, so that evaluating them needs no checks. */
 import { S3Failure } from '../s3-failure.ts';
 import { isKnownOperator } from './condition-operators.ts';
+import { appliesTo, isKnownAction } from './known-actions.ts';
 
 export interface Statement {
   readonly allows: boolean;
@@ -56,7 +57,11 @@ export function parsePolicy(text: string, bounds: PolicyBounds): readonly Statem
   try {
     document = JSON.parse(text);
   } catch {
-    throw malformed("Policies must be valid JSON and the first byte must be '{'");
+    throw malformed(
+      text.startsWith('{')
+        ? 'This policy contains invalid Json'
+        : "Policies must be valid JSON and the first byte must be '{'",
+    );
   }
   if (!isObject(document))
     throw malformed("Policies must be valid JSON and the first byte must be '{'");
@@ -88,6 +93,10 @@ function parseStatement(value: unknown, bounds: PolicyBounds): Statement {
     bounds.trust === true ? ([['*'], false] as const) : either(value, 'Resource', 'NotResource');
   for (const action of actions) checkAction(action, bounds);
   for (const resource of resources) checkResource(resource, bounds);
+  if (bounds.bucket !== undefined && !notActions && !notResources)
+    for (const action of actions)
+      if (!appliesTo(action, resources))
+        throw malformed('Action does not apply to any resource(s) in statement');
   const principals = parsePrincipals(value, bounds);
   return {
     allows: value.Effect === 'Allow',
@@ -104,15 +113,16 @@ function either(value: Json, name: string, inverse: string): readonly [readonly 
   if ((value[name] === undefined) === (value[inverse] === undefined))
     throw malformed(`Missing required field ${name}`);
   const inverted = value[name] === undefined;
-  return [textList(value[inverted ? inverse : name], name), inverted];
+  const what = name.toLowerCase();
+  return [textList(value[inverted ? inverse : name], what), inverted];
 }
 
 function textList(value: unknown, what: string): readonly string[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (list.length === 0 || list.length > valuesMax) throw malformed(`Invalid ${what}`);
+  if (list.length === 0 || list.length > valuesMax) throw malformed(`Policy has invalid ${what}`);
   return list.map((item) => {
     if (typeof item === 'boolean' || typeof item === 'number') return String(item);
-    if (typeof item !== 'string') throw malformed(`Invalid ${what}`);
+    if (typeof item !== 'string') throw malformed(`Policy has invalid ${what}`);
     return item;
   });
 }
@@ -123,7 +133,8 @@ function checkAction(action: string, { bucket }: PolicyBounds): void {
     bucket === undefined
       ? /^[a-z0-9-]+:[A-Za-z0-9*?]+$/i
       : /^(s3|s3-object-lambda):[A-Za-z0-9*?]+$/i;
-  if (action === '*' || ofService.test(action)) return;
+  const isKnown = bucket === undefined || isKnownAction(action);
+  if (action === '*' || (ofService.test(action) && isKnown)) return;
   throw malformed('Policy has invalid action');
 }
 
@@ -151,11 +162,18 @@ function parsePrincipals(value: Json, { bucket, trust }: PolicyBounds): Principa
   for (const name of Object.keys(given))
     if (!['AWS', 'CanonicalUser', 'Service', 'Federated'].includes(name))
       throw malformed('Invalid principal in policy');
-  const aws = given.AWS === undefined ? [] : textList(given.AWS, 'principal in policy');
+  const aws = given.AWS === undefined ? [] : principalList(given.AWS);
   for (const name of aws) checkPrincipal(name);
-  const canonical =
-    given.CanonicalUser === undefined ? [] : textList(given.CanonicalUser, 'principal in policy');
+  const canonical = given.CanonicalUser === undefined ? [] : principalList(given.CanonicalUser);
   return { everyone: aws.includes('*'), aws, canonical, inverted };
+}
+
+function principalList(value: unknown): readonly string[] {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const names = list.filter((name) => typeof name === 'string');
+  if (list.length === 0 || list.length > valuesMax || names.length < list.length)
+    throw malformed('Invalid principal in policy');
+  return names;
 }
 
 function checkPrincipal(name: string): void {
@@ -173,7 +191,7 @@ function parseConditions(value: unknown): readonly Condition[] {
     if (!isKnownOperator(operator)) throw malformed(`Invalid Condition type : ${operator}`);
     if (!isObject(keys)) throw malformed('Invalid Condition');
     for (const [key, values] of Object.entries(keys))
-      conditions.push({ operator, key: key.toLowerCase(), values: textList(values, 'Condition') });
+      conditions.push({ operator, key: key.toLowerCase(), values: textList(values, 'condition') });
   }
   return conditions;
 }

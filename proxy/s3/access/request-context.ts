@@ -55,11 +55,10 @@ export function contextOf(
       one(request.query.get('max-keys') ?? (request.key === '' ? '1000' : undefined)),
     's3:versionid': () => one(request.query.get('versionId')),
     's3:locationconstraint': () => one(request.query.get('location')),
-    's3:object-lock-mode': () => one(request.head.headers.get('x-amz-object-lock-mode')),
-    's3:object-lock-legal-hold': () =>
-      one(request.head.headers.get('x-amz-object-lock-legal-hold')),
-    's3:object-lock-retain-until-date': () =>
-      one(request.head.headers.get('x-amz-object-lock-retain-until-date')),
+    's3:object-lock-mode': () => one(lockOf(request, 'mode')),
+    's3:object-lock-legal-hold': () => one(lockOf(request, 'legal-hold')),
+    's3:object-lock-retain-until-date': () => one(lockOf(request, 'retain-until-date')),
+    's3:object-lock-remaining-retention-days': () => one(remainingDays(request)),
     's3:requestobjecttagkeys': () => requestTags(request)?.map(([name]) => name),
   };
   return (key) => {
@@ -72,6 +71,17 @@ export function contextOf(
       return one(request.head.headers.get(key.slice(3)));
     return undefined;
   };
+}
+
+function lockOf({ requestLock, head }: S3Request, what: string): string | undefined {
+  const name = `x-amz-object-lock-${what}`;
+  return requestLock === undefined ? head.headers.get(name) : requestLock[name];
+}
+
+function remainingDays(request: S3Request): string | undefined {
+  const until = lockOf(request, 'retain-until-date');
+  const ms = until === undefined ? Number.NaN : Date.parse(until);
+  return Number.isNaN(ms) ? undefined : String(Math.ceil((ms - request.nowMs) / 86_400_000));
 }
 
 type Tags = readonly (readonly [string, string])[];

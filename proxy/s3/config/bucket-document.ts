@@ -21,7 +21,8 @@ export interface BucketDocument<T> {
   readonly field: string;
   readonly root: string;
   readonly tagsMax: number;
-  readonly actions: { readonly get: Action; readonly put: Action };
+  /** Taking it away is putting, but where that has a name of its own. */
+  readonly actions: { readonly get: Action; readonly put: Action; readonly delete?: Action };
   /** What is answered while there is none: an error, or the inside of a document. */
   readonly absent: { readonly error: S3Code } | { readonly inner: string };
   readonly parse: (root: XmlNode) => T;
@@ -84,7 +85,8 @@ export function putDocument<T>(document: BucketDocument<T>): Operation {
 
 export function deleteDocument<T>(document: BucketDocument<T>): Operation {
   return async (request, services) => {
-    const container = await openBucket(request, services, document.actions.put);
+    const { put, delete: own = put } = document.actions;
+    const container = await openBucket(request, services, own);
     await changeSystem(container, services, { [document.field]: undefined });
     return emptyReply(204);
   };

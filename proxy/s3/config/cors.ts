@@ -52,6 +52,11 @@ function parseRule(node: XmlNode): CorsRule {
       throw new S3Failure('InvalidRequest', {
         message: `AllowedOrigin or AllowedHeader "${word}" can not have more than one wildcard.`,
       });
+  for (const name of rule.headers)
+    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name))
+      throw new S3Failure('InvalidRequest', {
+        message: `AllowedHeader "${name}" contains invalid character.`,
+      });
   return rule;
 }
 

@@ -29,7 +29,11 @@ export const websiteDocument: BucketDocument<Website> = {
   field: 's3-website',
   root: 'WebsiteConfiguration',
   tagsMax: 2_000,
-  actions: { get: 's3:GetBucketWebsite', put: 's3:PutBucketWebsite' },
+  actions: {
+    get: 's3:GetBucketWebsite',
+    put: 's3:PutBucketWebsite',
+    delete: 's3:DeleteBucketWebsite',
+  },
   absent: { error: 'NoSuchWebsiteConfiguration' },
   parse: parseWebsite,
   render: renderWebsite,

@@ -18,6 +18,7 @@ type Attribute = (typeof knownAttributes)[number];
 
 export const getObjectAttributes: Operation = async (request, services) => {
   const attributes = parseAttributes(request);
+  pageOf(request);
   const wanted = readWanted(request, 's3:GetObjectAttributes', 's3:GetObjectVersionAttributes');
   const { object: info } = await describeObject(wanted, request, services);
   if (judge(readConditions(request.head), info) !== 'go') throw new S3Failure('PreconditionFailed');
@@ -29,7 +30,10 @@ export const getObjectAttributes: Operation = async (request, services) => {
 function parseAttributes(request: S3Request): readonly Attribute[] {
   const header = request.head.headers.get('x-amz-object-attributes') ?? '';
   if (header === '')
-    throw invalidArgument('x-amz-object-attributes', '', 'At least one attribute must be named.');
+    throw new S3Failure('InvalidRequest', {
+      message:
+        'The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty',
+    });
   const words = header.split(',').map((word) => word.trim());
   for (const word of words)
     if (!knownAttributes.some((name) => name === word))
@@ -50,8 +54,7 @@ const render: Readonly<Record<Attribute, (info: ObjectInfo, request: S3Request) 
 
 function renderParts(info: ObjectInfo, request: S3Request): string {
   if (info.parts === undefined) return '';
-  const marker = headerNumber(request, 'x-amz-part-number-marker', 0);
-  const limit = Math.min(headerNumber(request, 'x-amz-max-parts', 1000), 1000);
+  const { marker, limit } = pageOf(request);
   const rest = info.parts.slice(marker);
   const shown = rest.slice(0, limit);
   const inner =
@@ -71,6 +74,13 @@ function renderParts(info: ObjectInfo, request: S3Request): string {
       )
       .join('');
   return wrap('ObjectParts', inner);
+}
+
+function pageOf(request: S3Request) {
+  return {
+    marker: headerNumber(request, 'x-amz-part-number-marker', 0),
+    limit: Math.min(headerNumber(request, 'x-amz-max-parts', 1000), 1000),
+  };
 }
 
 function partChecksum({ checksums }: ObjectInfo, at: number): string {

@@ -9,7 +9,7 @@ import {
 import { readDocument } from '../../body/read-document.ts';
 import { changeObject } from '../../change-object.ts';
 import { checkHasLock, untilDate, untilSeconds } from '../../config/object-lock.ts';
-import type { Operation, S3Request } from '../../context.ts';
+import type { Operation } from '../../context.ts';
 import { describeStored, wantedOf } from '../../find-object.ts';
 import { emptyReply, xmlReply } from '../../reply.ts';
 import { S3Failure } from '../../s3-failure.ts';
@@ -36,26 +36,38 @@ interface Retention {
 export const putObjectRetention: Operation = async (request, services) => {
   const wanted = wantedOf(request, 's3:PutObjectRetention', 's3:PutObjectRetention');
   const document = await readDocument(request, services.settings.documentBytesMax);
-  const { container } = await describeStored(wanted, request, services);
+  const retention = parseRetention(document);
+  const requestLock = lockNames(retention);
+  const { container } = await describeStored(wanted, { ...request, requestLock }, services);
   checkHasLock(container);
-  const retention = parseRetention(document, request);
+  const until = retention && untilSeconds(retention.until, request.nowMs);
+  const next = retention && { mode: retention.mode, until: until ?? '' };
   const bypass = bypassesGovernance(request, container, request.key);
   await changeObject(services, { container, wanted }, (present) => {
-    checkRetention(present, retention, { nowMs: request.nowMs, bypass });
-    return { [lockModeField]: retention?.mode, [lockUntilField]: retention?.until };
+    checkRetention(present, next, { nowMs: request.nowMs, bypass });
+    return { [lockModeField]: next?.mode, [lockUntilField]: next?.until };
   });
   return emptyReply(200);
 };
 
 /** Undefined for an empty document, which takes the retention away. */
-function parseRetention(document: Buffer, { nowMs }: S3Request): Retention | undefined {
+function parseRetention(document: Buffer): Retention | undefined {
   const root = parseXml(document, { roots: ['Retention'], tagsMax: 20 });
   const mode = root.childText('Mode')?.trim();
   const until = root.childText('RetainUntilDate')?.trim();
   if (mode === undefined && until === undefined) return undefined;
   if ((mode !== 'GOVERNANCE' && mode !== 'COMPLIANCE') || until === undefined)
     throw new S3Failure('MalformedXML');
-  return { mode, until: untilSeconds(until, nowMs) };
+  return { mode, until };
+}
+
+/** As the headers of a write would say it: conditions of policies ask for that. */
+function lockNames(retention: Retention | undefined): Readonly<Record<string, string>> {
+  if (retention === undefined) return {};
+  return {
+    'x-amz-object-lock-mode': retention.mode,
+    'x-amz-object-lock-retain-until-date': retention.until,
+  };
 }
 
 /** Longer is always possible; shorter or weaker only under governance, for those who may bypass it. */
@@ -88,12 +100,13 @@ export const getObjectLegalHold: Operation = async (request, services) => {
 export const putObjectLegalHold: Operation = async (request, services) => {
   const wanted = wantedOf(request, 's3:PutObjectLegalHold', 's3:PutObjectLegalHold');
   const document = await readDocument(request, services.settings.documentBytesMax);
-  const { container } = await describeStored(wanted, request, services);
-  checkHasLock(container);
   const status = parseXml(document, { roots: ['LegalHold'], tagsMax: 20 })
     .childText('Status')
     ?.trim();
   if (status !== 'ON' && status !== 'OFF') throw new S3Failure('MalformedXML');
+  const requestLock = { 'x-amz-object-lock-legal-hold': status };
+  const { container } = await describeStored(wanted, { ...request, requestLock }, services);
+  checkHasLock(container);
   await changeObject(services, { container, wanted }, () => ({ [legalHoldField]: status }));
   return emptyReply(200);
 };
