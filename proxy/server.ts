@@ -71,7 +71,7 @@ export interface S3Server extends ListeningServer {
 export async function createS3Server(options: S3DoorOptions): Promise<S3Server> {
   const { s3: settings, objects, clock, log, random } = options;
   const notifier = createNotifier({ ...options, settings });
-  const accessLog = new AccessLog({ objects, clock, log, random });
+  const accessLog = new AccessLog({ objects, clock, log, random, region: settings.region });
   const s3 = { ...options, settings, notifier, accessLog };
   const server = await openDoor(options, {
     name: 's3',

@@ -12,10 +12,13 @@ import {
   type Timer,
 } from '#common';
 import type { Container, ObjectService } from '../objects/index.ts';
+import { logKey } from './config/access-log-key.ts';
 import { documentOf } from './config/bucket-document.ts';
-import { loggingDocument } from './config/logging.ts';
+import { type LogTarget, loggingDocument } from './config/logging.ts';
 import type { S3Request } from './context.ts';
+import { isSubject } from './find-route.ts';
 import { ownerId } from './owner-id.ts';
+import { regionName } from './region.ts';
 
 export interface AccessLine {
   readonly request: S3Request;
@@ -27,10 +30,11 @@ export interface AccessLine {
   readonly tookMs: number;
 }
 
-interface Gathered {
+interface Gathered extends LogTarget {
   readonly account: string;
-  readonly bucket: string;
-  readonly prefix: string;
+  /** Whose lines they are, where they are kept apart. */
+  readonly source: string;
+  readonly day: string;
   lines: string[];
   bytes: number;
 }
@@ -44,6 +48,8 @@ export interface AccessLogOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: Random;
+  /** As in the settings. */
+  readonly region: string;
 }
 
 export class AccessLog {
@@ -59,14 +65,18 @@ export class AccessLog {
     const target = documentOf(loggingDocument, line.container)?.target;
     if (target === undefined) return;
     const { account } = line.container;
-    const key = `${account}/${target.bucket}/${target.prefix}`;
+    const nowUs = this.options.clock.nowUs();
+    const apart = target.format === 'event' || target.format === 'delivery';
+    const source = apart ? line.container.name : '';
+    const day = target.format === 'event' ? new Date(nowUs / 1000).toISOString() : '';
+    const key = [account, target.bucket, target.prefix, source, day.slice(0, 10)].join('\n');
     let into = this.gathered.get(key);
     if (into === undefined) {
       if (this.gathered.size >= targetsMax) return;
-      into = { account, ...target, lines: [], bytes: 0 };
+      into = { account, source, day, ...target, lines: [], bytes: 0 };
       this.gathered.set(key, into);
     }
-    const text = renderLine(line, this.options.clock.nowUs());
+    const text = renderLine(line, nowUs);
     into.lines.push(text);
     into.bytes += text.length;
     if (into.bytes >= objectBytesMax) {
@@ -85,10 +95,15 @@ export class AccessLog {
     await Promise.all(all.map((each) => this.put(each)));
   }
 
-  private async put({ account, bucket, prefix, lines }: Gathered): Promise<void> {
-    const { objects, clock, random, log } = this.options;
-    const time = new Date(clock.nowUs() / 1000).toISOString().slice(0, 19).replace(/[T:]/g, '-');
-    const name = `${prefix}${time}-${randomHex(random, 8).toUpperCase()}`;
+  private async put(gathered: Gathered): Promise<void> {
+    const { account, bucket, prefix, format, source, day, lines } = gathered;
+    const { objects, clock, random, log, region } = this.options;
+    const name = logKey({
+      ...{ prefix, format, account: ownerId(account), bucket: source, day },
+      region: regionName(region),
+      now: new Date(clock.nowUs() / 1000).toISOString(),
+      unique: randomHex(random, 8).toUpperCase(),
+    });
     try {
       const container = await objects.containers.open(account, bucket);
       const body = Buffer.from(lines.join(''));
@@ -124,13 +139,30 @@ function quoted(text: string | undefined): string {
   return `"${text.replace(/[\r\n"]/g, '?')}"`;
 }
 
+/** A field without quotes: no blank and no line end may come into it. */
+function plain(text: string | undefined): string {
+  return text === undefined || text === '' ? '-' : text.replace(/[^\x21-\x7e]/g, '?');
+}
+
+/** `REST.GET.OBJECT`, `REST.PUT.VERSIONING`: what S3's own logs call operations. */
+function operationWord({ request, operation }: AccessLine): string {
+  const { head, query, key } = request;
+  if (operation === 'DeleteObjects') return 'REST.POST.MULTI_OBJECT_DELETE';
+  if (operation === 'CopyObject') return 'REST.COPY.OBJECT';
+  if (operation === 'UploadPartCopy') return 'REST.COPY.PART';
+  if (query.has('uploadId'))
+    return `REST.${head.method}.${query.has('partNumber') ? 'PART' : 'UPLOAD'}`;
+  const [subject] = [...query].find(([name, value]) => value === '' && isSubject(name)) ?? [];
+  const resource = subject?.toUpperCase().replaceAll('-', '_');
+  return `REST.${head.method}.${resource ?? (key === '' ? 'BUCKET' : 'OBJECT')}`;
+}
+
 function renderLine(line: AccessLine, nowUs: number): string {
-  const { request, container, operation, status, errorCode, bytesSent, tookMs } = line;
+  const { request, container, status, errorCode, bytesSent, tookMs } = line;
   const { head, query } = request;
   const { method } = head;
   const url = head.query === '' ? head.path : `${head.path}?${head.query}`;
   const requester = request.caller?.identity.userId ?? '-';
-  const kind = request.key === '' ? 'BUCKET' : 'OBJECT';
   return `${[
     ownerId(container.account),
     container.name,
@@ -138,7 +170,7 @@ function renderLine(line: AccessLine, nowUs: number): string {
     request.clientIp || '-',
     requester,
     request.requestId,
-    `REST.${method}.${kind === 'OBJECT' && operation.endsWith('Object') ? 'OBJECT' : operation}`,
+    operationWord(line),
     request.key === '' ? '-' : encodeURIComponent(request.key).replaceAll('%2F', '/'),
     quoted(`${method} ${url} HTTP/1.1`),
     status,
@@ -149,7 +181,7 @@ function renderLine(line: AccessLine, nowUs: number): string {
     '-',
     quoted(head.headers.get('referer')),
     quoted(head.headers.get('user-agent')),
-    query.get('versionId') ?? '-',
+    plain(query.get('versionId')),
     '-',
     request.signature === undefined ? '-' : request.signature.version === 'AWS' ? 'SigV2' : 'SigV4',
     '-',
@@ -158,7 +190,7 @@ function renderLine(line: AccessLine, nowUs: number): string {
       : request.signature === undefined
         ? '-'
         : 'AuthHeader',
-    head.headers.get('host') ?? '-',
+    plain(head.headers.get('host')),
     request.secure ? 'TLSv1.3' : '-',
     '-',
     '-',

@@ -230,13 +230,39 @@ test('accesses are written into the target bucket, hostile headers on one line',
     const headers = { 'user-agent': 'odd "agent"' };
     await send(own, { method: 'PUT', path: '/logged/a', body: 'x', headers });
     await send(own, { path: '/logged/missing' });
+    await send(own, { path: '/logged/a?versionId=%0Aforged%20line' });
+    await send(own, { path: '/logged?versioning' });
     await own.flushLogs();
     const [key] = texts(await send(own, { path: '/logs' }), 'Key');
     const lines = (await send(own, { path: `/logs/${key}` })).text.trim().split('\n');
     const shown = lines.map((line) => /(REST\S+) (\S+) .* (\d{3}) (\S+) /.exec(line)?.slice(1));
     expect(shown).toContainEqual(['REST.PUT.OBJECT', 'a', '200', '-']);
     expect(shown).toContainEqual(['REST.GET.OBJECT', 'missing', '404', 'NoSuchKey']);
+    expect(shown).toContainEqual(['REST.GET.VERSIONING', '-', '200', '-']);
     expect(lines.filter((line) => line.includes('odd ?agent?')).length).toBe(1);
+    expect(lines.filter((line) => !line.includes(' logged ['))).toEqual([]);
+  } finally {
+    await own.close();
+  }
+});
+
+test('access logs by account, region, bucket and day', async () => {
+  const own = await startS3World();
+  try {
+    await send(own, { method: 'PUT', path: '/parted' });
+    await send(own, { method: 'PUT', path: '/logs' });
+    const format =
+      '<TargetObjectKeyFormat><PartitionedPrefix><PartitionDateSource>EventTime</PartitionDateSource></PartitionedPrefix></TargetObjectKeyFormat>';
+    const body = `<BucketLoggingStatus><LoggingEnabled><TargetBucket>logs</TargetBucket><TargetPrefix>p/</TargetPrefix>${format}</LoggingEnabled></BucketLoggingStatus>`;
+    const put = { method: 'PUT', path: '/parted?logging', body };
+    expect((await send(own, put)).status).toBe(200);
+    const { text } = await send(own, { path: '/parted?logging' });
+    expect(text).toContain(format);
+    await own.flushLogs();
+    const [key] = texts(await send(own, { path: '/logs' }), 'Key');
+    expect(key).toMatch(
+      /^p\/[\w-]+\/us-east-1\/parted\/\d{4}\/\d\d\/\d\d\/[\d-]{10}-00-00-00-[0-9A-F]{16}$/,
+    );
   } finally {
     await own.close();
   }

@@ -27,6 +27,11 @@ for (const route of routes) {
   candidates.set(key, list);
 }
 
+/** Whether a parameter names what a request is about. */
+export function isSubject(name: string): boolean {
+  return subjects.has(name);
+}
+
 /** The methods that something on a level answers to, for `Allow`. */
 export function methodsOf(level: Level): string {
   return [...new Set(routes.filter(({ on }) => on === level).map(({ method }) => method))].join(

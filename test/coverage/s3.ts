@@ -31,7 +31,7 @@ const notes: Readonly<Record<string, string>> = {
     'CSV only; into buckets of the same project; written at once and then daily or weekly',
   PutBucketLifecycleConfiguration:
     'transitions change the class that is shown; all classes lie in one place',
-  PutBucketLogging: '`TargetGrants` and partitioned prefixes are refused',
+  PutBucketLogging: '`TargetGrants` are refused',
   PutBucketNotification:
     'targets are those of the setting `s3.notificationTargets`; EventBridge is refused',
   PutBucketRequestPayment: '`Requester` is refused: nobody is billed',

@@ -83,7 +83,10 @@ test('patterns, and text that is none', () => {
 
 function policy(statement: Record<string, unknown>, bucket = 'b') {
   const whole = { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', ...statement };
-  return parsePolicy(JSON.stringify({ Version: '2012-10-17', Statement: [whole] }), { bucket });
+  return parsePolicy(JSON.stringify({ Version: '2012-10-17', Statement: [whole] }), {
+    bucket,
+    isNew: true,
+  });
 }
 
 function ask(changes: Partial<PolicyQuestion> = {}, context: Record<string, string> = {}) {

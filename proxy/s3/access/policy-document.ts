@@ -34,6 +34,8 @@ const valuesMax = 2_000;
 export interface PolicyBounds {
   /** A bucket's policy names principals and only resources of that bucket. */
   readonly bucket?: string;
+  /** As it comes: refused too where it could be evaluated, but would mean nothing. */
+  readonly isNew?: boolean;
   /** A role's policy names principals, and no resources: it is about the role itself. */
   readonly trust?: boolean;
 }
@@ -93,7 +95,7 @@ function parseStatement(value: unknown, bounds: PolicyBounds): Statement {
     bounds.trust === true ? ([['*'], false] as const) : either(value, 'Resource', 'NotResource');
   for (const action of actions) checkAction(action, bounds);
   for (const resource of resources) checkResource(resource, bounds);
-  if (bounds.bucket !== undefined && !notActions && !notResources)
+  if (bounds.isNew === true && !notActions && !notResources)
     for (const action of actions)
       if (!appliesTo(action, resources))
         throw malformed('Action does not apply to any resource(s) in statement');
@@ -128,12 +130,12 @@ function textList(value: unknown, what: string): readonly string[] {
 }
 
 /** A bucket's policy is about S3 alone; those of users and roles may speak of services that are not here, and say nothing then. */
-function checkAction(action: string, { bucket }: PolicyBounds): void {
+function checkAction(action: string, { bucket, isNew }: PolicyBounds): void {
   const ofService =
     bucket === undefined
       ? /^[a-z0-9-]+:[A-Za-z0-9*?]+$/i
       : /^(s3|s3-object-lambda):[A-Za-z0-9*?]+$/i;
-  const isKnown = bucket === undefined || isKnownAction(action);
+  const isKnown = isNew !== true || isKnownAction(action);
   if (action === '*' || (ofService.test(action) && isKnown)) return;
   throw malformed('Policy has invalid action');
 }

@@ -30,7 +30,17 @@ export const corsDocument: BucketDocument<readonly CorsRule[]> = {
     return rules;
   },
   render: (rules) => rules.map(renderRule).join(''),
+  check: (rules) => {
+    for (const { headers } of rules) for (const name of headers) checkHeaderName(name);
+  },
 };
+
+function checkHeaderName(name: string): void {
+  if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name))
+    throw new S3Failure('InvalidRequest', {
+      message: `AllowedHeader "${name}" contains invalid character.`,
+    });
+}
 
 function parseRule(node: XmlNode): CorsRule {
   const list = (name: string) => node.children(name).map(({ text }) => text.trim());
@@ -51,11 +61,6 @@ function parseRule(node: XmlNode): CorsRule {
     if (word.split('*').length > 2)
       throw new S3Failure('InvalidRequest', {
         message: `AllowedOrigin or AllowedHeader "${word}" can not have more than one wildcard.`,
-      });
-  for (const name of rule.headers)
-    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name))
-      throw new S3Failure('InvalidRequest', {
-        message: `AllowedHeader "${name}" contains invalid character.`,
       });
   return rule;
 }

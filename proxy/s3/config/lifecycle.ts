@@ -68,11 +68,43 @@ export const lifecycleDocument: BucketDocument<readonly LifecycleRule[]> = {
   },
   render: (rules) => rules.map(renderRule).join(''),
   check: (rules, { services }) => {
+    for (const rule of rules) checkSense(rule);
     for (const { transitions, noncurrentTransitions } of rules)
       for (const { storageClass } of [...transitions, ...noncurrentTransitions])
         checkTransition(storageClass, services.settings);
   },
 };
+
+function invalid(code: 'InvalidArgument' | 'InvalidRequest', message: string): S3Failure {
+  return new S3Failure(code, { message });
+}
+
+/** What can be read, and means nothing or contradicts itself. */
+function checkSense({ filter, expiration, expiredMarkers, transitions }: LifecycleRule): void {
+  const about = `for filter '(prefix=${filter.prefix})'`;
+  if (expiredMarkers && filter.tags.length > 0)
+    throw invalid('InvalidRequest', 'ExpiredObjectDeleteMarker cannot be specified with Tags.');
+  const { sizeAbove, sizeBelow } = filter;
+  if (sizeAbove !== undefined && sizeBelow !== undefined && sizeAbove >= sizeBelow)
+    throw invalid(
+      'InvalidRequest',
+      "'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'.",
+    );
+  const all: readonly When[] =
+    expiration === undefined ? transitions : [...transitions, expiration];
+  const dated = all.filter(({ dateMs }) => dateMs !== undefined).length;
+  if (dated > 0 && dated < all.length)
+    throw invalid(
+      'InvalidRequest',
+      `Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule ${about}`,
+    );
+  for (const { days, dateMs } of transitions)
+    if ((days ?? dateMs ?? 0) >= (expiration?.days ?? expiration?.dateMs ?? Infinity))
+      throw invalid(
+        'InvalidArgument',
+        `'${days === undefined ? 'Date' : 'Days'}' in the Expiration action ${about} must be greater than '${days === undefined ? 'Date' : 'Days'}' in the Transition action`,
+      );
+}
 
 function checkTransition(
   storageClass: string,
@@ -106,10 +138,22 @@ function parseRule(node: XmlNode): LifecycleRule {
     expiration: expiration === undefined ? undefined : parseExpiration(expiration),
     expiredMarkers: expiration?.childText('ExpiredObjectDeleteMarker')?.trim() === 'true',
     noncurrentDays:
-      noncurrent === undefined ? undefined : positiveDays(noncurrent.childText('NoncurrentDays')),
+      noncurrent === undefined
+        ? undefined
+        : positiveDays(
+            noncurrent.childText('NoncurrentDays'),
+            'NoncurrentDays',
+            'NoncurrentVersionExpiration',
+          ),
     newerNoncurrent: optionalNumber(noncurrent, 'NewerNoncurrentVersions'),
     abortDays:
-      abort === undefined ? undefined : positiveDays(abort.childText('DaysAfterInitiation')),
+      abort === undefined
+        ? undefined
+        : positiveDays(
+            abort.childText('DaysAfterInitiation'),
+            'DaysAfterInitiation',
+            'AbortIncompleteMultipartUpload',
+          ),
     transitions: node.children('Transition').map(parseTransition),
     noncurrentTransitions: node.children('NoncurrentVersionTransition').map((each) => ({
       days: wholeNumber(each.childText('NoncurrentDays')),
@@ -166,11 +210,11 @@ function optionalNumber(node: XmlNode | undefined, name: string): number | undef
   return value;
 }
 
-function positiveDays(text: string | undefined): number {
+function positiveDays(text: string | undefined, name = 'Days', action = 'Expiration'): number {
   const days = wholeNumber(text);
   if (days <= 0)
     throw new S3Failure('InvalidArgument', {
-      message: "'Days' for Expiration action must be a positive integer",
+      message: `'${name}' for ${action} action must be a positive integer`,
     });
   return days;
 }

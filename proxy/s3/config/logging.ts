@@ -2,11 +2,18 @@
 import { isFailure } from '#common';
 import { S3Failure } from '../s3-failure.ts';
 import { element, wrap } from '../xml/write.ts';
+import { type LogKeyFormat, parseKeyFormat, renderKeyFormat } from './access-log-key.ts';
 import { type BucketDocument, malformed, onlyChild, requiredText } from './bucket-document.ts';
 
 export interface Logging {
   /** Undefined: turned off. */
-  readonly target: { readonly bucket: string; readonly prefix: string } | undefined;
+  readonly target: LogTarget | undefined;
+}
+
+export interface LogTarget {
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly format: LogKeyFormat;
 }
 
 export const loggingDocument: BucketDocument<Logging> = {
@@ -22,14 +29,18 @@ export const loggingDocument: BucketDocument<Logging> = {
       throw new S3Failure('AccessControlListNotSupported');
     const prefix = enabled.childText('TargetPrefix');
     if (prefix === undefined) throw malformed();
-    return { target: { bucket: requiredText(enabled, 'TargetBucket'), prefix } };
+    const bucket = requiredText(enabled, 'TargetBucket');
+    const format = parseKeyFormat(onlyChild(enabled, 'TargetObjectKeyFormat'));
+    return { target: { bucket, prefix, format } };
   },
   render: ({ target }) =>
     target === undefined
       ? ''
       : wrap(
           'LoggingEnabled',
-          element('TargetBucket', target.bucket) + element('TargetPrefix', target.prefix),
+          element('TargetBucket', target.bucket) +
+            element('TargetPrefix', target.prefix) +
+            renderKeyFormat(target.format),
         ),
   check: async ({ target }, { container, services }) => {
     if (target === undefined) return;

@@ -29,7 +29,7 @@ export const putBucketPolicy: Operation = async (request, services) => {
   const container = await openBucket(request, services, 's3:PutBucketPolicy');
   const document = await readDocument(request, policyBytesMax * 2);
   const text = new TextDecoder('utf-8').decode(document);
-  const statements = parsePolicy(text, { bucket: request.bucket });
+  const statements = parsePolicy(text, { bucket: request.bucket, isNew: true });
   if (rightsOf(container).publicAccess.blockPublicPolicy && isPublicPolicy(statements))
     throw new S3Failure('AccessDenied');
   const confirmed = request.head.headers.get('x-amz-confirm-remove-self-bucket-access');
