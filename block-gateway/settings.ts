@@ -14,19 +14,50 @@ export const blockGatewaySettings = declareSettings({
   },
   segmentBuffersMax: {
     type: 'integer',
-    default: 24,
+    default: 320,
     min: 2,
     max: 4096,
     about:
-      'Segments held in memory by all volumes together: being filled, waiting for the store, or kept for reading.',
+      'Segments held in memory by all volumes together: being filled, waiting for the store, or kept for reading; never more than an eighth of the memory of the machine.',
+  },
+  segmentBuffersKept: {
+    type: 'integer',
+    default: 24,
+    min: 0,
+    max: 4096,
+    about:
+      'How many of them stay when their segments are in the store, for reading and for the next.',
+  },
+  segmentBuffersIdleMs: {
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 3_600_000,
+    about: 'The others go back to the system when no segment was begun for so long.',
   },
   volumeSegmentsMax: {
     type: 'integer',
-    default: 12,
+    default: 300,
     min: 2,
     max: 4096,
     about:
       'Segments of one volume that may be in memory and not in the store yet; beyond it writes wait.',
+  },
+  uploadRestRatio: {
+    type: 'number',
+    default: 1,
+    min: 0,
+    max: 100,
+    about:
+      'Rest after each segment sent to the store per time it took, while memory is plenty and nobody waits for it.',
+  },
+  writeBackMs: {
+    type: 'integer',
+    default: 30_000,
+    min: 1,
+    max: 3_600_000,
+    about:
+      'For so long at most may what is written again and again without a FLUSH stay in memory only.',
   },
   logFileBytes: {
     type: 'integer',

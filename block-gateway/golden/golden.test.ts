@@ -42,12 +42,13 @@ function loaded(bytes: Buffer, part = 0) {
 }
 
 describe('stored formats', () => {
-  it.each([1, 2])('a segment of version %i', (version) => {
+  it.each([1, 2, 3])('a segment of version %i', (version) => {
     const bytes = golden(`volume-segment-${version}.bin`);
-    if (version === 2) expect(samples.segment().equals(bytes)).toBe(true);
+    if (version === 3) expect(samples.segment().equals(bytes)).toBe(true);
     const header = decodeSegmentHeader(bytes, samples.volumeId);
     expect(header).toMatchObject({ ...segmentId, dataBytes: 70_144, headerBytes: 4096 });
     expect(header.previous).toEqual({ entries: 7, dataBytes: 4096 });
+    expect(header.together).toBe(version === 3 ? 3 : 0);
     expect(segmentData(bytes).equals(samples.data)).toBe(true);
     for (let at = 0; at < bytes.length; at += 97) {
       const bad = Buffer.from(bytes);
@@ -56,19 +57,20 @@ describe('stored formats', () => {
     }
   });
 
-  it('a sealed segment', () => {
-    const bytes = golden('volume-segment-2-sealed.bin');
-    expect(samples.segment(samples.cipher).equals(bytes)).toBe(true);
+  it.each([2, 3])('a sealed segment of version %i', (version) => {
+    const bytes = golden(`volume-segment-${version}-sealed.bin`);
+    if (version === 3) expect(samples.segment(samples.cipher).equals(bytes)).toBe(true);
     expect(segmentData(bytes, samples.cipher).equals(samples.data)).toBe(true);
     expect(segmentData(bytes).includes(samples.data.subarray(0, 16))).toBe(false);
   });
 
-  it.each([1, 2])('a log file of version %i', (version) => {
+  it.each([1, 2, 3])('a log file of version %i', (version) => {
     const bytes = golden(`volume-log-${version}.bin`);
-    if (version === 2) expect(samples.log().equals(bytes)).toBe(true);
+    if (version === 3) expect(samples.log().equals(bytes)).toBe(true);
     const logged = decodeLog(bytes);
     expect(logged?.entries.count).toBe(version === 1 ? 3 : 5);
     expect(logged?.data.equals(samples.data)).toBe(true);
+    expect(logged?.together).toBe(version === 3 ? 3 : 0);
     expect(decodeLog(bytes.subarray(0, bytes.length - 1))?.entries.count).toBe(1);
     expect(decodeLog(bytes.subarray(0, 4096))).toBeUndefined();
   });

@@ -91,6 +91,7 @@ export function segment(sealedWith?: LineCipher): Buffer {
     epoch: 3,
     dataBytes: data.length,
     previous: { entries: 7, dataBytes: 4096 },
+    together: 3,
     entries: entries(),
   });
   return Buffer.concat([header, ...encodeLines(data, { number: 9, epoch: 3 }, sealedWith)]);
@@ -98,7 +99,7 @@ export function segment(sealedWith?: LineCipher): Buffer {
 
 export function log(): Buffer {
   const list = entries();
-  const shared = { volumeId, number: 9, epoch: 3, entries: list };
+  const shared = { volumeId, number: 9, epoch: 3, entries: list, together: 3 };
   const previous = { entries: 7, dataBytes: 4096 };
   const first = data.subarray(0, 9 * 512);
   const second = data.subarray(9 * 512);

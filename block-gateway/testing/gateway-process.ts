@@ -3,6 +3,7 @@
  * measured. `node gateway-process.ts FOLDER SOCKET SIZE [SETTINGS [NODE]]`: with NODE, the devices are behind that unix socket; prints a line of JSON when it is ready, and one for each line it
  * is sent: how much CPU it has used, and what the volume says of itself. The line `close` ends it properly.
  */
+import { totalmem } from 'node:os';
 import { argv, exit, stdin, stdout } from 'node:process';
 import { createInterface } from 'node:readline';
 import { clusterSettings, createCluster, fixedPlacement } from '#cluster';
@@ -75,6 +76,7 @@ const volumes = await createVolumes({
   blobs,
   folder: joinPath(folder, 'log'),
   settings,
+  memoryBytes: totalmem(),
   metrics: createMetrics(),
   gateway: 'gateway-1',
 });

@@ -20,6 +20,7 @@ export const smallSettings: BlockGatewaySettings = {
   logFileBytes: 64 * 1024,
   logFilesMax: 8,
   segmentBuffersMax: 6,
+  segmentBuffersKept: 4,
   volumeSegmentsMax: 4,
   cacheBytes: 512 * 1024,
   readAheadBytes: 128 * 1024,
@@ -27,6 +28,7 @@ export const smallSettings: BlockGatewaySettings = {
   bootSetBytes: 0,
   checkpointSegments: 5,
   idleSealMs: 1000,
+  writeBackMs: 2500,
   reclaimDeadShare: 0.3,
   reclaimRestRatio: 0,
 };

@@ -9,7 +9,7 @@
 import { isFailure } from '#common';
 import { checkpointBlobId } from './blob-names.ts';
 import { type CheckpointContent, encodeCheckpoint, type SegmentRow } from './checkpoint-format.ts';
-import type { EngineContext } from './context.ts';
+import { type EngineContext, uploadWindow } from './context.ts';
 import type { CheckpointRef } from './head.ts';
 import type { HeadKeeper } from './head-keeper.ts';
 import { rebase, runsFrom } from './past.ts';
@@ -24,6 +24,10 @@ export interface CheckpointerOptions {
   readonly keeper: HeadKeeper;
   readonly pins: PinSet;
   readonly durable: (number: number) => Promise<void>;
+  /** How many sealed segments are not durable. */
+  readonly behind: () => number;
+  /** From now on nothing that was written is changed in its place. */
+  readonly freeze: () => void;
 }
 
 interface Snapshot extends CheckpointContent {
@@ -62,7 +66,10 @@ export class Checkpointer {
       Math.ceil((8 * this.bytes) / settings.segmentBytes),
     );
     const crowded = keeper.now.tail.length > runsBeforeCheckpoint;
-    if (!crowded && number + 1 - this.next < due) return;
+    const fresh = number + 1 - this.next;
+    if (!crowded && fresh < due) return;
+    // What lies in memory for a while may be overwritten there, and could not be once it is part of a checkpoint.
+    if (this.options.behind() > 2 * uploadWindow && fresh < 4 * due) return;
     this.run(number).catch((error: unknown) => this.noteFailure(error));
   }
 
@@ -84,6 +91,7 @@ export class Checkpointer {
   }
 
   private run(number: number): Promise<void> {
+    this.options.freeze();
     const snapshot = this.take(number + 1);
     const run = this.write(snapshot).finally(() => {
       this.running = undefined;

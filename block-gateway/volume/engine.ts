@@ -24,6 +24,8 @@ export interface EngineOptions {
   readonly log: Logger;
   /** Needed for encrypted volumes only. */
   readonly keys?: KeyStore;
+  /** The memory of the machine; its eighth bounds what waits for the store. */
+  readonly memoryBytes?: number | undefined;
   /** A name for the head rows: who has a volume open. */
   readonly gateway: string;
 }
@@ -35,6 +37,8 @@ export interface Engine {
   /** Close the volumes first. */
   close(): Promise<void>;
 }
+
+const buffersMin = 8;
 
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { settings, blobs, disk, folder, log } = options;
@@ -56,7 +60,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     gateway: options.gateway,
     buffers: new BufferPool({
       bufferBytes: settings.segmentBytes,
-      buffersMax: settings.segmentBuffersMax,
+      buffersMax: buffersMaxOf(options),
+      keptMax: settings.segmentBuffersKept,
+      idleMs: settings.segmentBuffersIdleMs,
+      clock: options.clock,
     }),
     cache,
     cacheIds: new CacheIds(),
@@ -72,8 +79,16 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return {
     context,
     open: (volumeId) => Volume.open(context, volumeId),
-    close: () => logFiles.close(),
+    close: () => {
+      context.buffers.close();
+      return logFiles.close();
+    },
   };
+}
+
+function buffersMaxOf({ settings, memoryBytes = Number.POSITIVE_INFINITY }: EngineOptions): number {
+  const affordable = Math.floor(memoryBytes / 8 / settings.segmentBytes);
+  return Math.min(settings.segmentBuffersMax, Math.max(affordable, buffersMin));
 }
 
 /** Contradictions that the ranges of single settings can't tell. */

@@ -20,6 +20,8 @@ export interface FlusherOptions {
   /** Segments that are not in the store, oldest first. */
   readonly pending: () => readonly Pending[];
   readonly cipher: LineCipher | undefined;
+  /** From now on nothing that was written is changed in its place. */
+  readonly freeze: () => void;
   /** Someone else has the volume now. */
   readonly lost: (failure: Failure) => void;
   /** The slow way: seal what is open and wait for the store. */
@@ -74,6 +76,7 @@ export class Flusher {
 
   private async run(): Promise<void> {
     const goal = this.appended;
+    this.options.freeze();
     this.rounds++;
     const logged = await this.writeLog();
     if (!logged) await this.options.drain();
@@ -121,7 +124,7 @@ export class Flusher {
         pending.logFile ??= await context.logFiles.acquire();
         if (pending.logFile === undefined) return false;
       }
-      const { entries, previous } = pending;
+      const { entries, previous, together } = pending;
       const from = pending.loggedEntries;
       const until = entries.count;
       const dataOffset = pending.loggedBytes;
@@ -134,6 +137,7 @@ export class Flusher {
         epoch,
         index: pending.logBatches,
         previous,
+        together,
         entries,
         from,
         until,

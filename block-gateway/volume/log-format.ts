@@ -9,7 +9,7 @@ import { pageBytes, roundUp, sectorBytes, segmentBytesMax } from './units.ts';
 import { corruptFormat, crc32c, headerCrc, readU64, volumeIdBytes, writeU64 } from './words.ts';
 
 const magic = 0x424c5650; // "PVLB"
-const version = 2;
+const version = 3;
 const fixedBytes = 96;
 const crcAt = 88;
 
@@ -27,6 +27,8 @@ export interface Batch {
   readonly epoch: number;
   readonly index: number;
   readonly previous: SegmentExtent;
+  /** How many segments must follow its own, or that doesn't count either. */
+  readonly together: number;
   readonly entries: EntryList;
   /** Which of the entries are in this batch. */
   readonly from: number;
@@ -50,6 +52,7 @@ export function encodeBatchHeader(batch: Batch): Buffer {
   const target = Buffer.alloc(batchHeaderBytes(count));
   target.writeUInt32LE(magic, 0);
   target.writeUInt16LE(version, 4);
+  target.writeUInt16LE(batch.together, 6);
   target.writeUInt32LE(target.length, 8);
   target.writeUInt32LE(batch.data.length, 12);
   volumeIdBytes(batch.volumeId).copy(target, 16);
@@ -71,6 +74,7 @@ export function encodeBatchHeader(batch: Batch): Buffer {
 export interface LoggedSegment {
   readonly label: LogLabel;
   readonly previous: SegmentExtent;
+  readonly together: number;
   readonly entries: EntryList;
   readonly data: Buffer;
 }
@@ -93,6 +97,7 @@ export function decodeLog(source: Buffer, cipher?: LineCipher): LoggedSegment | 
   const pieces: Buffer[] = [];
   let label: LogLabel | undefined;
   let previous: SegmentExtent = { entries: 0, dataBytes: 0 };
+  let together = 0;
   let dataBytes = 0;
   for (let at = 0, index = 0; ; index++) {
     const header = wholeHeader(source, at);
@@ -107,13 +112,14 @@ export function decodeLog(source: Buffer, cipher?: LineCipher): LoggedSegment | 
     if (sectors * sectorBytes !== data.length) throw corruptFormat('log-data-length');
     label ??= its;
     previous = { entries: header.readUInt32LE(64), dataBytes: header.readUInt32LE(68) };
+    together = Math.max(together, header.readUInt16LE(6));
     const sector = dataBytes / sectorBytes;
     pieces.push(cipher === undefined ? data : cipher.openBatch(data, its, sector));
     dataBytes += data.length;
     at += header.length + roundUp(data.length, pageBytes);
   }
   if (label === undefined) return undefined;
-  return { label, previous, entries, data: Buffer.concat(pieces) };
+  return { label, previous, together, entries, data: Buffer.concat(pieces) };
 }
 
 function sameLabel(a: LogLabel, b: LogLabel): boolean {

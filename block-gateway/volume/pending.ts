@@ -19,6 +19,8 @@ export class Pending {
   notedMs = 0;
   usedBytes = 0;
   sealed = false;
+  /** So many segments that follow have parts of the same writes: it counts only with all of them. */
+  together = 0;
   /** The log file that holds its batches, once there is one. */
   logFile: LogFile | undefined;
   logPosition = 0;
@@ -27,7 +29,6 @@ export class Pending {
   loggedBytes = 0;
   /** A batch is being written: the log file can't be let go. */
   logging = false;
-  lastAppendMs = 0;
   /** Uploads whose replicas may still read the buffer. */
   uploads = 0;
   /** A replica was out of reach in the middle of an upload: the buffer may still be read, and is never filled again. */

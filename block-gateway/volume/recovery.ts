@@ -2,8 +2,9 @@
  * Opening a volume: from the head row to a map that holds a consistent prefix of the writes, everything flushed included.
  *   1. Raise the epoch in the head row (compare-and-set) and on the storage nodes: whoever wrote before can't any more.
  *   2. Load the checkpoint; apply the segments of the tail's closed runs.
- *   3. Of the open-ended run, take segment after segment: from the store, or else from this host's write log. A segment counts only when
- *      the one before it is there as long as its own header says; the first that doesn't ends the prefix.
+ *   3. Of the open-ended run, look for segment after segment: in the store, or else in this host's write log. A segment counts only when
+ *      the one before it is there as long as its own header says, and when those it is bound together with count; the first that doesn't
+ *      ends the prefix.
  *   4. Store again, under the new epoch, what came from the log and what may lie on fewer than a majority of nodes (the last
  *      `uploadWindow` of the store); then close the run in the head row and begin a new one. Only now is the old log worth nothing.
  *   5. Delete what the prefix doesn't reach, and what an opening that died in step 4 left behind.
@@ -49,6 +50,8 @@ interface Kept {
   readonly settled: number;
   readonly next: number;
   readonly previous: SegmentExtent;
+  /** The last segment that the store had, whether it counts or not. */
+  readonly lastStored: number;
 }
 
 const noExtent: SegmentExtent = { entries: 0, dataBytes: 0 };
@@ -161,13 +164,14 @@ class Recovery {
   /** Takes what follows of the open-ended run; returns where the new run begins, and the next number. */
   private async tail(run: Run, logs: readonly LogFile[]): Promise<Kept> {
     const { found, lastStored } = await this.stored(run);
+    const end = await this.prefixEnd(run, found, logs);
     let settled = run.first;
     let next = run.first;
     let previous: SegmentExtent | undefined;
-    for (; ; next++) {
+    for (; next < end; next++) {
       const header = found.get(next);
       const segment = header ?? (await this.logged(run, next, logs));
-      if (segment === undefined || !follows(segment.previous, previous)) break;
+      if (segment === undefined) throw corruptFormat('log-changed', { number: next });
       const settles = header !== undefined && next === settled && next <= lastStored - uploadWindow;
       if (header !== undefined && settles) {
         this.loader.apply(header);
@@ -178,7 +182,25 @@ class Recovery {
       }
       previous = extentOf(segment);
     }
-    return { settled, next, previous: previous ?? noExtent };
+    return { settled, next, previous: previous ?? noExtent, lastStored };
+  }
+
+  /** The number after the last segment that counts. */
+  private async prefixEnd(
+    run: Run,
+    found: ReadonlyMap<number, SegmentHeader>,
+    logs: readonly LogFile[],
+  ): Promise<number> {
+    let previous: SegmentExtent | undefined;
+    let end = run.first;
+    let needed = run.first;
+    for (let at = run.first; ; at++) {
+      const segment = found.get(at) ?? (await this.logged(run, at, logs));
+      if (segment === undefined || !follows(segment.previous, previous)) return end;
+      previous = extentOf(segment);
+      needed = Math.max(needed, at + segment.together);
+      if (at >= needed) end = at + 1;
+    }
   }
 
   /** The headers of the open-ended run's segments that are in the store; holes are possible near the end. */
@@ -234,7 +256,16 @@ class Recovery {
   ): Promise<void> {
     const { context, before, epoch, ciphers } = this.options;
     const volumeId = before.id;
-    const header = { volumeId, number, epoch, dataBytes: data.length, previous, entries };
+    // All of a group is stored before the head row says so.
+    const header = {
+      volumeId,
+      number,
+      epoch,
+      dataBytes: data.length,
+      previous,
+      together: 0,
+      entries,
+    };
     const bytes = encodeSegmentHeader(header);
     const lines = encodeLines(data, { number, epoch }, ciphers.of(volumeId));
     await context.blobs.put([bytes, ...lines], {
@@ -248,7 +279,7 @@ class Recovery {
     const { context, before, epoch: own } = this.options;
     const clean = before.gateway === '' && kept.next === run.first;
     if (clean) return;
-    const until = kept.next + strayWindow + headersAtOnce;
+    const until = Math.max(kept.next, kept.lastStored + 1) + strayWindow + headersAtOnce;
     for (const number of sequence(kept.settled, until)) {
       await context.blobs.delete(segmentBlobId(before.id, number, run.epoch));
       if (before.durability === 'replicated')
@@ -290,7 +321,7 @@ class Recovery {
 }
 
 function nothingKept(first: number): Kept {
-  return { settled: first, next: first, previous: noExtent };
+  return { settled: first, next: first, previous: noExtent, lastStored: first - 1 };
 }
 
 function closedRun(last: Run | undefined, settled: number): Run[] {

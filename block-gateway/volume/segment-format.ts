@@ -6,7 +6,7 @@ import { lineBytes, pageBytes, roundUp, sectorBytes, segmentBytesMax } from './u
 import { corruptFormat, crc32c, headerCrc, readU64, volumeIdBytes, writeU64 } from './words.ts';
 
 const magic = 0x47535650; // "PVSG"
-const version = 2;
+const version = 3;
 const fixedBytes = 64;
 const crcAt = 60;
 export const lineTrailerBytes = 16;
@@ -27,6 +27,8 @@ export interface SegmentHeader {
   readonly headerBytes: number;
   readonly dataBytes: number;
   readonly previous: SegmentExtent;
+  /** How many segments must follow it, or it doesn't count either. */
+  readonly together: number;
   readonly entries: EntryList;
 }
 
@@ -39,6 +41,7 @@ export function encodeSegmentHeader(header: Omit<SegmentHeader, 'headerBytes'>):
   const target = Buffer.alloc(headerBytes);
   target.writeUInt32LE(magic, 0);
   target.writeUInt16LE(version, 4);
+  target.writeUInt16LE(header.together, 6);
   target.writeUInt32LE(headerBytes, 8);
   target.writeUInt32LE(header.entries.count, 12);
   volumeIdBytes(header.volumeId).copy(target, 16);
@@ -86,6 +89,7 @@ export function decodeSegmentHeader(source: Buffer, volumeId: string): SegmentHe
     headerBytes,
     dataBytes,
     previous: { entries: header.readUInt32LE(52), dataBytes: header.readUInt32LE(56) },
+    together: header.readUInt16LE(6),
     entries,
   };
 }

@@ -26,6 +26,8 @@ export interface Segment extends SegmentName {
   death: number;
   /** On a majority of storage nodes. */
   durable: boolean;
+  /** Its data lies in memory only and in nobody's hands: what is written there anew may take the place of the old. */
+  absorbs: boolean;
   /** The data in memory: always while the segment is not durable, and afterwards until somebody needs the buffer. */
   buffer: Buffer | undefined;
   /** Reads from the store that still need the blob. */
@@ -104,6 +106,7 @@ export class SegmentTable {
       liveSectors: 0,
       death: 0,
       durable: false,
+      absorbs: false,
       buffer: undefined,
       readers: 0,
       cacheId: this.cacheIds.acquire(cacheName({ ...named, headerBytes })),

@@ -111,6 +111,8 @@ export class Volume {
       first: next,
       lost: (failure) => this.fail(failure),
       arrived: (pending) => this.arrived(pending),
+      ready: (pending) => this.writer.ready(pending),
+      pressure: () => context.buffers.pressure,
       released: (pending) => this.released(pending),
     });
     const cipher = ciphers.of(this.id);
@@ -123,12 +125,14 @@ export class Volume {
       previous: opened.previous,
       noteAppend: () => this.flusher.noteAppend(),
       sealed: (pending) => this.sealed(pending),
+      frozen: () => this.uploader.pump(),
     });
     this.flusher = new Flusher({
       ...shared,
       cipher,
       lost: (failure) => this.fail(failure),
       pending: () => this.writer.pending,
+      freeze: () => this.writer.freeze(),
       drain: () => this.drain(),
     });
     this.checkpointer = new Checkpointer({
@@ -136,6 +140,8 @@ export class Volume {
       keeper: this.keeper,
       pins,
       durable: (number) => this.uploader.durable(number),
+      behind: () => this.uploader.behind,
+      freeze: () => this.writer.freeze(),
     });
     this.pinning = new Pinning({
       context,

@@ -1,6 +1,7 @@
 /**
  * Writing: data goes to the open segment in memory and into the map, in one step without waiting; a full segment is sealed, sent to the
- * store and the next one begun. Without a free buffer the write waits.
+ * store and the next one begun. What is written again before it left memory is overwritten there (`write-group.ts`). Without a free buffer the
+ * write waits.
  */
 import { Failure, type Timer } from '#common';
 import { segmentBlobId } from './blob-names.ts';
@@ -11,6 +12,7 @@ import { Pending } from './pending.ts';
 import type { VolumeState } from './reader.ts';
 import { type SegmentExtent, segmentHeaderBytes } from './segment-format.ts';
 import { sectorBytes } from './units.ts';
+import { WriteGroup } from './write-group.ts';
 
 export interface WriterOptions {
   readonly context: EngineContext;
@@ -27,24 +29,29 @@ export interface WriterOptions {
   readonly timed: boolean;
   readonly noteAppend: () => void;
   readonly sealed: (pending: Pending) => void;
+  /** What was bound together may be sent to the store. */
+  readonly frozen: () => void;
 }
 
 export class Writer {
   private readonly options: WriterOptions;
   private open: Pending | undefined;
   private readonly unstored: Pending[] = [];
+  private readonly group: WriteGroup;
   private nextNumber: number;
   private previous: SegmentExtent;
   private idleTimer: Timer | undefined;
+  private lastWriteMs = 0;
   writtenBytes = 0;
   /** Of segments to come. */
   replicated: boolean;
-  timed: boolean;
+  private keepsTime: boolean;
 
   constructor(options: WriterOptions) {
     this.options = options;
     this.replicated = options.replicated;
-    this.timed = options.timed;
+    this.keepsTime = options.timed;
+    this.group = new WriteGroup(options.state, options.context.clock);
     this.nextNumber = options.first;
     this.previous = options.previous;
     options.context.buffers.join(this);
@@ -60,6 +67,12 @@ export class Writer {
     return this.open === undefined ? this.nextNumber - 1 : this.nextNumber - 2;
   }
 
+  /** Whether every write is kept with its time; then none takes the place of another. */
+  set timed(timed: boolean) {
+    if (timed && !this.keepsTime) this.seal();
+    this.keepsTime = timed;
+  }
+
   /** Takes the data, if there is room for it now. Bytes; at most a segment. `kind`: whose writing it is (`entries.ts`). */
   writeNow(
     offset: number,
@@ -68,20 +81,28 @@ export class Writer {
     length: number,
     kind = dataEntry,
   ): boolean {
-    const open = this.roomFor(length);
-    if (open === undefined) return false;
     const start = offset / sectorBytes;
     const sectors = length / sectorBytes;
+    const isGuests = kind === dataEntry;
+    if (isGuests && this.group.take({ start, sectors, source, from }, this.nextNumber - 1)) {
+      this.writtenBytes += length;
+      this.noteWrite();
+      return true;
+    }
+    const open = this.roomFor(length);
+    if (open === undefined) return false;
+    // What reclaim moved says when it was first written, and so would what took its place.
+    if (!isGuests) open.segment.absorbs = false;
     source.copy(open.buffer, open.usedBytes, from, from + length);
     const { map, segments } = this.options.state;
-    if (this.timed) this.noteTime(open);
+    if (this.keepsTime) this.noteTime(open);
     open.entries.add(start, sectors, kind);
     map.put(start, sectors, open.segment.slot, open.usedBytes / sectorBytes);
     open.segment.liveSectors += sectors;
     segments.liveSectors += sectors;
     open.usedBytes += length;
     this.writtenBytes += length;
-    this.appended(open);
+    this.noteWrite();
     return true;
   }
 
@@ -92,19 +113,36 @@ export class Writer {
     if (this.options.state.map.isHole(start, sectors)) return true;
     const open = this.roomFor(0);
     if (open === undefined) return false;
-    if (this.timed) this.noteTime(open);
+    if (this.keepsTime) this.noteTime(open);
     open.entries.add(start, sectors, zeroEntry);
     this.options.state.map.cut(start, sectors);
-    this.appended(open);
+    this.noteWrite();
     return true;
   }
 
-  /** Sends the open segment off as it is. */
+  /** Sends off what there is as it is. */
   seal(): void {
+    this.sealOpen();
+    this.freeze();
+  }
+
+  /** What was written until now stays as it is in memory, and may go where it is to be safe. */
+  freeze(): void {
+    this.group.freeze(this.unstored);
+    this.options.frozen();
+  }
+
+  /** Whether the segment may go to the store: nothing is written to it any more. */
+  ready(pending: Pending): boolean {
+    if (this.group.has(pending.segment.number)) return false;
+    pending.segment.absorbs = false;
+    return true;
+  }
+
+  private sealOpen(): void {
     const open = this.open;
     if (open === undefined) return;
     this.open = undefined;
-    this.idleTimer?.cancel();
     open.sealed = true;
     open.segment.headerBytes = segmentHeaderBytes(open.entries.count);
     open.segment.dataBytes = open.usedBytes;
@@ -138,18 +176,21 @@ export class Writer {
     open.entries.add(nowMs, 1, timeEntry);
   }
 
-  private appended(open: Pending): void {
-    open.lastAppendMs = this.options.context.clock.monotonicMs();
+  private noteWrite(): void {
+    this.lastWriteMs = this.options.context.clock.monotonicMs();
     this.options.noteAppend();
   }
 
   private roomFor(bytes: number): Pending | undefined {
     const { context } = this.options;
     if (this.open?.fits(bytes, context.logFiles.fileBytes) === true) return this.open;
-    this.seal();
-    if (this.unstored.length >= context.settings.volumeSegmentsMax) return undefined;
-    const buffer = context.buffers.take(this);
-    if (buffer === undefined) return undefined;
+    this.sealOpen();
+    const crowded = this.unstored.length >= context.settings.volumeSegmentsMax;
+    const buffer = crowded ? undefined : context.buffers.take(this);
+    if (buffer === undefined) {
+      this.freeze();
+      return undefined;
+    }
     const open = this.begin(buffer);
     if (!open.fits(bytes, context.logFiles.fileBytes)) {
       throw new Failure('bug', 'write-too-large', 'A write is larger than a segment', {
@@ -166,23 +207,29 @@ export class Writer {
     const { cipher } = this.options;
     const segment = state.segments.add({ number, epoch, blobId, cipher });
     segment.buffer = buffer;
+    segment.absorbs = !this.keepsTime;
     const open = new Pending(segment, buffer, {
       previous: this.previous,
       replicated: this.replicated,
     });
     this.open = open;
     this.unstored.push(open);
-    this.watchIdle(open, this.options.context.settings.idleSealMs);
+    this.idleTimer ??= this.watch(this.options.context.settings.idleSealMs);
     return open;
   }
 
-  private watchIdle(open: Pending, delayMs: number): void {
+  /** Sends off what got no write for a while, and what was kept back for being written again and again. */
+  private watch(delayMs: number): Timer {
     const { clock, settings } = this.options.context;
-    this.idleTimer = clock.after(delayMs, () => {
-      if (this.open !== open) return;
-      const idleMs = clock.monotonicMs() - open.lastAppendMs;
-      if (idleMs >= settings.idleSealMs) this.seal();
-      else this.watchIdle(open, settings.idleSealMs - idleMs);
+    return clock.after(delayMs, () => {
+      this.idleTimer = undefined;
+      if (this.open === undefined && this.group.isEmpty) return;
+      const leftMs = Math.min(
+        settings.idleSealMs - (clock.monotonicMs() - this.lastWriteMs),
+        settings.writeBackMs - this.group.ageMs,
+      );
+      if (leftMs > 0) this.idleTimer = this.watch(leftMs);
+      else this.seal();
     });
   }
 }

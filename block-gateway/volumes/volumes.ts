@@ -57,6 +57,8 @@ export interface VolumesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly settings: BlockGatewaySettings;
+  /** The memory of the machine; its eighth bounds what waits for the store. */
+  readonly memoryBytes?: number;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** Where conversions listen; the system's network unless told otherwise. */

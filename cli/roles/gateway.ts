@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
+import { totalmem } from 'node:os';
 import {
   createNbdServer,
   createNbdTls,
@@ -32,6 +33,12 @@ export interface Gateway {
   listen(address: Address): Promise<{ close(): Promise<void> }>;
 }
 
+/** What this process may have: all there is, or what its control group leaves it. */
+function memoryBytes(): number {
+  const constrained = process.constrainedMemory();
+  return constrained === 0 ? totalmem() : Math.min(constrained, totalmem());
+}
+
 export async function openGateway(
   folder: DataFolder,
   cluster: Cluster,
@@ -55,6 +62,7 @@ export async function openGateway(
     secret: Buffer.from(secret, 'hex'),
     keys,
     settings,
+    memoryBytes: memoryBytes(),
     random,
     metrics,
     ...common,
