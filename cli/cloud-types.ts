@@ -1,5 +1,7 @@
 /** What a running cloud tells about itself; printed by `up --json`, `status --json` and the rest, so names are kept stable. */
+
 import type { DeviceState } from '#wire';
+import type { RingProgress } from './machines/ring-change.ts';
 
 /** Where each service listens; printed names are part of the command line's contract. */
 export interface Endpoints {
@@ -94,6 +96,7 @@ export interface CloudStatus {
   readonly version: string;
   readonly devices: readonly DeviceLine[];
   readonly copies: CopiesLine;
+  readonly ring: RingProgress;
   readonly lacks: readonly Lack[];
   readonly endpoints: Endpoints;
 }

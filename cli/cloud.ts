@@ -1,6 +1,6 @@
 /** The whole cloud in one process: every role, on embedded defaults and what the operator's settings change. */
 import * as fs from 'node:fs';
-import { createLogger, createMetrics, messageOf, type Random, Undo } from '#common';
+import { createLogger, createMetrics, messageOf, type Random, systemClock, Undo } from '#common';
 import type { CloudInfo, CloudStatus } from './cloud-types.ts';
 import {
   type ClusterFile,
@@ -11,8 +11,10 @@ import {
   randomSecret,
   writePrivate,
 } from './data-folder.ts';
+import { Membership, noSuchDevice } from './machines/membership.ts';
+import { waysOf } from './machines/ways.ts';
 import type { RoleContext } from './roles/context.ts';
-import { closeDevices, ensureRing, openDevices } from './roles/devices.ts';
+import { closeDevices, deviceName, ensureMap, openDevices, ownDevices } from './roles/devices.ts';
 import { openFront } from './roles/front.ts';
 import { registerGuest } from './roles/guest-image.ts';
 import { prepareHost } from './roles/host-packages.ts';
@@ -60,11 +62,21 @@ export async function openCloud(
       ensureSecret(folder, 'salt', () => randomSecret(components.random)),
       'hex',
     );
-    const ring = await ensureRing(folder, settings);
-    const ids = ring.devices.flatMap((device) => (device === undefined ? [] : [device.id]));
-    const devices = await openDevices(folder, ids, context);
+    const map = await ensureMap(folder, cluster.clusterId, settings);
+    const devices = await openDevices(folder, ownDevices(map), context);
     opened.add(() => closeDevices(devices));
-    const parts = { folder, place, ring, devices, salt, soleCoordinator: true };
+    const membership = new Membership({
+      ...{ folder, map, log, clock: systemClock, local: new Map(devices) },
+      connect: await waysOf(folder, context),
+    });
+    opened.add(() => membership.close());
+    const openDevice = async (id: number) => {
+      const [device] = (await openDevices(folder, [id], context)).values();
+      if (device === undefined) throw noSuchDevice(deviceName(id));
+      devices.set(id, device);
+      return device;
+    };
+    const parts = { folder, place, membership, openDevice, salt, soleCoordinator: true };
     const front = await openFront(parts, context, opened);
     remember(folder, cluster, place);
     writeClientFiles(folder, front.info);

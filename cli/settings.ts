@@ -48,6 +48,13 @@ const cloudSettings = declareSettings({
     max: 24,
     about: 'The ring has 2^partPower partitions; set at first start.',
   },
+  waveMovesMax: {
+    type: 'integer',
+    default: 64,
+    min: 1,
+    max: 65_536,
+    about: 'Ring partitions of which a replica may move at a time, in a change of the ring.',
+  },
 });
 
 export const settingsRooms = {

@@ -6,13 +6,13 @@ import type { Networks } from '#cloud/network';
 import type { Cluster } from '#cluster';
 import { messageOf } from '#common';
 import type { Replicator } from '#replicator';
-import type { Ring } from '#ring';
-import type { DeviceService } from '#wire';
 import type { CloudStatus, CopiesLine, DeviceLine, Endpoints, Lack } from './cloud-types.ts';
+import type { Membership } from './machines/membership.ts';
+import type { RingProgress } from './machines/ring-change.ts';
 
 export interface StatusParts {
-  readonly ring: Ring;
-  readonly devices: ReadonlyMap<number, DeviceService>;
+  readonly membership: Pick<Membership, 'view' | 'devices' | 'nodeOf'>;
+  ring(): RingProgress;
   readonly cluster: Cluster;
   readonly endpoints: Endpoints;
   readonly replicator: Replicator;
@@ -33,7 +33,7 @@ export function watchStatus(parts: StatusParts): () => Promise<CloudStatus> {
   const startedMs = performance.now();
   return async () => {
     const devices = await Promise.all(
-      parts.ring.devices.flatMap((device) =>
+      parts.membership.view.devices.flatMap((device) =>
         device === undefined ? [] : [lineOf(parts, device.id, device.device, device.zone)],
       ),
     );
@@ -43,9 +43,7 @@ export function watchStatus(parts: StatusParts): () => Promise<CloudStatus> {
     if (hopeless > 0) problems.push(`${hopeless} records have no good copy left`);
     for (const { device, state } of parts.cluster.health().devices) {
       if (state === 'aside')
-        problems.push(
-          `device ${parts.ring.devices[device]?.device ?? device} keeps failing and is not waited for`,
-        );
+        problems.push(`device ${nameOf(parts, device)} keeps failing and is not waited for`);
     }
     return {
       healthy: problems.length === 0,
@@ -56,6 +54,7 @@ export function watchStatus(parts: StatusParts): () => Promise<CloudStatus> {
       version,
       devices,
       copies,
+      ring: parts.ring(),
       lacks: await parts.lacks(),
       endpoints: parts.endpoints,
     };
@@ -69,7 +68,7 @@ async function lineOf(
   zone: number,
 ): Promise<DeviceLine> {
   try {
-    const status = await parts.devices.get(id)?.status();
+    const status = await parts.membership.devices.get(id)?.status();
     if (status === undefined) throw new Error('no way to this device');
     const { state, usedBytes, freeBytes, rows, blobs, quarantined } = status;
     const { done, partitions } = parts.replicator.status();
@@ -90,8 +89,12 @@ async function lineOf(
   }
 }
 
-function copiesOf({ replicator, ring }: StatusParts): CopiesLine {
-  const now = replicator.status();
+function nameOf({ membership }: StatusParts, device: number): string {
+  return membership.view.devices[device]?.device ?? String(device);
+}
+
+function copiesOf(parts: StatusParts): CopiesLine {
+  const now = parts.replicator.status();
   const { copiedRows, copiedBlobs, copiedBytes, handedBack, healed, scrubbedBytes } = now;
   return {
     comparedSecondsAgo: now.lagMs === undefined ? undefined : Math.round(now.lagMs / 1000),
@@ -101,7 +104,7 @@ function copiesOf({ replicator, ring }: StatusParts): CopiesLine {
       .slice(0, irreparableShown)
       .map(({ what, name, device, reason }) => ({
         ...{ what, name, reason },
-        device: ring.devices[device]?.device ?? String(device),
+        device: nameOf(parts, device),
       })),
   };
 }

@@ -1,6 +1,7 @@
 /** What every part of the cluster client shares: replicas by place, versions, deadlines, settings and counters. */
 import { type Clock, Counter, Failure, type Logger, type Metrics, type Random } from '#common';
 import type { DeviceService } from '#wire';
+import { absentDevice } from './absent-device.ts';
 import { Epochs } from './epochs.ts';
 import type { ReplicaSet } from './gather.ts';
 import type { HybridClock } from './hybrid-clock.ts';
@@ -92,7 +93,7 @@ export class Core {
     const known = this.replicas.get(device);
     if (known !== undefined) return known;
     // The ring may name a device that this process has no way to: it is a replica that always fails.
-    return this.addReplica(device, absentDevice(device));
+    return this.addReplica(device, absentDevice(noWay(device)));
   }
 
   private addReplica(device: number, service: DeviceService): Replica {
@@ -112,29 +113,10 @@ function movingOf(newcomers: number | undefined): { readonly newcomers?: number 
   return newcomers === undefined ? {} : { newcomers };
 }
 
-function absentDevice(device: number): DeviceService {
-  const refuse = () =>
-    Promise.reject(
-      new Failure('unreachable', 'device-unknown', 'There is no way to this device', {
-        facts: { device },
-      }),
-    );
-  return {
-    readRow: refuse,
-    acceptRow: refuse,
-    prepareRow: refuse,
-    scanRows: refuse,
-    aggregate: refuse,
-    putBlob: refuse,
-    openBlob: refuse,
-    readBlob: refuse,
-    statBlob: refuse,
-    deleteBlob: refuse,
-    listBlobs: refuse,
-    raiseFence: refuse,
-    status: refuse,
-    survey: refuse,
-  };
+function noWay(device: number): Failure {
+  return new Failure('unreachable', 'device-unknown', 'There is no way to this device', {
+    facts: { device },
+  });
 }
 
 export interface Counters {

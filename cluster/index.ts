@@ -1,4 +1,6 @@
 /** The storage cluster seen as one: replicated rows and blobs. */
+
+export { absentDevice } from './absent-device.ts';
 export * from './blobs.ts';
 export * from './cluster.ts';
 export { KeyHasher } from './key-hash.ts';

@@ -10,6 +10,7 @@ export {
 } from './client/node-client.ts';
 export * from './device-service.ts';
 export { type DeviceServer, type ServeParts, serveDevices } from './server/serve-devices.ts';
+export type { RingEpochs } from './server/session.ts';
 export * from './settings.ts';
 export * from './survey.ts';
 export { nodeServerName, type SharedSecret, type Tls, type TlsIdentity } from './tls.ts';

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { Failure, messageOf, replaceWhole, systemCodeOf, systemDisk } from '#common';
 import { buildRing, decodeRingFile, encodeRingFile, parseRingSpec, summarizeRing } from '#ring';
 import { groupCommand, print } from './options.ts';
+import { ringChangeCommands } from './ring-change.ts';
 
 const ringBytesMax = 256 * 1024 * 1024;
 const specBytesMax = 64 * 1024 * 1024;
@@ -33,7 +34,11 @@ export function ringCommand(): Command {
     .action((path: string) =>
       print(summarizeRing(decodeRingFile(readBounded(path, ringBytesMax)))),
     );
-  return groupCommand('ring', 'build and inspect rings', [build, show]);
+  return groupCommand(
+    'ring',
+    'where data lies: change it while clients work; build and look at ring files',
+    [...ringChangeCommands(), build, show],
+  );
 }
 
 function parseSpec(text: string, path: string): unknown {

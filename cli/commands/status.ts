@@ -5,6 +5,7 @@ import { call } from '../control/client.ts';
 import { renderBytes } from '../progress.ts';
 import { renderLacks } from '../welcome.ts';
 import { type DataOptions, dataOption, folderOf, jsonOption, print } from './options.ts';
+import { renderRingProgress } from './ring-text.ts';
 
 export function statusCommand(): Command {
   return new Command('status')
@@ -37,7 +38,10 @@ export function renderStatus(status: CloudStatus): string {
     ];
     lines.push(cells.join(' '));
   }
-  lines.push('', renderCopies(status.copies), '');
+  lines.push('', renderCopies(status.copies));
+  const { state } = status.ring;
+  if (!['none', 'done', 'undone'].includes(state)) lines.push(renderRingProgress(status.ring));
+  lines.push('');
   if (status.lacks.length > 0) lines.push(...renderLacks(status.lacks), '');
   for (const [name, url] of Object.entries(status.endpoints))
     lines.push(`${name.padEnd(14)} ${url}`);

@@ -1,7 +1,11 @@
 /** The devices of one machine and the ring over all devices. */
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
+import { absentDevice } from '#cluster';
 import {
+  Failure,
+  type FailureKind,
+  isFailure,
   type Logger,
   type Metrics,
   type Random,
@@ -9,16 +13,11 @@ import {
   systemClock,
   systemDisk,
 } from '#common';
-import {
-  buildRing,
-  decodeRingFile,
-  encodeRingFile,
-  parseRingSpec,
-  type Ring,
-  type RingSpec,
-} from '#ring';
+import { buildRing, decodeRingFile, parseRingSpec, type RingSpec } from '#ring';
 import { type DeviceStore, openDevice } from '#storage-node';
+import type { DeviceService } from '#wire';
 import type { DataFolder } from '../data-folder.ts';
+import { type ClusterMap, loadMap, saveMap, viewOf } from '../machines/cluster-map.ts';
 import type { Settings } from '../settings.ts';
 
 /** A cluster on one machine: each device a zone of its own, so that replicas never share one. */
@@ -40,14 +39,29 @@ export function deviceName(id: number): string {
   return `d${id + 1}`;
 }
 
-/** The ring of the data folder, built at first start. */
-export async function ensureRing(folder: DataFolder, settings: Settings): Promise<Ring> {
+/** The map of the data folder, made at first start; a folder of before there were maps has a ring. */
+export async function ensureMap(
+  folder: DataFolder,
+  clusterId: string,
+  settings: Settings,
+): Promise<ClusterMap> {
+  const known = loadMap(folder);
+  if (known !== undefined) return known;
   const path = folder.path('ring', 'storage.ring.gz');
-  if (fs.existsSync(path)) return decodeRingFile(fs.readFileSync(path));
-  const { ring } = buildRing(embeddedSpec(settings));
-  await systemDisk.makeDirectory(folder.path('ring'));
-  await replaceWhole(systemDisk, path, encodeRingFile(ring));
-  return ring;
+  const ring = fs.existsSync(path)
+    ? decodeRingFile(fs.readFileSync(path))
+    : buildRing(embeddedSpec(settings)).ring;
+  const map = { clusterId, epoch: 1, ring, nodes: [] };
+  saveMap(folder, map);
+  return map;
+}
+
+/** Devices that no node but the controller has. */
+export function ownDevices(map: ClusterMap): number[] {
+  const elsewhere = new Set(map.nodes.flatMap(({ devices }) => devices));
+  return viewOf(map).devices.flatMap((device) =>
+    device === undefined || elsewhere.has(device.id) ? [] : [device.id],
+  );
 }
 
 export interface DeviceContext {
@@ -58,26 +72,52 @@ export interface DeviceContext {
   readonly metrics: Metrics;
 }
 
-/** Opens the devices with these ids below `devices/`; closes those that opened when one does not. */
+/** A device of this process, which is closed with it. */
+export type OwnDevice = DeviceService & Pick<DeviceStore, 'close'>;
+
+/**
+ * Opens the devices with these ids below `devices/`. One whose disk does not work answers nothing and keeps no other from its work; when a folder is
+ * another's, or none opens, those that opened are closed again.
+ */
 export async function openDevices(
   folder: DataFolder,
   ids: readonly number[],
   context: DeviceContext,
-): Promise<Map<number, DeviceStore>> {
-  const opened = new Map<number, DeviceStore>();
+): Promise<Map<number, OwnDevice>> {
+  const opened = new Map<number, OwnDevice>();
   const filled = readFilled(folder);
+  const broken = new Map<number, Failure>();
   const outcomes = await Promise.allSettled(
-    ids.map(async (id) =>
-      opened.set(id, await openOne(folder, id, context, filled.has(deviceName(id)))),
-    ),
+    ids.map(async (id) => {
+      try {
+        opened.set(id, await openOne(folder, id, context, filled.has(deviceName(id))));
+      } catch (error) {
+        if (!isFailure(error) || operatorErrors.has(error.kind)) throw error;
+        broken.set(id, error);
+      }
+    }),
   );
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed === undefined) {
-    await writeFilled(folder, new Set([...filled, ...ids.map(deviceName)]), filled.size);
-    return opened;
+  const [first] = broken.values();
+  const reason: unknown = failed?.reason ?? (opened.size === 0 ? first : undefined);
+  if (reason !== undefined) {
+    await closeDevices(opened);
+    throw reason;
   }
-  await closeDevices(opened);
-  throw failed.reason;
+  for (const [id, failure] of broken) {
+    context.log.error({ device: deviceName(id), err: failure }, 'a device does not open');
+    opened.set(id, { ...absentDevice(doesNotOpen(id, failure)), close: async () => undefined });
+  }
+  await writeFilled(folder, new Set([...filled, ...ids.map(deviceName)]), filled.size);
+  return opened;
+}
+
+/** What is wrong with more than a disk. */
+const operatorErrors: ReadonlySet<FailureKind> = new Set(['invalid', 'denied', 'bug', 'closed']);
+
+function doesNotOpen(id: number, cause: Failure): Failure {
+  const message = `${deviceName(id)} does not open: ${cause.message}`;
+  return new Failure('unreachable', 'device-broken', message, { cause });
 }
 
 /** Names of devices that have been in use: one of these found empty has been replaced, and must be refilled. */
@@ -131,7 +171,7 @@ function identityOf(clusterId: string, id: number): string {
     .slice(0, 32);
 }
 
-export async function closeDevices(devices: ReadonlyMap<number, DeviceStore>): Promise<void> {
+export async function closeDevices(devices: ReadonlyMap<number, OwnDevice>): Promise<void> {
   const outcomes = await Promise.allSettled([...devices.values()].map((device) => device.close()));
   const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
   if (failed.length > 0)

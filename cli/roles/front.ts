@@ -10,13 +10,15 @@ import type { Operations } from '#cloud/operations';
 import { createCluster } from '#cluster';
 import { systemClock, type Undo } from '#common';
 import { createObjectService, createS3Server, createSwiftServer } from '#proxy';
-import type { Ring } from '#ring';
 import type { DeviceService } from '#wire';
 import type { CloudInfo, CloudStatus } from '../cloud-types.ts';
 import { serveControl } from '../control/server.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { HostsDoor } from '../hosts/door.ts';
 import { hostCalls } from '../hosts/host-calls.ts';
+import type { Membership } from '../machines/membership.ts';
+import { ringCalls } from '../machines/ring-calls.ts';
+import { RingChange } from '../machines/ring-change.ts';
 import { portOf } from '../ports.ts';
 import type { Place } from '../start-check.ts';
 import { watchStatus } from '../status.ts';
@@ -46,8 +48,9 @@ import { volumeCalls } from './volume-calls.ts';
 export interface FrontParts {
   readonly folder: DataFolder;
   readonly place: Place;
-  readonly ring: Ring;
-  readonly devices: ReadonlyMap<number, DeviceService>;
+  readonly membership: Membership;
+  /** Opens one more device of this process, where it keeps any. */
+  readonly openDevice?: (id: number) => Promise<DeviceService>;
   /** The secret that placement hashes are salted with. */
   readonly salt: Buffer;
   /** No other process coordinates reads and writes over these devices. */
@@ -69,20 +72,26 @@ export async function openFront(
   context: RoleContext,
   opened: Undo,
 ): Promise<Front> {
-  const { folder, place, ring, devices, salt } = parts;
+  const { folder, place, membership, salt } = parts;
   const { settings, random, log, metrics } = context;
   const common = { clock: systemClock, random, log, metrics };
   const coordinator = random.bytes(4).readUInt32BE();
   const cluster = createCluster({
-    ring,
-    devices,
+    ring: membership.view,
+    devices: membership.devices,
     salt,
     coordinator,
     settings: settings.cluster,
     ...common,
   });
   opened.add(() => cluster.close());
-  const replicator = await openReplicator({ folder, ring, devices, cluster }, context, opened);
+  const replicator = await openReplicator({ folder, membership, cluster }, context, opened);
+  membership.followedBy([cluster, replicator]);
+  const ringChange = new RingChange({
+    ...{ folder, membership, replicator, log },
+    partitionsMax: settings.cloud.waveMovesMax,
+  });
+  const ring = () => ringChange.progress();
   const tls = settings.api.tls
     ? (parts.tls ?? (await publicTls(folder, place, context)))
     : undefined;
@@ -116,7 +125,7 @@ export async function openFront(
   const networks = await openNetworks({ ...controller, folder }, context, opened);
   const lacks = () => lacksOf({ settings, images: images.local });
   const status = watchStatus({
-    ...{ ring, devices, cluster, endpoints, replicator, networks, lacks },
+    ...{ ring, membership, cluster, endpoints, replicator, networks, lacks },
   });
   const blockStorage = await openBlockStorage(
     {
@@ -206,6 +215,12 @@ export async function openFront(
             tunnelRange: settings.network.tunnelRange,
             played: settings.compute.hosts,
           }),
+          ...ringCalls({
+            ...{ folder, membership, replicator, change: ringChange },
+            partitionsMax: settings.cloud.waveMovesMax,
+            bytesPerSecond: settings.replicator.copyBytesPerSecond,
+            openDevice: parts.openDevice,
+          }),
           ...volumeCalls({
             gateway,
             images: images.local,
@@ -223,6 +238,7 @@ export async function openFront(
     const listener = await listen();
     opened.add(() => listener.close());
   }
+  ringChange.start(opened);
   await compute.reconcile();
   return { info, status, images, operations: controller.operations };
 }

@@ -10,10 +10,12 @@ import {
   systemRandom,
   Undo,
 } from '#common';
-import { decodeRingFile, type Ring } from '#ring';
-import { connectNode, type DeviceService, serveDevices } from '#wire';
+import { decodeRingFile } from '#ring';
+import { connectNode, serveDevices } from '#wire';
 import { claimRunning, dataFolder, releaseRunning } from '../data-folder.ts';
 import { firstSignal } from '../foreground.ts';
+import { loadMap, saveMap } from '../machines/cluster-map.ts';
+import { Membership } from '../machines/membership.ts';
 import type { RoleContext } from './context.ts';
 import { closeDevices, openDevices } from './devices.ts';
 import { openFront } from './front.ts';
@@ -109,16 +111,15 @@ export function runStorage(config: NodeConfig, say: Say): Promise<void> {
 export function runFront(config: NodeConfig, say: Say): Promise<void> {
   return live(config, say, async (opened) => {
     const context = contextOf(config);
-    const ring = decodeRingFile(read(config.ring));
     const salt = saltOf(config);
-    const devices = connectAll(config, ring, context, opened);
+    const membership = membershipOf(config, context);
+    opened.add(() => membership.close());
     const place = { host: config.host, portBase: config.port };
     await openFront(
       {
         folder: dataFolder(config.data),
         place,
-        ring,
-        devices,
+        membership,
         salt,
         soleCoordinator: false,
         tls: tlsOf(config),
@@ -129,35 +130,24 @@ export function runFront(config: NodeConfig, say: Say): Promise<void> {
   });
 }
 
-function connectAll(
-  config: NodeConfig,
-  ring: Ring,
-  context: RoleContext,
-  opened: Undo,
-): Map<number, DeviceService> {
-  const devices = new Map<number, DeviceService>();
+function membershipOf(config: NodeConfig, context: RoleContext): Membership {
+  const folder = dataFolder(config.data);
+  const { clusterId } = config;
+  const known = loadMap(folder);
+  const map = known ?? {
+    ...{ clusterId, epoch: 1, nodes: config.nodes },
+    ring: decodeRingFile(read(config.ring)),
+  };
+  if (known === undefined) saveMap(folder, map);
   const salt = saltOf(config);
-  for (const node of config.nodes) {
-    const { socket } = node;
-    const connection = connectNode({
-      ...(socket !== undefined && fitsSocket(socket) ? { nearby: nearbyAt(socket, salt) } : {}),
-      address: { host: node.host, port: node.port },
-      tls: tlsOf(config),
-      cluster: config.clusterId,
-      client: config.name,
-      settings: context.settings.wire,
-      clock: systemClock,
-      random: context.random,
-      log: context.log,
-    });
-    opened.add(() => connection.close());
-    for (const id of node.devices) {
-      if (ring.devices[id] === undefined)
-        throw new Failure('invalid', 'no-such-device', 'The ring has no such device', {
-          facts: { id },
-        });
-      devices.set(id, connection.device(id));
-    }
-  }
-  return devices;
+  return new Membership({
+    ...{ folder, map, local: new Map(), clock: systemClock, log: context.log },
+    connect: ({ socket, host, port }, ringEpoch) =>
+      connectNode({
+        ...(socket !== undefined && fitsSocket(socket) ? { nearby: nearbyAt(socket, salt) } : {}),
+        ...{ address: { host, port }, tls: tlsOf(config), ringEpoch },
+        ...{ cluster: clusterId, client: config.name, settings: context.settings.wire },
+        ...{ clock: systemClock, random: context.random, log: context.log },
+      }),
+  });
 }

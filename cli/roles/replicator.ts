@@ -5,28 +5,28 @@ import { type Cluster, joinReferrers } from '#cluster';
 import { replaceWhole, systemClock, systemDisk, type Undo } from '#common';
 import { lentBlobs, objectReferrers } from '#proxy';
 import { type CursorStore, createReplicator, type Replicator } from '#replicator';
-import type { Ring } from '#ring';
-import type { DeviceService } from '#wire';
 import type { DataFolder } from '../data-folder.ts';
+import type { Membership } from '../machines/membership.ts';
 import type { RoleContext } from './context.ts';
 
 export interface ReplicatorPlace {
   readonly folder: DataFolder;
-  readonly ring: Ring;
-  readonly devices: ReadonlyMap<number, DeviceService>;
+  readonly membership: Membership;
   /** Its rows' tables are asked which blobs they refer to. */
   readonly cluster: Cluster;
 }
 
 export async function openReplicator(
-  { folder, ring, devices, cluster }: ReplicatorPlace,
+  { folder, membership, cluster }: ReplicatorPlace,
   context: RoleContext,
   opened: Undo,
 ): Promise<Replicator> {
   const { settings, log, metrics } = context;
   await systemDisk.makeDirectory(folder.path('replicator'));
   const replicator = createReplicator({
-    ...{ ring, devices, log, metrics },
+    ...{ log, metrics },
+    ring: membership.view,
+    devices: membership.devices,
     clock: systemClock,
     settings: settings.replicator,
     cursors: cursorsIn(folder),

@@ -171,7 +171,9 @@ export class Repair {
     const first = await askDigests(layout, chunk);
     let asked = first;
     let found = differencesIn(layout, chunk, first.digests);
-    if (found.length > 0 && pass.refilling.size === 0) {
+    // Who is being filled lacks more than what is on its way.
+    const isFilling = pass.refilling.size > 0 || layout.moves.size > 0;
+    if (found.length > 0 && !isFilling) {
       const before = new Set(found.map(({ partition }) => partition));
       await clock.sleep(settings.settleMs, signal);
       asked = await askDigests(layout, chunk);

@@ -23,6 +23,7 @@ export interface ExchangeParts {
   readonly link: Link;
   readonly cluster: string;
   readonly client: string;
+  readonly ringEpoch: number;
   readonly clock: Clock;
   readonly settings: WireSettings;
   readonly onWelcome: (greeting: Greeting) => void;
@@ -101,8 +102,14 @@ export class Exchange {
   }
 
   private greet(): void {
+    this.announce(this.parts.ringEpoch);
+  }
+
+  /** From here on requests go by this ring. */
+  announce(ringEpoch: number): void {
+    if (this.lost !== undefined) return;
     const { cluster, client } = this.parts;
-    const greeting = { protocol: protocolVersion, cluster, client, devices: [], ringEpoch: 0 };
+    const greeting = { protocol: protocolVersion, cluster, client, devices: [], ringEpoch };
     this.outbox.send(0, 0, (to) => writeHello(to, greeting));
   }
 

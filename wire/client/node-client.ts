@@ -18,6 +18,8 @@ export interface NodeClientParts {
   readonly cluster: string;
   /** Who calls, for the node's logs. */
   readonly client: string;
+  /** The ring that requests go by at first; zero when left out. */
+  readonly ringEpoch?: number;
   readonly settings: WireSettings;
   readonly clock: Clock;
   readonly random: Random;
@@ -35,6 +37,8 @@ export interface NodeClient {
   /** The devices the node said it serves; empty until it was reached. */
   readonly devices: readonly number[];
   readonly connected: boolean;
+  /** Requests from here on go by this ring; nothing that began by an earlier one is under way. */
+  announce(ringEpoch: number): void;
   close(): Promise<void>;
 }
 
@@ -49,18 +53,27 @@ class Connection implements NodeClient {
   private readonly parts: NodeClientParts;
   private exchange: Exchange | undefined;
   private lastFailure: Failure | undefined;
+  private speaksEpochs = false;
   private attempts = 0;
   private near: boolean;
   private closed = false;
+  private ringEpoch: number;
 
   constructor(parts: NodeClientParts) {
     this.parts = parts;
     this.near = parts.nearby !== undefined;
+    this.ringEpoch = parts.ringEpoch ?? 0;
     this.connect();
   }
 
   device(device: number): DeviceService {
     return new RemoteDevice(device, () => this.current(), this.parts.settings);
+  }
+
+  announce(ringEpoch: number): void {
+    this.ringEpoch = ringEpoch;
+    // A node of before rings had epochs would end the connection over a second greeting.
+    if (this.connected && this.speaksEpochs) this.exchange?.announce(ringEpoch);
   }
 
   async close(): Promise<void> {
@@ -83,10 +96,12 @@ class Connection implements NodeClient {
       link: this.dial(),
       cluster: this.parts.cluster,
       client: this.parts.client,
+      ringEpoch: this.ringEpoch,
       clock: this.parts.clock,
       settings,
       onWelcome: (greeting) => {
         this.devices = greeting.devices;
+        this.speaksEpochs = greeting.ringEpoch > 0;
         this.connected = true;
         this.attempts = 0;
         log.debug({ devices: greeting.devices }, 'connected to a node');

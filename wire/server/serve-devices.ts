@@ -6,7 +6,7 @@ import type { Link } from '../link.ts';
 import type { WireSettings } from '../settings.ts';
 import { type Listener, listenSockets } from '../socket/listen.ts';
 import type { Tls } from '../tls.ts';
-import { Session } from './session.ts';
+import { type RingEpochs, Session } from './session.ts';
 
 export interface ServeParts {
   /** By the ring's device numbers. */
@@ -15,6 +15,8 @@ export interface ServeParts {
   readonly address: Address;
   readonly tls: Tls;
   readonly cluster: string;
+  /** Left out: every client's ring will do. */
+  readonly ringEpochs?: RingEpochs;
   readonly settings: WireSettings;
   readonly clock: Clock;
   readonly random: Random;
@@ -24,6 +26,8 @@ export interface ServeParts {
 export interface DeviceServer {
   /** Where it listens. */
   readonly address: Address;
+  /** The oldest ring that clients may go by has changed: those who go by an older one are sent away. */
+  endStale(): void;
   /** Lets requests in flight end for a moment, then ends every connection. The devices stay open. */
   close(): Promise<void>;
 }
@@ -32,12 +36,20 @@ export async function serveDevices(parts: ServeParts): Promise<DeviceServer> {
   const sessions = new Set<Session>();
   const onEnd = (session: Session) => sessions.delete(session);
   const serve = (link: Link) => {
-    sessions.add(new Session({ ...parts, link, onEnd }));
+    sessions.add(new Session({ ringEpochs: anyRing, ...parts, link, onEnd }));
   };
   const listen = parts.settings.transport === 'grpc' ? listenGrpc : listenSockets;
   const listener = await listen({ ...parts, serve });
-  return { address: listener.address, close: () => close(listener, sessions, parts.clock) };
+  return {
+    address: listener.address,
+    endStale: () => {
+      for (const session of [...sessions]) session.endStale();
+    },
+    close: () => close(listener, sessions, parts.clock),
+  };
 }
+
+const anyRing: RingEpochs = Object.freeze({ current: 0, least: 0 });
 
 const closeWaitMs = 2000;
 const closeStepMs = 10;

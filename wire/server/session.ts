@@ -26,9 +26,16 @@ import type { WireSettings } from '../settings.ts';
 import { OpenWriters } from './open-writers.ts';
 import { answer, type Reply } from './requests.ts';
 
+/** The ring that this node knows, and the oldest that its clients may go by. Zero where nobody tells. */
+export interface RingEpochs {
+  readonly current: number;
+  readonly least: number;
+}
+
 export interface SessionParts {
   readonly link: Link;
   readonly cluster: string;
+  readonly ringEpochs: RingEpochs;
   readonly devices: ReadonlyMap<number, DeviceService>;
   readonly settings: WireSettings;
   readonly clock: Clock;
@@ -48,6 +55,7 @@ export class Session {
   private heldBytes = 0;
   private readonly handshake: Timer;
   private greeted = false;
+  private ringEpoch = 0;
   private ended = false;
   private paused = false;
 
@@ -78,6 +86,20 @@ export class Session {
     return this.ids.size;
   }
 
+  /** Ends the stream of one that goes by a ring older than may be. */
+  endStale(): void {
+    if (this.greeted && this.isStale) this.refuse(this.staleness());
+  }
+
+  private get isStale(): boolean {
+    return this.ringEpoch < this.parts.ringEpochs.least;
+  }
+
+  private staleness(): Failure {
+    const facts = { epoch: this.ringEpoch, least: this.parts.ringEpochs.least };
+    return new Failure('denied', 'stale-ring', 'The ring has changed since', { facts });
+  }
+
   /** Ends the stream from this side. */
   end(): void {
     if (this.ended) return;
@@ -99,6 +121,11 @@ export class Session {
     if (this.ended) return;
     if (!this.greeted) {
       this.takeHello(frame);
+      return;
+    }
+    if (frame.id === 0 && frame.kind === frameKind.hello) {
+      // Goes by another ring from here on.
+      this.ringEpoch = readGreeting(frame.kind, frame.content).ringEpoch;
       return;
     }
     if (frame.kind === frameKind.cancel) {
@@ -123,10 +150,21 @@ export class Session {
       this.refuse(new Failure('denied', 'wrong-cluster', mismatch));
       return;
     }
+    this.ringEpoch = hello.ringEpoch;
+    if (this.isStale) {
+      this.refuse(this.staleness());
+      return;
+    }
     this.greeted = true;
     this.handshake.cancel();
     const devices = [...this.parts.devices.keys()];
-    const welcome = { protocol: protocolVersion, cluster, client: '', devices, ringEpoch: 0 };
+    const welcome = {
+      protocol: protocolVersion,
+      cluster,
+      client: '',
+      devices,
+      ringEpoch: this.parts.ringEpochs.current,
+    };
     this.outbox.send(0, 0, (to) => writeWelcome(to, welcome));
   }
 
