@@ -104,7 +104,7 @@ def test_lifecycle_documents():
                 Expiration={'ExpiredObjectDeleteMarker': True}),
         {'ID': 'uploads', 'Status': 'Disabled', 'Filter': {'Prefix': 'u'}, 'AbortIncompleteMultipartUpload': {'DaysAfterInitiation': 2}},
         rule_of(ID='date', Expiration={'Date': datetime(2040, 1, 1, tzinfo=timezone.utc)}),
-        rule_of(ID='class', Transitions=[{'Days': 1, 'StorageClass': 'STANDARD_IA'}]),
+        rule_of(ID='class', Transitions=[{'Days': 1, 'StorageClass': 'STANDARD_IA'}], Expiration={'Days': 5}),
     ]
     lifecycle(bucket, *rules)
     same(main.get_bucket_lifecycle_configuration(Bucket=bucket)['Rules'], rules)
@@ -121,7 +121,13 @@ def test_lifecycle_documents_that_are_wrong():
     fails('InvalidArgument', lifecycle, bucket, rule_of(Expiration={'Days': 0}))
     fails('MalformedXML', lifecycle, bucket, rule_of(Status='enabled'))
     fails('InvalidArgument', lifecycle, bucket, rule_of(Expiration={'Date': datetime(2040, 1, 1, 5, tzinfo=timezone.utc)}))
-    fails('MalformedXML', lifecycle, bucket, rule_of(Transitions=[{'Days': 1, 'StorageClass': 'NOWHERE'}]))
+    fails('MalformedXML', lifecycle, bucket, rule_of(Transitions=[{'Days': 0, 'StorageClass': 'NOWHERE'}]))
+    fails('InvalidArgument', lifecycle, bucket, rule_of(Transitions=[{'Days': 1, 'StorageClass': 'STANDARD_IA'}]))
+    later = {'Date': datetime(2040, 1, 1, tzinfo=timezone.utc), 'StorageClass': 'STANDARD_IA'}
+    fails('InvalidRequest', lifecycle, bucket, rule_of(Transitions=[later]))
+    fails('InvalidRequest', lifecycle, bucket, rule_of(Filter={'And': {'ObjectSizeGreaterThan': 9, 'ObjectSizeLessThan': 9}}))
+    marked = {'Filter': {'Tag': {'Key': 'k', 'Value': 'v'}}, 'Expiration': {'ExpiredObjectDeleteMarker': True}}
+    fails('InvalidRequest', lifecycle, bucket, rule_of(**marked))
 
 
 def test_encryption():
