@@ -3,6 +3,8 @@
 export interface Identity {
   readonly userId: string;
   readonly userName: string;
+  /** Of a user that is kept under a path, in S3's names for it; `/` without it. */
+  readonly userPath?: string;
   /** Undefined for a token without project scope. */
   readonly projectId: string | undefined;
   readonly projectName: string | undefined;

@@ -228,9 +228,12 @@ function plainAnswer(status: number, { headers, body }: Reply): string {
   return `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\n${lines.join('')}\r\n${content}`;
 }
 
+// The name of a method, and what looks like its target.
+const methodLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40} \//;
+
 function statusOf({ code, rawPacket }: NodeJS.ErrnoException & ParserFailure): number {
   if (code === 'HPE_HEADER_OVERFLOW') return 431;
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 408;
   if (code !== 'HPE_INVALID_METHOD' || !Buffer.isBuffer(rawPacket)) return 400;
-  return /^[A-Z]{1,32} \//.test(rawPacket.toString('latin1', 0, 40)) ? 405 : 400;
+  return methodLine.test(rawPacket.toString('latin1', 0, 48)) ? 405 : 400;
 }

@@ -21,7 +21,7 @@ export function numberParameter(
     throw invalidArgument(
       name,
       text,
-      `Argument ${name} must be an integer between ${min} and ${max}`,
+      `Argument ${name === 'max-keys' ? 'maxKeys' : name} must be an integer between ${min} and ${max}`,
     );
   return value;
 }

@@ -76,7 +76,16 @@ export function parsePolicy(text: string, bounds: PolicyBounds): readonly Statem
   const statements = Array.isArray(given) ? given : given === undefined ? [] : [given];
   if (statements.length === 0) throw malformed('Missing required field Statement');
   if (statements.length > statementsMax) throw malformed('Too many statements');
+  if (bounds.isNew === true) checkSids(statements);
   return statements.map((statement) => parseStatement(statement, bounds));
+}
+
+function checkSids(statements: readonly unknown[]): void {
+  const sids = statements.flatMap((each) =>
+    isObject(each) && each.Sid !== undefined ? [each.Sid] : [],
+  );
+  if (new Set(sids).size !== sids.length)
+    throw malformed('Statement IDs (SID) in a single policy must be unique.');
 }
 
 const statementFields = new Set([
@@ -95,7 +104,7 @@ function parseStatement(value: unknown, bounds: PolicyBounds): Statement {
     bounds.trust === true ? ([['*'], false] as const) : either(value, 'Resource', 'NotResource');
   for (const action of actions) checkAction(action, bounds);
   for (const resource of resources) checkResource(resource, bounds);
-  if (bounds.isNew === true && !notActions && !notResources)
+  if (bounds.bucket !== undefined && bounds.isNew === true && !notActions && !notResources)
     for (const action of actions)
       if (!appliesTo(action, resources))
         throw malformed('Action does not apply to any resource(s) in statement');
@@ -135,7 +144,7 @@ function checkAction(action: string, { bucket, isNew }: PolicyBounds): void {
     bucket === undefined
       ? /^[a-z0-9-]+:[A-Za-z0-9*?]+$/i
       : /^(s3|s3-object-lambda):[A-Za-z0-9*?]+$/i;
-  const isKnown = isNew !== true || isKnownAction(action);
+  const isKnown = bucket === undefined || isNew !== true || isKnownAction(action);
   if (action === '*' || (ofService.test(action) && isKnown)) return;
   throw malformed('Policy has invalid action');
 }

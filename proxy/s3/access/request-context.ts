@@ -12,10 +12,12 @@ export interface AskedObject {
 export function principalOf(caller: Caller): PrincipalNames {
   const { identity } = caller;
   const accountId = identity.projectId ?? '';
-  const arns = [`arn:aws:iam::${accountId}:user/${identity.userName}`];
-  if (identity.roleArn !== undefined) arns.push(identity.roleArn);
-  if (identity.sessionArn !== undefined) arns.push(identity.sessionArn);
-  return { accountId, canonicalId: accountId, arns };
+  const { roleArn, sessionArn } = identity;
+  // A session's name is of its caller's choosing: it is nobody's user.
+  if (roleArn !== undefined && sessionArn !== undefined)
+    return { accountId, canonicalId: accountId, arns: [roleArn, sessionArn] };
+  const arn = `arn:aws:iam::${accountId}:user${identity.userPath ?? '/'}${identity.userName}`;
+  return { accountId, canonicalId: accountId, arns: [arn] };
 }
 
 type Values = readonly string[] | undefined;
@@ -39,9 +41,9 @@ export function contextOf(
     'aws:useragent': () => one(request.head.headers.get('user-agent')),
     'aws:currenttime': () => [new Date(nowMs).toISOString()],
     'aws:epochtime': () => [String(Math.floor(nowMs / 1000))],
-    'aws:username': () => one(caller?.identity.userName),
+    'aws:username': () => one(userNameOf(caller)),
     'aws:userid': () => one(caller?.identity.userId),
-    'aws:principaltype': () => [caller === undefined ? 'Anonymous' : 'User'],
+    'aws:principaltype': () => [principalType(caller)],
     'aws:principalaccount': () => one(caller?.identity.projectId),
     'aws:principalarn': () => one(caller && principalOf(caller).arns[0]),
     'aws:resourceaccount': () => [container.account.replace(/^AUTH_/, '')],
@@ -71,6 +73,16 @@ export function contextOf(
       return one(request.head.headers.get(key.slice(3)));
     return undefined;
   };
+}
+
+/** Sessions of roles have none: their names are of their callers' choosing. */
+export function userNameOf(caller: Caller | undefined): string | undefined {
+  return caller?.identity.roleArn === undefined ? caller?.identity.userName : undefined;
+}
+
+function principalType(caller: Caller | undefined): string {
+  if (caller === undefined) return 'Anonymous';
+  return caller.identity.roleArn === undefined ? 'User' : 'AssumedRole';
 }
 
 function lockOf({ requestLock, head }: S3Request, what: string): string | undefined {

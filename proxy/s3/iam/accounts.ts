@@ -148,8 +148,8 @@ export class Accounts implements AccountKeys {
       userId: `${role.id}:${sessionName}`,
       userName: sessionName,
       policies: await this.policiesOf(account, role),
-      roleArn: `arn:aws:iam::${project}:role/${name}`,
-      sessionArn: `arn:aws:sts::${project}:assumed-role/${name}/${sessionName}`,
+      roleArn: `arn:aws:iam::${project}:role${role.path}${role.name}`,
+      sessionArn: `arn:aws:sts::${project}:assumed-role/${role.name}/${sessionName}`,
       ...limits,
     };
   }
@@ -161,7 +161,8 @@ export class Accounts implements AccountKeys {
       const group = await this.store.groups.find(account, name);
       if (group !== undefined) policies.push(...(await this.policiesOf(account, group)));
     }
-    return { ...nobodyIn(projectId), userId: user.id, userName: user.name, policies };
+    const { id: userId, name: userName, path: userPath } = user;
+    return { ...nobodyIn(projectId), userId, userName, userPath, policies };
   }
 
   /** Inline ones, and those attached as they are now. */

@@ -3,17 +3,25 @@
 import { isOwner } from '../../swift/access.ts';
 import { evaluatePolicy } from '../access/evaluate-policy.ts';
 import { parsePolicy } from '../access/policy-document.ts';
-import { principalOf } from '../access/request-context.ts';
+import { principalOf, userNameOf } from '../access/request-context.ts';
 import { S3Failure } from '../s3-failure.ts';
 import { IamFailure } from './iam-failure.ts';
 import type { Query } from './query-api.ts';
 
 /** Whether the caller's own policies let it; who has none may what an owner of the account may. */
-function may({ caller, nowMs }: Query, action: string, resource: string): boolean {
-  const { identity, account } = caller;
+function may(query: Query, action: string, resource: string): boolean {
+  const { identity, account } = query.caller;
+  const { isWithinSession, allowed, denied } = verdictsOf(query, action, resource);
+  if (!isWithinSession) return false;
+  if (identity.policies === undefined) return isOwner({ identity, referer: undefined }, account);
+  return allowed && !denied;
+}
+
+function verdictsOf({ caller, nowMs }: Query, action: string, resource: string) {
+  const { identity } = caller;
   const principal = principalOf(caller);
   const known: Readonly<Record<string, string | undefined>> = {
-    'aws:username': identity.userName,
+    'aws:username': userNameOf(caller),
     'aws:userid': identity.userId,
     'aws:principalaccount': identity.projectId,
     'aws:principalarn': principal.arns[0],
@@ -25,11 +33,13 @@ function may({ caller, nowMs }: Query, action: string, resource: string): boolea
   };
   const question = { principal, action, resource, context };
   const verdictOf = (text: string) => evaluatePolicy(parsePolicy(text, {}), question);
-  const { policies, sessionPolicy } = identity;
-  if (sessionPolicy !== undefined && verdictOf(sessionPolicy) !== 'allow') return false;
-  if (policies === undefined) return isOwner({ identity, referer: undefined }, account);
+  const { policies = [], sessionPolicy } = identity;
   const verdicts = policies.map(verdictOf);
-  return verdicts.includes('allow') && !verdicts.includes('deny');
+  return {
+    isWithinSession: sessionPolicy === undefined || verdictOf(sessionPolicy) === 'allow',
+    allowed: verdicts.includes('allow'),
+    denied: verdicts.includes('deny'),
+  };
 }
 
 /** Users and roles are managed by whoever owns the project's account, or whose policies allow it. */
@@ -45,7 +55,7 @@ export async function checkMayManage(query: Query, action: string): Promise<void
 /** The ARN by which policies know what an action is about: so that users may be let do something with their own keys only. */
 async function resourceOf({ accounts, caller, find }: Query, action: string): Promise<string> {
   const { account, identity } = caller;
-  const own = /AccessKey|(Get|List)User/.test(action) ? identity.userName : undefined;
+  const own = /AccessKey|(Get|List)User/.test(action) ? userNameOf(caller) : undefined;
   const { users, groups, roles } = accounts.store;
   const named = [
     { kind: 'group', shelf: groups, name: find('GroupName') },
@@ -56,21 +66,25 @@ async function resourceOf({ accounts, caller, find }: Query, action: string): Pr
   for (const { kind, shelf, name } of named) {
     if (name === undefined) continue;
     const entity = await shelf.find(account, name);
-    return `${prefix}${kind}${entity?.path ?? find('Path') ?? '/'}${name}`;
+    return `${prefix}${kind}${entity?.path ?? find('Path') ?? '/'}${entity?.name ?? name}`;
   }
   return find('PolicyArn') ?? `${prefix}*`;
 }
 
-/** A user whose policies say what it may needs one that lets it take on the role, whatever the role's own says. */
-export function mayAssume(query: Query, roleArn: string): boolean {
+/**
+ * A user whose policies say what it may needs one that lets it take on the role, where the role trusts its whole project or everybody. Where
+ * the role names that very user, it is enough that its policies do not deny it.
+ */
+export function mayAssume(query: Query, roleArn: string, isNamed: boolean): boolean {
   const { policies, sessionPolicy } = query.caller.identity;
   if (policies === undefined && sessionPolicy === undefined) return true;
-  return may(query, 'sts:AssumeRole', roleArn);
+  const verdicts = verdictsOf(query, 'sts:AssumeRole', roleArn);
+  return verdicts.isWithinSession && !verdicts.denied && (verdicts.allowed || isNamed);
 }
 
 export function checkPolicy(text: string, bounds: { readonly trust?: boolean } = {}): void {
   try {
-    parsePolicy(text, bounds);
+    parsePolicy(text, { ...bounds, isNew: true });
   } catch (error) {
     if (!(error instanceof S3Failure)) throw error;
     throw new IamFailure('MalformedPolicyDocument', error.message, error);

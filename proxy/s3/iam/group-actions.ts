@@ -24,17 +24,34 @@ function renderGroup({ caller }: Query, group: Group): string {
 const getGroup = ({ accounts, caller }: Query, name: string) =>
   accounts.store.groups.get(caller.account, name);
 
+const changeGroup = (query: Query, name: string, change: (present: Group) => Group) =>
+  query.accounts.store.groups.change(query.caller.account, name, change);
+
+/** Under a new name it is another record: its members are told, then the old one goes. */
+async function rename(query: Query, name: string, next: string): Promise<void> {
+  const { account } = query.caller;
+  const { users, groups } = query.accounts.store;
+  const isSame = name.toLowerCase() === next.toLowerCase();
+  if (isSame) await changeGroup(query, name, (present) => ({ ...present, name: next }));
+  else await groups.create(account, next, { ...(await getGroup(query, name)), name: next });
+  for await (const user of users.all(account))
+    if (user.groups?.includes(name) === true)
+      await users.change(account, user.name, (present) => ({
+        ...present,
+        groups: (present.groups ?? []).map((each) => (each === name ? next : each)),
+      }));
+  if (!isSame) await groups.remove(account, name, () => undefined);
+}
+
 /** Its members are users that name it: a page of users, those of other groups left out. */
 async function renderMembers(query: Query, group: string): Promise<string> {
   const { accounts, caller } = query;
-  const { entries, more } = await accounts.store.users.list(caller.account, pageOf(query));
+  const { entries, more, next } = await accounts.store.users.list(caller.account, pageOf(query));
   const members = entries
     .filter(({ groups }) => groups?.includes(group) === true)
     .map((user) => wrap('member', renderUser(query, user)));
   return (
-    wrap('Users', members.join('')) +
-    element('IsTruncated', more) +
-    optionalElement('Marker', more ? entries.at(-1)?.name : undefined)
+    wrap('Users', members.join('')) + element('IsTruncated', more) + optionalElement('Marker', next)
   );
 }
 
@@ -54,8 +71,8 @@ async function changeMembership(
   next: (groups: readonly string[], group: string) => string[],
 ): Promise<string> {
   const { accounts, caller } = query;
-  const [group, user] = [query.get('GroupName'), query.get('UserName')];
-  await getGroup(query, group);
+  const user = query.get('UserName');
+  const { name: group } = await getGroup(query, query.get('GroupName'));
   await accounts.store.users.change(caller.account, user, (present) => ({
     ...present,
     groups: next(present.groups ?? [], group),
@@ -86,12 +103,23 @@ const own: Readonly<Record<string, Action>> = {
     }),
   DeleteGroup: async (query) => {
     const { accounts, caller } = query;
-    const name = query.get('GroupName');
-    await checkEmpty(query, await getGroup(query, name));
+    const group = await getGroup(query, query.get('GroupName'));
+    const { name } = group;
+    await checkEmpty(query, group);
     await accounts.store.groups.remove(caller.account, name, ({ policies, attached }) => {
       if (Object.keys(policies).length + attached.length > 0)
         throw new IamFailure('DeleteConflict', 'Cannot delete entity, must delete policies first.');
     });
+    return '';
+  },
+  UpdateGroup: async (query) => {
+    const { name } = await getGroup(query, query.get('GroupName'));
+    const next = query.find('NewGroupName');
+    if (query.find('NewPath') !== undefined) {
+      const path = pathOf(query, 'NewPath');
+      await changeGroup(query, name, (present) => ({ ...present, path }));
+    }
+    if (next !== undefined && next !== name) await rename(query, name, checkName(next));
     return '';
   },
   AddUserToGroup: (query) =>
@@ -128,7 +156,6 @@ export const groupActions: Readonly<Record<string, Action>> = {
     word: 'Group',
     nameOf: (query) => query.get('GroupName'),
     get: getGroup,
-    change: ({ accounts, caller }, name, next) =>
-      accounts.store.groups.change(caller.account, name, next),
+    change: changeGroup,
   }),
 };

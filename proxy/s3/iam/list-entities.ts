@@ -1,14 +1,14 @@
 /** `ListUsers`, `ListRoles` and their like: a page of at most `MaxItems`, and the `Marker` that the next one begins after. */
-import type { Page } from '../../objects/index.ts';
 import { element, optionalElement, wrap } from '../xml/write.ts';
 import { IamFailure } from './iam-failure.ts';
 import type { Query } from './query-api.ts';
+import type { ShelfPage } from './shelf.ts';
 
 const itemsMax = 1_000;
 const itemsDefault = 100;
 
 export interface PageOptions {
-  /** A name. */
+  /** As the page before told it. */
   readonly after?: string;
   readonly limit: number;
 }
@@ -32,18 +32,18 @@ export async function listEntities<E extends Entity>(
   query: Query,
   what: {
     readonly name: 'Users' | 'Groups' | 'Roles';
-    readonly list: (page: PageOptions) => Promise<Page<E>>;
+    readonly list: (page: PageOptions) => Promise<ShelfPage<E>>;
     readonly render: (entity: E) => string;
   },
 ): Promise<string> {
   const prefix = query.find('PathPrefix') ?? '/';
-  const { entries, more } = await what.list(pageOf(query));
+  const { entries, more, next } = await what.list(pageOf(query));
   const members = entries
     .filter(({ path }) => path.startsWith(prefix))
     .map((entity) => wrap('member', what.render(entity)));
   return (
     wrap(what.name, members.join('')) +
     element('IsTruncated', more) +
-    optionalElement('Marker', more ? entries.at(-1)?.name : undefined)
+    optionalElement('Marker', next)
   );
 }

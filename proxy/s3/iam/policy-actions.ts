@@ -63,7 +63,9 @@ export function policyActions<T extends HasPolicies>(
     },
     [`List${word}Policies`]: async (query) => {
       const { policies } = await holder.get(query, nameOf(query));
-      const names = Object.keys(policies).map((name) => element('member', name));
+      const names = Object.keys(policies)
+        .sort()
+        .map((name) => element('member', name));
       return wrap('PolicyNames', names.join('')) + element('IsTruncated', false);
     },
     [`Delete${word}Policy`]: async (query) => {

@@ -60,7 +60,8 @@ async function assumeRole(query: Query): Promise<string> {
   const account = `AUTH_${project}`;
   const role = project === '' ? undefined : await accounts.store.roles.find(account, name);
   // Whether a role of somebody else exists is not told.
-  if (role === undefined || !isTrusted(query, role.trust) || !mayAssume(query, arn))
+  const trust = role === undefined ? 'no' : trustOf(query, role.trust);
+  if (role === undefined || trust === 'no' || !mayAssume(query, arn, trust === 'by-name'))
     throw new IamFailure(
       'AccessDenied',
       `User: ${principalOf(caller).arns[0]} is not authorized to perform: sts:AssumeRole on resource: ${arn}`,
@@ -69,27 +70,36 @@ async function assumeRole(query: Query): Promise<string> {
   const keys = accounts.startSession({
     base: caller.accessKey,
     lifeS,
-    role: { account, name, session },
+    role: { account, name: role.name, session },
     ...(policy === undefined ? {} : { policy }),
   });
   const who =
     element('AssumedRoleId', `${role.id}:${session}`) +
-    element('Arn', `arn:aws:sts::${project}:assumed-role/${name}/${session}`);
+    element('Arn', `arn:aws:sts::${project}:assumed-role/${role.name}/${session}`);
   return renderKeys(keys) + wrap('AssumedRoleUser', who);
 }
 
-/** The trust policy is a policy without resources. */
-function isTrusted({ caller, nowMs }: Query, trust: string): boolean {
+/** The trust policy is a policy without resources. `by-name`: it names the caller itself, not just its project or everybody. */
+function trustOf({ caller, nowMs }: Query, trust: string): 'no' | 'yes' | 'by-name' {
   try {
-    const verdict = evaluatePolicy(parsePolicy(trust, { trust: true }), {
-      principal: principalOf(caller),
+    const principal = principalOf(caller);
+    const question = {
+      principal,
       action: 'sts:AssumeRole',
       resource: '*',
-      context: (key) => (key === 'aws:currenttime' ? [new Date(nowMs).toISOString()] : undefined),
-    });
-    return verdict === 'allow';
+      context: (key: string) =>
+        key === 'aws:currenttime' ? [new Date(nowMs).toISOString()] : undefined,
+    };
+    const statements = parsePolicy(trust, { trust: true });
+    if (evaluatePolicy(statements, question) !== 'allow') return 'no';
+    const named = statements.filter(
+      ({ principals }) =>
+        principals?.inverted === false &&
+        principals.aws.some((arn) => principal.arns.includes(arn)),
+    );
+    return evaluatePolicy(named, question) === 'allow' ? 'by-name' : 'yes';
   } catch (error) {
-    if (error instanceof S3Failure) return false;
+    if (error instanceof S3Failure) return 'no';
     throw error;
   }
 }

@@ -88,7 +88,7 @@ async function listPolicies(query: Query): Promise<string> {
   const counts = await countAttachments(query);
   const page =
     scope === 'AWS'
-      ? { entries: [], more: false }
+      ? { entries: [], more: false, next: undefined }
       : await accounts.store.policies.list(caller.account, pageOf(query));
   const isFirst = query.find('Marker') === undefined;
   const shared = scope === 'Local' || !isFirst ? [] : managedArns;
@@ -105,7 +105,7 @@ async function listPolicies(query: Query): Promise<string> {
   return (
     wrap('Policies', members.join('')) +
     element('IsTruncated', page.more) +
-    optionalElement('Marker', page.more ? page.entries.at(-1)?.name : undefined)
+    optionalElement('Marker', page.next)
   );
 }
 

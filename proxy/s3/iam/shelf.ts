@@ -1,4 +1,4 @@
-/** One kind of entity of a project (users, groups, roles, policies), by name. */
+/** One kind of entity of a project (users, groups, roles, policies), by name: in whatever letters, a name is the same. */
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Page, Records } from '../../objects/index.ts';
@@ -16,6 +16,11 @@ export interface ShelfOptions<S extends TSchema> {
   readonly schema: S;
 }
 
+/** `next`: after what the page behind it begins. */
+export interface ShelfPage<E> extends Page<E> {
+  readonly next?: string;
+}
+
 export class Shelf<S extends TSchema> {
   private readonly options: ShelfOptions<S>;
 
@@ -24,16 +29,18 @@ export class Shelf<S extends TSchema> {
   }
 
   async find(account: string, name: string): Promise<Static<S> | undefined> {
-    return this.parse(await this.options.records.find(this.place(account, name)));
+    return this.parse(await this.options.records.find(await this.place(account, name)));
   }
 
   async get(account: string, name: string): Promise<Static<S>> {
     return (await this.find(account, name)) ?? this.missing(name);
   }
 
-  async list(owner: string, options: PageOptions): Promise<Page<Static<S>>> {
+  async list(owner: string, options: PageOptions): Promise<ShelfPage<Static<S>>> {
     const page = await this.options.records.list({ kind: this.options.kind, owner }, options);
-    return { ...page, entries: page.entries.flatMap(({ text }) => this.parse(text) ?? []) };
+    const next = page.more ? page.entries.at(-1)?.name : undefined;
+    const entries = page.entries.flatMap(({ text }) => this.parse(text) ?? []);
+    return { entries, more: page.more, ...(next === undefined ? {} : { next }) };
   }
 
   /** Every one of a project, page by page. */
@@ -86,7 +93,7 @@ export class Shelf<S extends TSchema> {
     name: string,
     next: (present: Static<S> | undefined) => Static<S> | undefined,
   ): Promise<void> {
-    await this.options.records.update(this.place(account, name), (text) => {
+    await this.options.records.update(await this.place(account, name), (text) => {
       const entity = next(this.parse(text));
       return entity === undefined ? undefined : JSON.stringify(entity);
     });
@@ -100,8 +107,13 @@ export class Shelf<S extends TSchema> {
     );
   }
 
-  private place(owner: string, name: string) {
-    return { kind: this.options.kind, owner, name };
+  /** Before names were the same in whatever letters, records were kept under them as they were: those stay where they are. */
+  private async place(owner: string, name: string) {
+    const { kind, records } = this.options;
+    const lower = name.toLowerCase();
+    if (lower !== name && (await records.find({ kind, owner, name })) !== undefined)
+      return { kind, owner, name };
+    return { kind, owner, name: lower };
   }
 
   private parse(text: string | undefined): Static<S> | undefined {

@@ -2,6 +2,7 @@
  * IAM: users of a project and their access keys. Where the name of a user is left out, the caller is meant. Those who call with keys of the
  * identity service's own are no users here, but can be asked for.
  */
+import { userNameOf } from '../access/request-context.ts';
 import { ownerId } from '../owner-id.ts';
 import { element, optionalElement, wrap } from '../xml/write.ts';
 import { checkName, pathOf, timeText } from './checks.ts';
@@ -39,7 +40,14 @@ function renderKey(user: string, key: User['keys'][number], secret?: string): st
   );
 }
 
-const nameOf = ({ find, caller }: Query): string => find('UserName') ?? caller.identity.userName;
+function nameOf({ find, caller }: Query): string {
+  const name = find('UserName') ?? userNameOf(caller);
+  if (name !== undefined) return name;
+  throw new IamFailure(
+    'ValidationError',
+    'Must specify userName when calling with non-User credentials',
+  );
+}
 
 const changeUser = (query: Query, name: string, change: (present: User) => User) =>
   query.accounts.store.users.change(query.caller.account, name, change);
@@ -62,6 +70,12 @@ function renderCaller({ caller }: Query): string {
 async function rename(query: Query, name: string, next: string): Promise<void> {
   const { accounts, caller } = query;
   const user = await getUser(query, name);
+  // The same name in other letters is the same record.
+  if (name.toLowerCase() === next.toLowerCase()) {
+    await changeUser(query, name, (present) => ({ ...present, name: next }));
+    for (const { id } of user.keys) await accounts.store.renameKey(id, next);
+    return;
+  }
   await accounts.store.users.create(caller.account, next, { ...user, name: next });
   for (const { id } of user.keys) await accounts.store.renameKey(id, next);
   await accounts.store.users.remove(caller.account, name, () => undefined);
@@ -118,8 +132,7 @@ const own: Readonly<Record<string, Action>> = {
   },
   CreateAccessKey: async (query) => {
     const { accounts, caller, nowMs } = query;
-    const name = nameOf(query);
-    await getUser(query, name);
+    const { name } = await getUser(query, nameOf(query));
     const { id, secret } = await accounts.createKey(caller.account, name);
     const key = { id, createdMs: nowMs, active: true };
     await changeUser(query, name, (present) => {
@@ -133,8 +146,7 @@ const own: Readonly<Record<string, Action>> = {
     return wrap('AccessKey', renderKey(name, key, secret));
   },
   ListAccessKeys: async (query) => {
-    const name = nameOf(query);
-    const { keys } = await getUser(query, name);
+    const { name, keys } = await getUser(query, nameOf(query));
     const members = keys.map((key) => wrap('member', renderKey(name, key)));
     return wrap('AccessKeyMetadata', members.join('')) + element('IsTruncated', false);
   },

@@ -157,7 +157,7 @@ export function parsePresigned(query: ReadonlyMap<string, string>): PresignedCla
 }
 
 function parseExpires(text: string): number {
-  if (!/^-?\d{1,12}$/.test(text)) throw queryError('X-Amz-Expires should be a number');
+  if (!/^-?\d{1,19}$/.test(text)) throw queryError('X-Amz-Expires should be a number');
   const seconds = Number(text);
   if (seconds < 0) throw queryError('X-Amz-Expires must be non-negative');
   if (seconds > expiresSMax)

@@ -288,3 +288,81 @@ def test_policies_that_speak_of_other_services_too():
 def test_actions_that_are_not_there():
     fails('InvalidAction', iam.create_virtual_mfa_device, VirtualMFADeviceName='x')
     fails('AccessDenied', client(service='sts', signature_version=UNSIGNED).get_caller_identity)
+
+
+def test_names_are_the_same_in_whatever_letters():
+    made = fresh('Mixed')
+    trust = statement_of_trust('*')
+    for create, get, remove, word, more in (
+            (iam.create_user, iam.get_user, iam.delete_user, 'User', {}),
+            (iam.create_group, iam.get_group, iam.delete_group, 'Group', {}),
+            (iam.create_role, iam.get_role, iam.delete_role, 'Role', {'AssumeRolePolicyDocument': trust})):
+        key = word + 'Name'
+        arn = create(**{key: made}, Path='/some/', **more)[word]['Arn']
+        fails('EntityAlreadyExists', create, **{key: made.lower()}, **more)
+        same(get(**{key: made.upper()})[word]['Arn'], arn)
+        remove(**{key: made.lower()})
+        fails('NoSuchEntity', get, **{key: made})
+    names = [fresh(start) for start in ('aa', 'Ab', 'ac')]
+    for name in reversed(names):
+        iam.create_user(UserName=name, Path='/sorted/')
+    for size in (1, 100):
+        pages = iam.get_paginator('list_users').paginate(PathPrefix='/sorted/', PaginationConfig={'PageSize': size})
+        same([user['UserName'] for page in pages for user in page['Users']], names)
+
+
+def statement_of_trust(principal):
+    return json.dumps({'Version': '2012-10-17', 'Statement': [
+        {'Effect': 'Allow', 'Principal': {'AWS': principal}, 'Action': 'sts:AssumeRole'}]})
+
+
+def test_groups_change_their_names():
+    name, _ = new_user()
+    group = fresh('group')
+    made = iam.create_group(GroupName=group)['Group']
+    iam.add_user_to_group(GroupName=group, UserName=name)
+    iam.update_group(GroupName=group, NewGroupName=group + 'x', NewPath='/new/')
+    fails('NoSuchEntity', iam.get_group, GroupName=group)
+    found = iam.get_group(GroupName=group + 'x')
+    same((found['Group']['GroupId'], found['Group']['Path']), (made['GroupId'], '/new/'))
+    same([user['UserName'] for user in found['Users']], [name])
+    same([each['GroupName'] for each in iam.list_groups_for_user(UserName=name)['Groups']], [group + 'x'])
+
+
+def test_a_user_under_a_path_is_known_by_it():
+    name = fresh('pathed')
+    arn = iam.create_user(UserName=name, Path='/a/b/')['User']['Arn']
+    key = iam.create_access_key(UserName=name)['AccessKey']
+    bucket = new_bucket()
+    fails('AccessDenied', by(key).list_objects, Bucket=bucket)
+    allow = {'Effect': 'Allow', 'Principal': {'AWS': arn}, 'Action': 's3:ListBucket', 'Resource': 'arn:aws:s3:::' + bucket}
+    main.put_bucket_policy(Bucket=bucket, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [allow]}))
+    by(key).list_objects(Bucket=bucket)
+    same(by(key, 'sts').get_caller_identity()['Arn'], arn)
+
+
+def test_a_session_is_nobody_that_it_is_called_like():
+    victim, _ = new_user()
+    bucket = new_bucket()
+    arn = iam.get_user(UserName=victim)['User']['Arn']
+    allow = {'Effect': 'Allow', 'Principal': {'AWS': arn}, 'Action': 's3:ListBucket', 'Resource': 'arn:aws:s3:::' + bucket}
+    main.put_bucket_policy(Bucket=bucket, Policy=json.dumps({'Version': '2012-10-17', 'Statement': [allow]}))
+    user, key = new_user()
+    role = iam.create_role(RoleName=fresh('role'), AssumeRolePolicyDocument=statement_of_trust(
+        iam.get_user(UserName=user)['User']['Arn']))['Role']
+    # A role that names the user itself lets it in without a policy of the user's own.
+    session = by(key, 'sts').assume_role(RoleArn=role['Arn'], RoleSessionName=victim)['Credentials']
+    fails('AccessDenied', by(session).list_objects, Bucket=bucket)
+    homes = statement('s3:PutObject', resource='arn:aws:s3:::%s/${aws:username}/*' % bucket)
+    iam.put_role_policy(RoleName=role['RoleName'], PolicyName='homes', PolicyDocument=homes)
+    fails('AccessDenied', by(session).put_object, Bucket=bucket, Key=victim + '/o')
+    keys = statement('iam:CreateAccessKey')
+    iam.put_role_policy(RoleName=role['RoleName'], PolicyName='keys', PolicyDocument=keys)
+    fails('ValidationError', by(session, 'iam').create_access_key)
+
+
+def test_statements_have_names_of_their_own():
+    twice = {'Sid': 'a', 'Effect': 'Allow', 'Action': '*', 'Resource': '*'}
+    name, _ = new_user()
+    document = json.dumps({'Version': '2012-10-17', 'Statement': [twice, twice]})
+    fails('MalformedPolicyDocument', iam.put_user_policy, UserName=name, PolicyName='p', PolicyDocument=document)
