@@ -245,16 +245,22 @@ export function checkMayDo(
   if (!mayDo(request, container, action, object)) throw new S3Failure('AccessDenied');
 }
 
-/** Whether the caller may make buckets in its own project (`own`), or see them (`list`). */
-export function mayInProject(caller: Caller, action: Action): boolean {
+/** Whether the caller may make a bucket in its own project, or see all of them: without a bucket there is nobody's policy but its own. */
+export function mayInProject(request: S3Request, caller: Caller, action: Action): boolean {
   const { identity, account } = caller;
   const policies = identityPolicies(caller);
   const question = {
     principal: principalOf(caller),
     action,
-    resource: 'arn:aws:s3:::*',
-    context: () => undefined,
+    resource: `arn:aws:s3:::${request.bucket === '' ? '*' : request.bucket}`,
+    context: contextOf(request, { account }, undefined),
   };
+  const { sessionPolicy } = identity;
+  if (
+    sessionPolicy !== undefined &&
+    evaluatePolicy(parsePolicy(sessionPolicy, {}), question) !== 'allow'
+  )
+    return false;
   const verdicts = policies.map((policy) => evaluatePolicy(policy, question));
   if (verdicts.includes('deny')) return false;
   if (identity.policies !== undefined) return verdicts.includes('allow');

@@ -29,7 +29,7 @@ function one(value: string | undefined): Values {
 /** Lower-case keys to values; undefined for what the request does not have. */
 export function contextOf(
   request: S3Request,
-  container: Container,
+  container: Pick<Container, 'account'>,
   object: AskedObject | undefined,
 ): (key: string) => Values {
   const { caller } = request;

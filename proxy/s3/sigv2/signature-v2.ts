@@ -24,8 +24,18 @@ export function parseV2Claim(query: ReadonlyMap<string, string>): V2Claim | unde
 }
 
 /** Query parameters that name what the request is about, and so are part of the resource. */
-const subresources = new Set([
-  ...['accelerate', 'acl', 'analytics', 'cors', 'defaultObjectAcl', 'delete', 'encryption'],
+export const subresources: ReadonlySet<string> = new Set([
+  ...[
+    'abac',
+    'metadataJournalTable',
+    'accelerate',
+    'acl',
+    'analytics',
+    'cors',
+    'defaultObjectAcl',
+    'delete',
+    'encryption',
+  ],
   ...['intelligent-tiering', 'ownershipControls', 'policyStatus', 'session', 'renameObject'],
   ...['metadataConfiguration', 'metadataTable', 'metadataInventoryTable', 'storageClass'],
   ...['inventory', 'lifecycle', 'location', 'logging', 'metrics', 'notification', 'object-lock'],
@@ -67,7 +77,8 @@ function canonicalSubresources(rawQuery: string, bareWhenEmpty: boolean): string
   const found: { readonly name: string; readonly text: string }[] = [];
   for (const piece of rawQuery.split('&')) {
     const equals = piece.indexOf('=');
-    const name = equals < 0 ? piece : piece.slice(0, equals);
+    // As it is read later: `%61cl` is `acl`, and must not be left unsigned.
+    const name = decodePercent(equals < 0 ? piece : piece.slice(0, equals));
     if (!subresources.has(name)) continue;
     const value = equals < 0 ? '' : decodePercent(piece.slice(equals + 1));
     const bare = equals < 0 || (bareWhenEmpty && value === '');

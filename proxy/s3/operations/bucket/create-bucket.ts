@@ -20,7 +20,7 @@ export const createBucket: Operation = async (request, services) => {
   const { bucket } = request;
   if (!isBucketName(bucket))
     throw new S3Failure('InvalidBucketName', { details: { BucketName: bucket } });
-  if (!mayInProject(caller, 's3:CreateBucket')) throw new S3Failure('AccessDenied');
+  if (!mayInProject(request, caller, 's3:CreateBucket')) throw new S3Failure('AccessDenied');
   const system = {
     ...(await configurationOf(request, services)),
     ...(await headerFields(request, services, ownerId(caller.account))),

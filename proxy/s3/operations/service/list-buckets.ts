@@ -14,7 +14,7 @@ const bucketsMax = 10_000;
 
 export const listBuckets: Operation = async (request, { objects, settings }) => {
   const caller = signedCaller(request);
-  if (!mayInProject(caller, 's3:ListAllMyBuckets')) throw new S3Failure('AccessDenied');
+  if (!mayInProject(request, caller, 's3:ListAllMyBuckets')) throw new S3Failure('AccessDenied');
   const prefix = request.query.get('prefix');
   const token = request.query.get('continuation-token');
   const bounds = { name: 'max-buckets', min: 1, max: bucketsMax };

@@ -366,3 +366,19 @@ def test_statements_have_names_of_their_own():
     name, _ = new_user()
     document = json.dumps({'Version': '2012-10-17', 'Statement': [twice, twice]})
     fails('MalformedPolicyDocument', iam.put_user_policy, UserName=name, PolicyName='p', PolicyDocument=document)
+
+
+def test_a_session_is_held_by_its_policy_where_there_is_no_bucket():
+    role = iam.create_role(RoleName=fresh('role'), AssumeRolePolicyDocument=statement_of_trust('*'))['Role']
+    iam.put_role_policy(RoleName=role['RoleName'], PolicyName='p', PolicyDocument=full)
+    assume = lambda policy: by(sts.assume_role(RoleArn=role['Arn'], RoleSessionName='me', Policy=policy)['Credentials'])
+    few = assume(statement('s3:GetObject'))
+    fails('AccessDenied', few.list_buckets)
+    fails('AccessDenied', few.create_bucket, Bucket=fresh('few'))
+    assume(full).list_buckets()
+
+
+def test_buckets_are_made_by_the_names_that_a_policy_allows():
+    name, key = new_user(statement('s3:CreateBucket', resource='arn:aws:s3:::team-*'))
+    by(key).create_bucket(Bucket=fresh('team'))
+    fails('AccessDenied', by(key).create_bucket, Bucket=fresh('other'))
