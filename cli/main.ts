@@ -9,6 +9,7 @@ import { imageCommand } from './commands/image.ts';
 import { auditCommand, eventsCommand } from './commands/journal.ts';
 import { keyCommand } from './commands/key.ts';
 import { networkCommand } from './commands/network.ts';
+import { joinCommand, nodeCommand } from './commands/node.ts';
 import { operationCommand } from './commands/operation.ts';
 import { ringCommand } from './commands/ring.ts';
 import { prepareCommand, runCommand } from './commands/run.ts';
@@ -51,6 +52,8 @@ function program(): Command {
     runCommand(),
     prepareCommand(),
     ringCommand(),
+    nodeCommand(),
+    joinCommand(),
     userCommand(),
     keyCommand(),
     volumeCommand(),

@@ -1,7 +1,5 @@
 /** How the cloud is: the devices' own words, and what follows for those who use it. */
 
-import * as fs from 'node:fs';
-import { join } from 'node:path';
 import type { Networks } from '#cloud/network';
 import type { Cluster } from '#cluster';
 import { messageOf } from '#common';
@@ -9,6 +7,7 @@ import type { Replicator } from '#replicator';
 import type { CloudStatus, CopiesLine, DeviceLine, Endpoints, Lack } from './cloud-types.ts';
 import type { Membership } from './machines/membership.ts';
 import type { RingProgress } from './machines/ring-change.ts';
+import { version } from './version.ts';
 
 export interface StatusParts {
   readonly membership: Pick<Membership, 'view' | 'devices' | 'nodeOf'>;
@@ -21,12 +20,6 @@ export interface StatusParts {
 }
 
 const irreparableShown = 20;
-
-const version = (
-  JSON.parse(fs.readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as {
-    version: string;
-  }
-).version;
 
 /** Returns how to ask. */
 export function watchStatus(parts: StatusParts): () => Promise<CloudStatus> {

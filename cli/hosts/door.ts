@@ -6,6 +6,8 @@
  *   pileus-nbd/1    a disk of a guest that is there, to the gateway
  *   pileus-ovn/1    the host's ovn-controller, to OVN's southbound database, as its chassis and with a controller's rights
  *   http/1.1        a question of a guest that is there to its metadata address
+ *   pileus-node/1   a storage node or another front, which is told of the cluster's map
+ *   pileus-join/1   a machine with a one-time token, and no certificate yet
  */
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { connect as connectSocket, type Socket } from 'node:net';
@@ -24,6 +26,7 @@ import {
   RemoteHypervisor,
 } from '#compute-hooks';
 import { Asking, type CertificateAndKey } from '#wire';
+import { nodeAlpn } from '../machines/links.ts';
 import type { RoleContext } from '../roles/context.ts';
 import type { Gateway } from '../roles/gateway.ts';
 import { fingerprintOf, hostTag } from './registry.ts';
@@ -36,6 +39,11 @@ export interface DoorParts {
   readonly networks: Networks;
   readonly compute: Compute;
   readonly space: ComputeHost['space'];
+  /** Nodes of the cluster, and machines that want to be. */
+  readonly nodes: {
+    welcome(socket: TLSSocket): Promise<void>;
+    admit(socket: TLSSocket): Promise<void>;
+  };
 }
 
 export const alpn = {
@@ -43,6 +51,7 @@ export const alpn = {
   nbd: 'pileus-nbd/1',
   ovn: 'pileus-ovn/1',
   http: 'http/1.1',
+  ...nodeAlpn,
 } as const;
 
 export const metadataPath = '/metadata';
@@ -85,11 +94,13 @@ export class HostsDoor {
     const server = createServer(
       {
         key: certificates.key,
-        cert: certificates.certificate,
+        // With the authority's, so that who joins can look at it before it believes it.
+        cert: `${certificates.certificate}\n${certificates.authority}`,
         ca: certificates.authority,
         minVersion: 'TLSv1.3',
         requestCert: true,
-        rejectUnauthorized: true,
+        // Only a machine with a token has no certificate: `lead` sends all others away.
+        rejectUnauthorized: false,
         handshakeTimeout: handshakeMs,
         ALPNProtocols: Object.values(alpn),
       },
@@ -122,6 +133,13 @@ export class HostsDoor {
 
   /** Each to where it wants, as who it is. */
   private async lead(socket: TLSSocket): Promise<void> {
+    const { nodes } = this.parts;
+    if (socket.alpnProtocol === alpn.join) return await nodes.admit(socket);
+    if (!socket.authorized) {
+      socket.destroy();
+      return;
+    }
+    if (socket.alpnProtocol === alpn.node) return await nodes.welcome(socket);
     const host = await this.whose(socket);
     if (host === undefined) {
       socket.destroy();

@@ -103,6 +103,15 @@ export class Membership {
     return changed;
   }
 
+  /** Another process is the controller, and has changed the map. */
+  adopt(map: ClusterMap): Promise<void> {
+    const adopted = this.publishing.then(async () => {
+      if (map.epoch > this.now.epoch) await this.takeUp(map);
+    });
+    this.publishing = adopted.catch(() => undefined);
+    return adopted;
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.ways.values()].map(({ client }) => client.close()));
   }

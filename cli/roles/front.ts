@@ -16,7 +16,9 @@ import { serveControl } from '../control/server.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { HostsDoor } from '../hosts/door.ts';
 import { hostCalls } from '../hosts/host-calls.ts';
+import { Links } from '../machines/links.ts';
 import type { Membership } from '../machines/membership.ts';
+import { admit, nodeCalls } from '../machines/node-calls.ts';
 import { ringCalls } from '../machines/ring-calls.ts';
 import { RingChange } from '../machines/ring-change.ts';
 import { portOf } from '../ports.ts';
@@ -152,7 +154,21 @@ export async function openFront(
     context,
     opened,
   );
+  const links = new Links(membership, log);
+  opened.add(() => links.close());
+  membership.tells([links]);
+  const nodeParts = {
+    ...{ folder, random, membership, links, replicator, change: ringChange },
+    ...{
+      clusterId: context.clusterId,
+      address: { host: place.host, port: portOf(place.portBase, 'hosts') },
+    },
+  };
   const door = new HostsDoor({
+    nodes: {
+      welcome: (socket) => links.welcome(socket),
+      admit: (socket) => admit(socket, nodeParts),
+    },
     ...{ context, networks, compute, gateway, members: controller.members },
     certificates: await nbdCertificates(folder, random, context.clusterId),
     space: spaceFrom(status, settings.cloud.replicas),
@@ -221,6 +237,7 @@ export async function openFront(
             bytesPerSecond: settings.replicator.copyBytesPerSecond,
             openDevice: parts.openDevice,
           }),
+          ...nodeCalls(nodeParts),
           ...volumeCalls({
             gateway,
             images: images.local,

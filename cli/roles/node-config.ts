@@ -17,30 +17,37 @@ const NodeConfig = Type.Object(
     /** Data folder of this process. Relative paths start at the file's own folder. */
     data: Type.String(),
     /** The ring file, and the folder with `salt`, `authority.pem`, `NAME.pem` and `NAME.key`. */
-    ring: Type.String(),
+    ring: Type.Optional(Type.String()),
     secrets: Type.String(),
     host: Type.String(),
     /** A storage process: the port of the node protocol. Others: the port base. */
     port: Port,
     /** Ring ids of the devices that this process keeps. */
     devices: Type.Array(Type.Integer({ minimum: 0, maximum: 65_534 })),
-    /** The storage processes of the cluster. */
-    nodes: Type.Array(
-      Type.Object({
-        name: Type.String(),
-        host: Type.String(),
-        port: Port,
-        /** The node's unix socket, where it may run on this machine. */
-        socket: Type.Optional(Type.String()),
-        devices: Type.Array(Type.Integer()),
-      }),
+    /** Where the controller lets nodes in; it tells of the ring and of other nodes. */
+    controller: Type.Optional(Type.Object({ host: Type.String(), port: Port })),
+    /** The storage processes of the cluster, as long as nobody has told. */
+    nodes: Type.Optional(
+      Type.Array(
+        Type.Object({
+          name: Type.String(),
+          host: Type.String(),
+          port: Port,
+          /** The node's unix socket, where it may run on this machine. */
+          socket: Type.Optional(Type.String()),
+          devices: Type.Array(Type.Integer()),
+        }),
+      ),
     ),
     settings: Type.Optional(Type.Unknown()),
   },
   { additionalProperties: false },
 );
 
-export interface NodeConfig extends Omit<Static<typeof NodeConfig>, 'settings'> {
+type Written = Static<typeof NodeConfig>;
+
+export interface NodeConfig extends Omit<Written, 'settings' | 'nodes'> {
+  readonly nodes: NonNullable<Written['nodes']>;
   readonly settings: Settings;
 }
 
@@ -63,9 +70,9 @@ export function readNodeConfig(path: string): NodeConfig {
   return {
     ...document,
     data: at(document.data),
-    ring: at(document.ring),
+    ...(document.ring === undefined ? {} : { ring: at(document.ring) }),
     secrets: at(document.secrets),
-    nodes: document.nodes.map((node) =>
+    nodes: (document.nodes ?? []).map((node) =>
       node.socket === undefined ? node : { ...node, socket: at(node.socket) },
     ),
     settings: settingsOf(document.settings),

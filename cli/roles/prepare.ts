@@ -6,6 +6,7 @@ import { Failure, type Random, randomUuid, systemClock } from '#common';
 import { buildRing, encodeRingFile, parseRingSpec } from '#ring';
 import { createAuthority, issueCertificate } from '#wire';
 import { randomSecret, writePrivate } from '../data-folder.ts';
+import { portOf } from '../ports.ts';
 import { nodeSocketName } from './node-socket.ts';
 
 export interface PrepareOptions {
@@ -86,6 +87,10 @@ async function writeCertificates(parts: CertificatesFor, random: Random): Promis
   const authority = await createAuthority({ cluster, clock: systemClock, random });
   writePrivate(join(folder, 'secrets', 'authority.pem'), authority.certificate);
   writePrivate(join(folder, 'secrets', 'authority.key'), authority.key);
+  // The controller lets in who has a certificate of this authority, and gives new ones.
+  fs.mkdirSync(join(folder, 'front', 'secrets'), { recursive: true, mode: 0o700 });
+  writePrivate(join(folder, 'front', 'secrets', 'authority.key'), authority.key);
+  writePrivate(join(folder, 'front', 'secrets', 'authority.pem'), authority.certificate);
   for (const name of names) {
     const issued = await issueCertificate({
       authority,
@@ -105,6 +110,7 @@ function writeFiles(
   folder: string,
   clusterId: string,
 ): PreparedFile[] {
+  const controller = { host: options.host, port: portOf(options.portBase, 'hosts') };
   const shared = { clusterId, ring: './storage.ring.gz', secrets: './secrets' };
   const files: PreparedFile[] = [];
   const write = (name: string, roles: readonly string[], own: object): void => {
@@ -119,7 +125,9 @@ function writeFiles(
     files.push({ roles, file });
   };
   for (const node of nodes)
-    write(node.name, ['storage'], { host: node.host, port: node.port, devices: node.devices });
+    write(node.name, ['storage'], {
+      ...{ host: node.host, port: node.port, devices: node.devices, controller },
+    });
   write('front', ['proxy', 'controller', 'gateway'], {
     host: options.host,
     port: options.portBase,

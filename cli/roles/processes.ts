@@ -11,13 +11,15 @@ import {
   Undo,
 } from '#common';
 import { decodeRingFile } from '#ring';
-import { connectNode, serveDevices } from '#wire';
+import { connectNode, type DeviceServer, serveDevices } from '#wire';
 import { claimRunning, dataFolder, releaseRunning } from '../data-folder.ts';
 import { firstSignal } from '../foreground.ts';
-import { loadMap, saveMap } from '../machines/cluster-map.ts';
+import { type ClusterMap, loadMap, saveMap } from '../machines/cluster-map.ts';
 import { Membership } from '../machines/membership.ts';
+import { openNode } from '../machines/node.ts';
+import { stayLinked } from '../machines/node-link.ts';
 import type { RoleContext } from './context.ts';
-import { closeDevices, openDevices } from './devices.ts';
+import { closeDevices } from './devices.ts';
 import { openFront } from './front.ts';
 import type { NodeConfig } from './node-config.ts';
 import { fitsSocket, nearbyAt, nodeSocketName } from './node-socket.ts';
@@ -45,6 +47,10 @@ function tlsOf(config: NodeConfig) {
 
 function saltOf(config: NodeConfig): Buffer {
   return Buffer.from(read(join(config.secrets, 'salt')).toString('utf8').trim(), 'hex');
+}
+
+function hasSalt(config: NodeConfig): boolean {
+  return fs.existsSync(join(config.secrets, 'salt'));
 }
 
 function contextOf(config: NodeConfig): RoleContext {
@@ -85,11 +91,15 @@ async function live(
 export function runStorage(config: NodeConfig, say: Say): Promise<void> {
   return live(config, say, async (opened) => {
     const context = contextOf(config);
-    const devices = await openDevices(dataFolder(config.data), config.devices, context);
-    opened.add(() => closeDevices(devices));
+    const folder = dataFolder(config.data);
+    const node = await openNode(folder, config, context);
+    opened.add(() => closeDevices(node.devices));
+    const { devices, epochs } = node;
     const { settings, log } = context;
+    const servers: DeviceServer[] = [];
     const shared = {
       devices,
+      ringEpochs: epochs,
       cluster: config.clusterId,
       settings: settings.wire,
       clock: systemClock,
@@ -98,13 +108,23 @@ export function runStorage(config: NodeConfig, say: Say): Promise<void> {
     };
     const path = join(config.data, 'run', nodeSocketName);
     // First, so that who finds the port finds the socket as well and does not pay for TLS.
-    if (settings.wire.transport === 'framed' && fitsSocket(path)) {
+    if (settings.wire.transport === 'framed' && fitsSocket(path) && hasSalt(config)) {
       const nearby = await serveDevices({ ...shared, ...nearbyAt(path, saltOf(config)) });
+      servers.push(nearby);
       opened.add(() => nearby.close());
     }
     const address = { host: config.host, port: config.port };
     const server = await serveDevices({ ...shared, address, tls: tlsOf(config) });
+    servers.push(server);
     opened.add(() => server.close());
+    const { controller } = config;
+    if (controller === undefined) return;
+    const takeUp = async (map: ClusterMap) => {
+      await node.takeUp(map);
+      for (const one of servers) one.endStale();
+    };
+    const { name } = config;
+    stayLinked({ name, role: 'storage', controller, tls: tlsOf(config), log, takeUp }, opened);
   });
 }
 
@@ -127,6 +147,11 @@ export function runFront(config: NodeConfig, say: Say): Promise<void> {
       context,
       opened,
     );
+    const { controller, name } = config;
+    if (controller === undefined) return;
+    const takeUp = (map: ClusterMap) => membership.adopt(map);
+    const { log } = context;
+    stayLinked({ name, role: 'front', controller, tls: tlsOf(config), log, takeUp }, opened);
   });
 }
 
@@ -136,7 +161,7 @@ function membershipOf(config: NodeConfig, context: RoleContext): Membership {
   const known = loadMap(folder);
   const map = known ?? {
     ...{ clusterId, epoch: 1, nodes: config.nodes },
-    ring: decodeRingFile(read(config.ring)),
+    ring: decodeRingFile(read(config.ring ?? join(config.data, 'ring', 'storage.ring.gz'))),
   };
   if (known === undefined) saveMap(folder, map);
   const salt = saltOf(config);
