@@ -86,6 +86,8 @@ export interface VolumeInfo {
   readonly epoch: number;
   /** Which gateway has it open; empty when none does. */
   readonly gateway: string;
+  /** The oldest instant that it can be read as of, in milliseconds since 1970; absent when it keeps no past. */
+  readonly oldestMs?: number;
   /** It was made over blobs that something else stored, and shares them. */
   readonly shares?: boolean;
   /** The volume and the point of it that this one is a clone of. */
@@ -200,10 +202,10 @@ export interface VolumeService {
   ): Promise<VolumeInfo>;
   usage(id: string): Promise<VolumeUsage>;
 
-  /** Of what was acknowledged until now, attached or not. */
+  /** Of what was acknowledged until now, or was there at an instant that is kept; attached or not. */
   snapshot(
     volume: string,
-    wanted: { readonly id?: string; readonly name?: string },
+    wanted: { readonly id?: string; readonly name?: string; readonly atMs?: number },
   ): Promise<SnapshotInfo>;
   findSnapshot(volume: string, snapshot: string): Promise<SnapshotInfo | undefined>;
   listSnapshots(volume: string): Promise<readonly SnapshotInfo[]>;

@@ -153,7 +153,9 @@ export class VolumesOfGateway implements Volumes {
   }
 
   async get(id: string): Promise<VolumeInfo> {
-    return infoOf(await this.head(id));
+    const head = await this.head(id);
+    const oldestMs = oldestInstantMs(head, this.options.clock.nowUs() / 1000);
+    return { ...infoOf(head), ...(oldestMs === undefined ? {} : { oldestMs }) };
   }
 
   async find(project: string, idOrName: string): Promise<VolumeInfo | undefined> {
@@ -290,14 +292,15 @@ export class VolumesOfGateway implements Volumes {
 
   async snapshot(
     id: string,
-    wanted: { readonly id?: string; readonly name?: string },
+    wanted: { readonly id?: string; readonly name?: string; readonly atMs?: number },
   ): Promise<SnapshotInfo> {
     const head = await this.head(id);
     checkReady(head);
     const { name = '', id: snapshot = randomUuid(this.options.random) } = wanted;
     if (!/^[0-9a-zA-Z-]{1,64}$/.test(snapshot) || name.length > 255)
       throw new Failure('invalid', 'bad-snapshot', 'A snapshot id has letters, digits and -');
-    return snapshotOf(await this.points.pin(head, { id: snapshot, name, state: 'live' }));
+    const when = wanted.atMs === undefined ? {} : { atMs: wanted.atMs };
+    return snapshotOf(await this.points.pin(head, { id: snapshot, name, state: 'live', ...when }));
   }
 
   async findSnapshot(volume: string, snapshot: string): Promise<SnapshotInfo | undefined> {

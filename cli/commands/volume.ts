@@ -35,6 +35,8 @@ export interface VolumeLine {
   readonly name: string;
   readonly size: number;
   readonly created?: string;
+  /** It shares the blobs of the object that it was made of. */
+  readonly shares?: boolean;
   readonly nbd?: string;
   readonly nbd_unix?: string;
 }
@@ -62,7 +64,7 @@ function createCommand(): Command {
     )
     .option(
       '--from <source>',
-      'image:NAME, an image file (raw or qcow2), or CONTAINER/OBJECT of the admin project',
+      'image:NAME, an image file (raw or qcow2), or CONTAINER/OBJECT of the admin project (the bytes of a disk are shared, not copied)',
     )
     .option('--export', 'also print where NBD clients reach it')
     .option(
@@ -158,6 +160,7 @@ export function printVolume(volume: VolumeLine, json: boolean | undefined): void
     return;
   }
   const lines = [`id    ${volume.id}`, `name  ${volume.name}`, `size  ${renderBytes(volume.size)}`];
+  if (volume.shares === true) lines.push('data  shared with the object it was made of');
   if (volume.nbd !== undefined) lines.push(`nbd   ${volume.nbd}`);
   if (volume.nbd_unix !== undefined) lines.push(`      ${volume.nbd_unix}`);
   print(lines.join('\n'));

@@ -13,12 +13,15 @@ import {
 } from '#cloud/volume';
 import { isFailure, systemClock } from '#common';
 import { accountOf, type Container, type ObjectService } from '#proxy';
-import type { CloudStatus } from '../cloud-types.ts';
+import type { CloudStatus, Endpoints } from '../cloud-types.ts';
 import { type BackupTargets, checkPlace, findPlace } from './backup-targets.ts';
 import type { RoleContext } from './context.ts';
 import type { Controller } from './controller.ts';
 import type { Gateway } from './gateway.ts';
+import { serviceProject } from './image.ts';
+import { imageContainer } from './image-store.ts';
 import { s3Backups } from './s3-backups.ts';
+import { volumeObjects } from './volume-objects.ts';
 
 export interface BlockStorageParts
   extends Pick<Controller, 'state' | 'operations' | 'quotas' | 'identity'> {
@@ -26,6 +29,7 @@ export interface BlockStorageParts
   readonly gateway: Gateway;
   readonly images: VolumeImages;
   readonly keys: VolumeKeys;
+  readonly endpoints: Endpoints;
   /** Other systems that backups may go to, by name. */
   readonly backupTargets: BackupTargets;
   /** Where NBD clients connect, `nbd://host:port`. */
@@ -39,11 +43,16 @@ export async function openBlockStorage(
 ): Promise<BlockStorage> {
   const { state, operations, quotas, identity, gateway } = parts;
   const nbd = new URL(parts.nbd);
+  const imageAccount = accountOf(await serviceProject(identity));
   return await createBlockStorage({
     ...{ state, operations, quotas },
     engine: engineOf(gateway.volumes),
     images: parts.images,
     keys: parts.keys,
+    objects: volumeObjects({
+      ...{ objects: parts.objects, identity, endpoints: parts.endpoints, imageAccount },
+      ...{ swift: context.settings.swift, imageContainer },
+    }),
     backups: backupStores(parts.objects, parts.backupTargets),
     projects: { exists: (id) => identity.hasProject(id) },
     settings: context.settings.volume,

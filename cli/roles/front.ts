@@ -46,6 +46,7 @@ import { openReplicator } from './replicator.ts';
 import { openSecrets } from './secrets.ts';
 import { userCalls } from './user-calls.ts';
 import { volumeCalls } from './volume-calls.ts';
+import { blobHolds } from './volume-objects.ts';
 
 export interface FrontParts {
   readonly folder: DataFolder;
@@ -109,7 +110,8 @@ export async function openFront(
   });
   opened.add(() => objects.close());
   const secrets = await openSecrets({ ...controller, masterKeys: objects.keys }, context);
-  const gateway = await openGateway(folder, cluster, context, opened, secrets.forVolumes);
+  const holds = blobHolds(objects, controller.identity);
+  const gateway = await openGateway(folder, cluster, context, opened, secrets.forVolumes, holds);
   const images = await openImages(
     { ...controller, folder, objects, gateway, endpoints },
     context,
@@ -136,6 +138,7 @@ export async function openFront(
       gateway,
       images: { ...images.forVolumes, find: images.forVolumes.look },
       keys: secrets.forVolumes,
+      endpoints,
       backupTargets: readBackupTargets(folder.path('backup-targets.yaml')),
       nbd: endpoints.nbd,
       status,

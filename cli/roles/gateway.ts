@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { totalmem } from 'node:os';
 import {
+  type BlobHolds,
   createNbdServer,
   createNbdTls,
   createVolumes,
@@ -45,6 +46,7 @@ export async function openGateway(
   context: RoleContext,
   opened: Undo,
   secrets: SecretKeys,
+  holds: BlobHolds,
 ): Promise<Gateway> {
   const { random, metrics } = context;
   const settings = context.settings.gateway;
@@ -61,6 +63,7 @@ export async function openGateway(
     gateway: `${context.clusterId}/${context.name}`,
     secret: Buffer.from(secret, 'hex'),
     keys,
+    holds,
     settings,
     memoryBytes: memoryBytes(),
     random,

@@ -1,6 +1,6 @@
 /** Objects of the cloud's users as sources of images: found by their URL, read as the front door would let them be, shared by reference. */
 import type { Identity } from '#cloud/identity';
-import type { SourceObject, SourceReader, UserObjects } from '#cloud/image';
+import type { SourceObject, SourceReader, StoredContent, UserObjects } from '#cloud/image';
 import { Failure, isFailure } from '#common';
 import {
   type AssembleOptions,
@@ -23,12 +23,15 @@ import type { Endpoints } from '../cloud-types.ts';
 import { adaptIdentity } from './authenticator.ts';
 import { objectUrlReader, type UrlObject } from './object-urls.ts';
 
+/** Beside the images': what volumes were made of. */
+export const holdContainer = 'volumes';
+
 export interface UserObjectsParts {
   readonly objects: ObjectService;
   readonly identity: Identity;
   readonly endpoints: Endpoints;
   readonly swift: SwiftSettings;
-  /** Where images themselves are kept: nobody's to name. */
+  /** Where images themselves are kept, beside what is kept for volumes: nobody's to name. */
   readonly imageAccount: string;
   readonly imageContainer: string;
 }
@@ -49,14 +52,7 @@ export function userObjects(parts: UserObjectsParts): UserObjects {
       const lent = await objects.objects.lend({ sources, target: { container, name } });
       return lent !== undefined;
     },
-    open: async (source) => {
-      const stored = await openSource(parts.objects, source);
-      const { size, read: readWhole } = await assemble(
-        within(parts.objects, source.account),
-        stored,
-      );
-      return { sizeBytes: size, read: readWhole };
-    },
+    open: (source) => openObject(parts.objects, source),
   };
 }
 
@@ -93,7 +89,7 @@ async function readable(
   const authenticator = adaptIdentity(room);
   const reader = { objects, settings: swift, authenticator, identity };
   const mayRead = async (of: Container) => {
-    const isOurs = of.account === imageAccount && of.name === imageContainer;
+    const isOurs = of.account === imageAccount && [imageContainer, holdContainer].includes(of.name);
     if (isOurs || !(await mayReadObject(reader, of.account, of))) throw notThere();
   };
   await mayRead(container);
@@ -122,15 +118,45 @@ async function openContainer(
 }
 
 /** Segments of a manifest are those of its own account: whoever names it was asked for that. */
-function within(service: ObjectService, account: string): AssembleOptions {
+export function within(service: ObjectService, account: string): AssembleOptions {
   const mayRead = (container: Container) => {
     if (container.account !== account) throw notThere();
   };
   return { service, account, mayRead };
 }
 
+/** An object of an account itself, for whoever may read all of it. */
+export async function findOwnObject(
+  objects: ObjectService,
+  account: string,
+  { container: name, object }: { readonly container: string; readonly object: string },
+): Promise<SourceObject> {
+  const container = await objects.containers.open(account, name);
+  const stored = await objects.objects.get({ container, name: object });
+  const { size } = await assemble(within(objects, account), stored);
+  const place = { account, container: name, object };
+  return {
+    ...place,
+    etag: publicEtag(stored.info),
+    sizeBytes: size,
+    isManifest: isManifest(stored),
+  };
+}
+
+export async function openObject(
+  objects: ObjectService,
+  source: SourceObject,
+): Promise<StoredContent> {
+  const stored = await openSource(objects, source);
+  const { size, read } = await assemble(within(objects, source.account), stored);
+  return { sizeBytes: size, read };
+}
+
 /** Invariant: an ETag alone does not say that an object is the same; a manifest can have any, and names what its reader may not read. */
-async function openSource(objects: ObjectService, source: SourceObject): Promise<StoredObject> {
+export async function openSource(
+  objects: ObjectService,
+  source: SourceObject,
+): Promise<StoredObject> {
   const container = await objects.containers.open(source.account, source.container);
   const stored = await objects.objects.get({ container, name: source.object });
   const isSame =
@@ -142,7 +168,7 @@ async function openSource(objects: ObjectService, source: SourceObject): Promise
 }
 
 /** The objects whose bytes, one after the other, are the source's; undefined when some of them are not whole objects. */
-async function piecesOf(
+export async function piecesOf(
   objects: ObjectService,
   source: SourceObject,
   stored: StoredObject,
@@ -152,7 +178,7 @@ async function piecesOf(
   return [{ container, name: source.object }];
 }
 
-async function containerFor(
+export async function containerFor(
   objects: ObjectService,
   account: string,
   name: string,

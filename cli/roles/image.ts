@@ -59,7 +59,7 @@ export async function openImages(
   return images;
 }
 
-async function serviceProject(identity: Identity): Promise<string> {
+export async function serviceProject(identity: Identity): Promise<string> {
   const project = await identity.projectId('service');
   if (project !== undefined) return project;
   throw new Failure('missing', 'no-service-project', 'There is no project called service');

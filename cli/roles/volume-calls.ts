@@ -2,9 +2,9 @@
 import * as fs from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { Type } from 'typebox';
-import type { VolumeInfo } from '#block-gateway';
+import type { StoredBytes, VolumeInfo } from '#block-gateway';
 import type { AdminCredentials, Identity } from '#cloud/identity';
-import type { LocalImages } from '#cloud/image';
+import type { LocalImages, StoredContent } from '#cloud/image';
 import { Failure, randomHex, systemRandom } from '#common';
 import { accountOf, type ObjectService } from '#proxy';
 import type { Endpoints } from '../cloud-types.ts';
@@ -13,6 +13,9 @@ import { parseArguments } from '../control/arguments.ts';
 import type { ControlHandler, Progress } from '../control/protocol.ts';
 import type { DataFolder } from '../data-folder.ts';
 import type { Gateway } from './gateway.ts';
+import { serviceProject } from './image.ts';
+import { findOwnObject, openObject } from './image-objects.ts';
+import { storedBytes } from './volume-objects.ts';
 import { volumePointCalls } from './volume-point-calls.ts';
 
 export interface VolumeCallParts {
@@ -118,7 +121,12 @@ export async function projectOf(parts: VolumeCallParts): Promise<string> {
   return access.scope.id;
 }
 
-type Source = { readonly from?: { readonly file: string } | { readonly volume: string } };
+type Source = {
+  readonly from?:
+    | { readonly file: string }
+    | { readonly volume: string }
+    | { readonly bytes: StoredBytes };
+};
 
 async function withSource<T>(
   parts: VolumeCallParts,
@@ -131,8 +139,7 @@ async function withSource<T>(
     progressEveryMs,
   );
   try {
-    if (wanted.object !== undefined)
-      return await withCopy(parts, wanted.object, report, (file) => use({ from: { file } }));
+    if (wanted.object !== undefined) return await withObject(parts, wanted.object, report, use);
     // A clone of the volume that the image has already: no byte is copied.
     if (wanted.image !== undefined)
       return await use({ from: { volume: (await parts.images.volumeOf(wanted.image)).volumeId } });
@@ -142,26 +149,46 @@ async function withSource<T>(
   }
 }
 
-/** Image tools read files: the object is copied to one that is gone afterwards. */
-async function withCopy<T>(
+/** The bytes of a disk are shared; a file of another format is unpacked. */
+async function withObject<T>(
   parts: VolumeCallParts,
   path: string,
   report: (progress: Progress) => void,
-  use: (file: string) => Promise<T>,
+  use: (source: Source) => Promise<T>,
 ): Promise<T> {
   const slash = path.indexOf('/');
   if (slash <= 0) throw new Failure('invalid', 'bad-object', `${path} is not CONTAINER/OBJECT`);
-  const container = await parts.objects.containers.open(
-    accountOf(await projectOf(parts)),
-    path.slice(0, slash),
-  );
-  const object = await parts.objects.objects.get({ container, name: path.slice(slash + 1) });
+  const account = accountOf(await projectOf(parts));
+  const place = { container: path.slice(0, slash), object: path.slice(slash + 1) };
+  const { objects, identity } = parts;
+  const source = await findOwnObject(objects, account, place);
+  const reader = await openObject(objects, source);
+  if (await isRaw(reader)) {
+    const imageAccount = accountOf(await serviceProject(identity));
+    return await use({ from: { bytes: storedBytes({ objects, imageAccount }, source) } });
+  }
+  return await withCopy(parts, reader, report, (file) => use({ from: { file } }));
+}
+
+/** QEMU's own format is the only other one that volumes are made of. */
+async function isRaw({ read, sizeBytes }: StoredContent): Promise<boolean> {
+  const mark: Buffer[] = [];
+  for await (const chunk of read(0, Math.min(4, sizeBytes))) mark.push(Buffer.from(chunk));
+  return Buffer.concat(mark).toString('latin1') !== 'QFI\xfb';
+}
+
+/** Image tools read files: the object is copied to one that is gone afterwards. */
+async function withCopy<T>(
+  parts: VolumeCallParts,
+  { read, sizeBytes: total }: StoredContent,
+  report: (progress: Progress) => void,
+  use: (file: string) => Promise<T>,
+): Promise<T> {
   const file = parts.folder.path('run', `image-${randomHex(systemRandom, 8)}`);
-  const total = object.info.size;
   try {
     let done = 0;
     const counted = async function* (): AsyncGenerator<Buffer> {
-      for await (const chunk of object.read(0, total)) {
+      for await (const chunk of read(0, total)) {
         done += chunk.length;
         report({ what: 'Reading the object', done, total, unit: 'bytes' });
         yield chunk;
@@ -185,6 +212,7 @@ export async function lineOf(parts: VolumeCallParts, info: VolumeInfo): Promise<
     id: volume,
     name: info.name,
     size: info.sizeBytes,
+    ...(info.shares === true ? { shares: true } : {}),
     created: new Date(Math.floor(info.createdUs / 1000)).toISOString(),
     nbd: `${parts.endpoints.nbd}/${exportName}`,
     nbd_unix: `nbd+unix:///${volume}?socket=${socketPath}`,

@@ -6,9 +6,9 @@ import { isFailure } from '#common';
 import type { Tx, VolumeCore } from './core.ts';
 import type { EngineCredentials } from './engine.ts';
 import { volumeFailure } from './failures.ts';
+import { parseMap } from './fields.ts';
 import type { AttachmentRow, VolumeRow } from './tables.ts';
 import { factsOf } from './volume-facts.ts';
-import { qosOf } from './workflows/create-volume.ts';
 import { missingIsDone } from './workflows/missing.ts';
 
 export interface Connector {
@@ -129,9 +129,23 @@ export async function connectionInfo(
       access_mode: row.mode,
       encrypted: volume.encryption_key_id !== null,
       discard: true,
-      qos_specs: await qosOf(core, volume.type_id),
+      qos_specs: await frontEndSpecs(core, volume.type_id),
     },
   };
+}
+
+/** For whoever limits on its own host as well; the gateway keeps to them in any case. */
+async function frontEndSpecs(
+  core: VolumeCore,
+  typeId: string,
+): Promise<Record<string, string> | null> {
+  const qos = await core.db
+    .selectFrom('volume_qos')
+    .innerJoin('volume_type', 'volume_type.qos_id', 'volume_qos.id')
+    .select(['volume_qos.consumer', 'volume_qos.specs_json'])
+    .where('volume_type.id', '=', typeId)
+    .executeTakeFirst();
+  return qos === undefined || qos.consumer === 'back-end' ? null : parseMap(qos.specs_json);
 }
 
 /** The same for the engine's credentials alone. */

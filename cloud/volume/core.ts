@@ -4,7 +4,14 @@ import type { Operations } from '#cloud/operations';
 import { type Quotas, unlimited } from '#cloud/quotas';
 import { roomOf, type State } from '#cloud/state';
 import { type Clock, type Logger, type Random, randomUuid } from '#common';
-import type { BackupStores, Projects, VolumeEngine, VolumeImages, VolumeKeys } from './engine.ts';
+import type {
+  BackupStores,
+  Projects,
+  VolumeEngine,
+  VolumeImages,
+  VolumeKeys,
+  VolumeObjects,
+} from './engine.ts';
 import { quotaDeclarations, resourceOf } from './quotas.ts';
 import type { VolumeSettings } from './settings.ts';
 import type { VolumeTables } from './tables.ts';
@@ -19,6 +26,7 @@ export interface VolumeCoreOptions {
   readonly engine: VolumeEngine;
   readonly images: VolumeImages;
   readonly keys: VolumeKeys;
+  readonly objects: VolumeObjects;
   readonly backups: BackupStores;
   readonly projects: Projects;
   readonly settings: VolumeSettings;
@@ -40,6 +48,7 @@ export class VolumeCore {
   readonly engine: VolumeEngine;
   readonly images: VolumeImages;
   readonly keys: VolumeKeys;
+  readonly objects: VolumeObjects;
   readonly backups: BackupStores;
   readonly projects: Projects;
   readonly settings: VolumeSettings;
@@ -62,6 +71,7 @@ export class VolumeCore {
     for (const { resource } of this.quotas.declared()) this.declared.add(resource);
     this.images = options.images;
     this.keys = options.keys;
+    this.objects = options.objects;
     this.backups = options.backups;
     this.projects = options.projects;
     this.settings = options.settings;

@@ -14,9 +14,29 @@ export interface EngineQos {
   readonly bytesPerSPerGib?: number;
 }
 
+/** Bytes that the gateway shares where it can, and reads otherwise; only handed through. */
+export interface EngineBytes {
+  readonly sizeBytes: number;
+  hold(
+    name: string,
+  ): Promise<readonly { readonly id: string; readonly length: number }[] | undefined>;
+  read(): AsyncIterable<Buffer>;
+}
+
 export type EngineSource =
   | { readonly volume: string }
-  | { readonly volume: string; readonly snapshot: string };
+  | { readonly volume: string; readonly snapshot: string }
+  | { readonly volume: string; readonly atMs: number }
+  | { readonly bytes: EngineBytes };
+
+/** What of a volume's type the gateway keeps to. */
+export interface EngineTerms {
+  readonly qos: EngineQos;
+  /** For how long any instant of it is kept; 0 for not at all. */
+  readonly retentionS: number;
+  /** What a flush waits for; the gateway's own choice when left out. */
+  readonly durability?: 'local' | 'replicated';
+}
 
 export interface EngineVolume {
   readonly id: string;
@@ -27,6 +47,8 @@ export interface EngineVolume {
   /** It is the disk of an image, and only read. */
   readonly sealed: boolean;
   readonly encryption?: EngineEncryption;
+  /** The oldest instant that it can be read as of, in milliseconds since 1970; absent when it keeps no past. */
+  readonly oldestMs?: number;
 }
 
 export interface EngineListed {
@@ -92,6 +114,8 @@ export interface VolumeEngine {
     readonly sizeBytes: number;
     readonly from?: EngineSource;
     readonly qos?: EngineQos;
+    readonly retentionS?: number;
+    readonly durability?: 'local' | 'replicated';
     readonly encryption?: EngineEncryption;
     readonly sealed?: boolean;
   }): Promise<EngineVolume>;
@@ -99,11 +123,11 @@ export interface VolumeEngine {
   extend(id: string, sizeBytes: number): Promise<EngineVolume>;
   change(
     id: string,
-    change: { readonly name?: string; readonly project?: string; readonly qos?: EngineQos },
+    change: Partial<EngineTerms> & { readonly name?: string; readonly project?: string },
   ): Promise<EngineVolume>;
   snapshot(
     volume: string,
-    wanted: { readonly id?: string; readonly name?: string },
+    wanted: { readonly id?: string; readonly name?: string; readonly atMs?: number },
   ): Promise<EngineSnapshot>;
   listSnapshots(volume: string): Promise<readonly EngineSnapshot[]>;
   deleteSnapshot(volume: string, snapshot: string): Promise<void>;
@@ -143,6 +167,32 @@ export interface VolumeEngine {
     readonly onProgress?: (progress: EngineProgress) => void;
     readonly signal?: AbortSignal;
   }): Promise<EngineVolume>;
+}
+
+/** An object as it was when its reader asked for a volume of it. */
+export interface ObjectSource {
+  readonly account: string;
+  readonly container: string;
+  readonly object: string;
+  /** What it must still be when its turn comes. */
+  readonly etag: string;
+  readonly sizeBytes: number;
+  readonly isManifest?: boolean | undefined;
+}
+
+/** The objects of the cloud's users. */
+export interface VolumeObjects {
+  /**
+   * The object that a URI means, when it is one of this cloud's; undefined for every other URI. Fails `missing` for what is not there or the reader may not
+   * read, without telling which.
+   */
+  find(
+    uri: string,
+    reader: { readonly token: string; readonly projectId: string | undefined },
+  ): Promise<ObjectSource | undefined>;
+  /** Its first bytes. */
+  head(source: ObjectSource): Promise<Buffer>;
+  bytes(source: ObjectSource): EngineBytes;
 }
 
 /** An image as a volume can be made of it. */

@@ -5,10 +5,12 @@ export type {
   EngineBackupStore,
   ImageSource,
   NewImage,
+  ObjectSource,
   Projects,
   VolumeEngine,
   VolumeImages,
   VolumeKeys,
+  VolumeObjects,
 } from './engine.ts';
 export { volumeMigrations } from './migrations/index.ts';
 export { type VolumeSettings, volumeSettings } from './settings.ts';

@@ -1,5 +1,6 @@
 /** What extra specs and QoS specs of a volume type mean to the engine. */
-import type { EngineQos } from './engine.ts';
+import type { EngineQos, EngineTerms } from './engine.ts';
+import { volumeFailure } from './failures.ts';
 import { parseMap } from './fields.ts';
 import type { QosRow, TypeRow } from './tables.ts';
 
@@ -37,6 +38,52 @@ export function engineQos(qos: QosRow | undefined): EngineQos {
     if (field !== undefined && Number.isFinite(limit) && limit > 0) limits[field] = limit;
   }
   return limits;
+}
+
+/** Extra specs that the gateway keeps to: for how long any instant is kept (`3600`, `90m`, `12h`, `7d`), and what a flush waits for. */
+export const retentionSpec = 'pileus:retention';
+export const durabilitySpec = 'pileus:durability';
+
+const unitS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3_600, d: 86_400 };
+const retentionSMax = 366 * 86_400;
+
+/** Seconds; undefined when it is no such time. */
+export function retentionOf(text: string): number | undefined {
+  const [, count = '', unit = ''] = /^(\d{1,9})([smhd]?)$/.exec(text.trim()) ?? [];
+  const seconds = count === '' ? Number.NaN : Number(count) * (unitS[unit] ?? Number.NaN);
+  return seconds <= retentionSMax ? seconds : undefined;
+}
+
+export function isDurability(text: string): text is 'local' | 'replicated' {
+  return text === 'local' || text === 'replicated';
+}
+
+/** Why an extra spec of ours cannot be kept to; undefined when it can, or is somebody else's. */
+function badSpec(name: string, value: string): string | undefined {
+  if (name === retentionSpec && retentionOf(value) === undefined)
+    return `${retentionSpec} must be a time of at most 366 days such as 90m, 12h or 7d.`;
+  if (name === durabilitySpec && !isDurability(value))
+    return `${durabilitySpec} must be local or replicated.`;
+  if (name.startsWith('pileus:') && name !== retentionSpec && name !== durabilitySpec)
+    return `There is no extra spec ${name}; there are ${retentionSpec} and ${durabilitySpec}.`;
+  return undefined;
+}
+
+/** Ours are kept to, so they have to be such as can be. */
+export function refuseBadSpecs(specs: Readonly<Record<string, string | null>>): void {
+  for (const [name, value] of Object.entries(specs)) {
+    const why = badSpec(name, value ?? '');
+    if (why !== undefined) throw volumeFailure('invalid-input', { why });
+  }
+}
+
+export function engineTerms(specsJson: string): Omit<EngineTerms, 'qos'> {
+  const specs = parseMap(specsJson);
+  const durability = specs[durabilitySpec] ?? '';
+  return {
+    retentionS: retentionOf(specs[retentionSpec] ?? '0') ?? 0,
+    ...(isDurability(durability) ? { durability } : {}),
+  };
 }
 
 /** What the back end says of itself; extra specs without a scope, or of scope `capabilities`, are held against it. */

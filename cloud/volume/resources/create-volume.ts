@@ -8,6 +8,8 @@ import type { Tx, VolumeCore } from '../core.ts';
 import type { ImageSource } from '../engine.ts';
 import { notFound, volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
+import { asOfName, keptInstant } from '../instants.ts';
+import { findObject, fromObjectName } from '../object-sources.ts';
 import { begin } from '../operations.ts';
 import { hold, refuseTooLarge, volumeAmounts } from '../quotas.ts';
 import { visibleRow } from '../rows.ts';
@@ -39,10 +41,16 @@ const volumeFields = {
   image_id: fields.optional(fields.text),
   imageRef: fields.optional(fields.text),
 };
+/** The scheduler's are taken and have no effect: there is one back end. */
+const hints = Type.Object({
+  [asOfName]: Type.Optional(Type.String({ maxLength: 64 })),
+  [fromObjectName]: Type.Optional(Type.String({ minLength: 1, maxLength: 4_096 })),
+});
+type Hints = Static<typeof hints>;
 const createBody = Type.Object(
   {
     volume: Type.Object(volumeFields),
-    'OS-SCH-HNT:scheduler_hints': fields.optional(Type.Object({})),
+    'OS-SCH-HNT:scheduler_hints': fields.optional(hints),
   },
   { additionalProperties: false },
 );
@@ -69,7 +77,8 @@ export function createVolumeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       const wanted = request.body.volume;
       refuseUnknown(request, wanted);
       const projectId = projectOf(request);
-      const source = await sourceOf(core, request, wanted);
+      const given = request.body['OS-SCH-HNT:scheduler_hints'] ?? {};
+      const source = await sourceOf(core, request, wanted, given);
       const type = await typeOf(core, request, wanted, source, projectId);
       const groupId = request.version.minor >= 13 ? (wanted.group_id ?? null) : null;
       const row: VolumeRow = {
@@ -130,16 +139,26 @@ function refuseUnknown(request: Request, wanted: Wanted): void {
     });
 }
 
-async function sourceOf(core: VolumeCore, request: Request, wanted: Wanted): Promise<Source> {
+async function sourceOf(
+  core: VolumeCore,
+  request: Request,
+  wanted: Wanted,
+  given: Hints,
+): Promise<Source> {
   const image = wanted.imageRef ?? wanted.image_id;
   const backupId = request.version.minor >= 47 ? wanted.backup_id : undefined;
-  const named = [wanted.snapshot_id, wanted.source_volid, image, backupId].filter(Boolean);
+  const object = given[fromObjectName];
+  const asOf = given[asOfName];
+  const named = [wanted.snapshot_id, wanted.source_volid, image, backupId, object].filter(Boolean);
   if (named.length > 1)
     throw volumeFailure('refused', {
       why: 'May specify only one of snapshot, source volume, image or backup!',
     });
   if (wanted.snapshot_id) return fromSnapshot(core, request, wanted.snapshot_id);
-  if (wanted.source_volid) return fromVolume(core, request, wanted.source_volid);
+  if (wanted.source_volid) return fromVolume(core, request, wanted.source_volid, asOf);
+  if (asOf !== undefined)
+    throw volumeFailure('invalid-input', { why: `${asOfName} needs a source volume.` });
+  if (object !== undefined) return fromObject(core, request, object);
   if (image) return fromImage(core, request, image);
   if (backupId) return fromBackup(core, request, backupId);
   return { input: { kind: 'empty' }, kind: 'volume.create', row: {} };
@@ -161,19 +180,36 @@ async function fromSnapshot(core: VolumeCore, request: Request, id: string): Pro
   };
 }
 
-async function fromVolume(core: VolumeCore, request: Request, id: string): Promise<Source> {
+async function fromVolume(
+  core: VolumeCore,
+  request: Request,
+  id: string,
+  asOf: string | undefined,
+): Promise<Source> {
   const volume = await visibleRow(core.db, request, 'volume', id);
   const { status } = await factsOf(core.db, volume);
   if (status !== 'available' && status !== 'in-use')
     throw volumeFailure('invalid-volume', {
       why: "Originating volume status must be one of 'available, in-use' values",
     });
+  const when = asOf === undefined ? {} : { atMs: await keptInstant(core, id, asOf) };
   return {
-    input: { kind: 'volume', volumeId: id },
+    input: { kind: 'volume', volumeId: id, ...when },
     kind: 'volume.create',
     gib: volume.size_gib,
     typeId: volume.type_id,
     row: { source_volid: id, ...inherited(volume) },
+  };
+}
+
+async function fromObject(core: VolumeCore, request: Request, uri: string): Promise<Source> {
+  const object = await findObject(core, request, uri);
+  return {
+    input: { kind: 'object', object: { ...object, isManifest: object.isManifest === true } },
+    // Where its blobs cannot be shared they are copied, and that takes its time.
+    kind: 'volume.download',
+    gib: Math.ceil(object.sizeBytes / 2 ** 30),
+    row: {},
   };
 }
 

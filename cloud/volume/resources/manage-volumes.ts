@@ -11,7 +11,7 @@ import { typeAllowsMultiattach } from '../specs.ts';
 import type { VolumeRow } from '../tables.ts';
 import { factsOf } from '../volume-facts.ts';
 import { removeRows } from '../workflows/change-volume.ts';
-import { qosOf } from '../workflows/create-volume.ts';
+import { termsOf } from '../workflows/create-volume.ts';
 import { missingIsDone } from '../workflows/missing.ts';
 import {
   bootableOf,
@@ -137,7 +137,7 @@ async function manage(core: VolumeCore, request: Request, wanted: Wanted): Promi
       await transaction.insertInto('volume').values(row).execute();
     }),
   );
-  await core.engine.change(row.id, { qos: await qosOf(core, type.id) });
+  await core.engine.change(row.id, await termsOf(core, type.id));
   return row;
 }
 

@@ -6,6 +6,7 @@ import { callerOf, flagOf, parameter, type Request, scoped, type VolumeCaller } 
 import type { Tx, VolumeCore } from '../core.ts';
 import { volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
+import { asOfName, keptInstant } from '../instants.ts';
 import { type Page, readPage } from '../listing.ts';
 import { begin } from '../operations.ts';
 import { hold, snapshotAmounts } from '../quotas.ts';
@@ -83,11 +84,14 @@ export function snapshotRoutes(core: VolumeCore): Route<VolumeCaller>[] {
             wanted.volume_id ?? 'None',
           );
           await refuseBusy(transaction, request, volume, wanted.force);
-          return await beginSnapshot(core, transaction, request, volume, {
+          const asOf = wanted.metadata?.[asOfName];
+          const atMs = asOf === undefined ? undefined : await keptInstant(core, volume.id, asOf);
+          const names = {
             ...namesOf(wanted),
             metadata_json: JSON.stringify(wanted.metadata ?? {}),
             group_snapshot_id: null,
-          });
+          };
+          return await beginSnapshot(core, transaction, request, volume, names, atMs);
         });
         return reply(request, row, 202);
       },
@@ -168,6 +172,7 @@ export async function beginSnapshot(
   request: Request,
   volume: VolumeRow,
   more: Pick<SnapshotRow, 'name' | 'description' | 'metadata_json' | 'group_snapshot_id'>,
+  atMs?: number,
 ): Promise<SnapshotRow> {
   await refuseFrozen(core, transaction);
   const now = core.clock.nowUs();
@@ -194,7 +199,7 @@ export async function beginSnapshot(
     id: row.id,
     kind,
     workflow: kind,
-    input: { snapshotId: row.id, volumeId: volume.id },
+    input: { snapshotId: row.id, volumeId: volume.id, ...(atMs === undefined ? {} : { atMs }) },
     projectId: volume.project_id,
   });
   return { ...row, operation_id: operationId, operation_kind: kind };

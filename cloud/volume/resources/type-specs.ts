@@ -5,7 +5,7 @@ import { parameter, type Request, scoped, type VolumeCaller } from '../caller.ts
 import type { VolumeCore } from '../core.ts';
 import { volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
-import { isTrue, visibleSpecs } from '../specs.ts';
+import { isTrue, refuseBadSpecs, visibleSpecs } from '../specs.ts';
 import type { TypeRow } from '../tables.ts';
 import { visibleType } from './types.ts';
 
@@ -22,6 +22,7 @@ export function typeSpecRoutes(core: VolumeCore): Route<VolumeCaller>[] {
   };
   const write = async (row: TypeRow, specs: Record<string, string | null>) => {
     await refuseInUse(core, row);
+    refuseBadSpecs(specs);
     const merged = { ...fields.parseMap(row.specs_json), ...specs };
     if (isTrue(merged.multiattach ?? undefined) && isTrue(merged.cacheable ?? undefined))
       throw volumeFailure('refused', { why: 'cacheable cannot be set with multiattach.' });

@@ -15,7 +15,7 @@ import type { Db, VolumeCore } from '../core.ts';
 import { notFound, volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
 import { readPage } from '../listing.ts';
-import { visibleSpecs } from '../specs.ts';
+import { refuseBadSpecs, visibleSpecs } from '../specs.ts';
 import type { TypeRow } from '../tables.ts';
 import { pageReply, type View } from '../views.ts';
 import { onDuplicate } from './removal.ts';
@@ -127,6 +127,7 @@ export function typeRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       body: typeBody,
       handle: async (request) => {
         const wanted = request.body.volume_type;
+        refuseBadSpecs(wanted.extra_specs ?? {});
         const now = core.clock.nowUs();
         const row: TypeRow = {
           id: core.newId(),

@@ -113,6 +113,20 @@ export async function startVolumeCloud(
       heldByOthers: async () => false,
       move: async () => {},
     },
+    objects: {
+      find: async (uri) => {
+        const body = objects.get(uri);
+        if (body === undefined) return undefined;
+        const place = { account: 'a', container: 'c', object: uri };
+        return { ...place, etag: 'e', sizeBytes: body.length };
+      },
+      head: async ({ object }) => found(objects.get(object), object),
+      bytes: ({ sizeBytes }) => ({
+        sizeBytes,
+        hold: async () => undefined,
+        async *read() {},
+      }),
+    },
     backups: {
       check: (_project, container) => {
         if (container.includes(':')) throw new Failure('invalid', 'bad-backup-place', 'no target');

@@ -38,7 +38,7 @@ export function memoryEngine(): MemoryEngine {
     }),
     create: async ({ id, name, project, sizeBytes, from, qos, sealed = false }) => {
       check('create');
-      if (from !== undefined) the(from.volume);
+      if (from !== undefined && 'volume' in from) the(from.volume);
       const made: Kept = kept.get(id) ?? {
         id,
         ...{ name, state: 'ready', sealed },

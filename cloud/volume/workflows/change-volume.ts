@@ -8,7 +8,7 @@ import { finish } from '../operations.ts';
 import { hold, volumeAmounts } from '../quotas.ts';
 import { findRow } from '../rows.ts';
 import type { VolumeTables } from '../tables.ts';
-import { makeVolume, qosOf, theRow } from './create-volume.ts';
+import { makeVolume, termsOf, theRow } from './create-volume.ts';
 import { missingIsDone } from './missing.ts';
 
 const oneVolume = { volumeId: Type.String() };
@@ -163,7 +163,7 @@ function retypeWorkflow(core: VolumeCore): Workflow {
         timeoutMs: minuteMs,
         retriesMax: 5,
         run: async ({ input: { volumeId, toTypeId, multiattach } }) => {
-          await core.engine.change(volumeId, { qos: await qosOf(core, toTypeId) });
+          await core.engine.change(volumeId, await termsOf(core, toTypeId));
           return {
             commit: async (transaction) => {
               await roomOf<VolumeTables>(transaction)
@@ -175,7 +175,7 @@ function retypeWorkflow(core: VolumeCore): Workflow {
           };
         },
         undo: async ({ input: { volumeId, fromTypeId } }) => {
-          await core.engine.change(volumeId, { qos: await qosOf(core, fromTypeId) });
+          await core.engine.change(volumeId, await termsOf(core, fromTypeId));
           return undefined;
         },
       },

@@ -4,18 +4,22 @@ import { declareWorkflow, type Workflow } from '#cloud/operations';
 import { roomOf } from '#cloud/state';
 import { Failure } from '#common';
 import type { VolumeCore } from '../core.ts';
-import type { EngineQos } from '../engine.ts';
+import type { EngineTerms } from '../engine.ts';
 import { ensureVolumeKey, holdBackupKey, releaseKey } from '../key-holders.ts';
 import { finish } from '../operations.ts';
 import { findRow, setWorked } from '../rows.ts';
-import { engineQos, unfitSpec } from '../specs.ts';
+import { engineQos, engineTerms, unfitSpec } from '../specs.ts';
 import type { VolumeRow, VolumeTables } from '../tables.ts';
 import { recordOf } from './backup-records.ts';
 import { missingIsDone } from './missing.ts';
 
 const source = Type.Union([
   Type.Object({ kind: Type.Literal('empty') }),
-  Type.Object({ kind: Type.Literal('volume'), volumeId: Type.String() }),
+  Type.Object({
+    kind: Type.Literal('volume'),
+    volumeId: Type.String(),
+    atMs: Type.Optional(Type.Number()),
+  }),
   Type.Object({
     kind: Type.Literal('snapshot'),
     volumeId: Type.String(),
@@ -23,6 +27,17 @@ const source = Type.Union([
   }),
   Type.Object({ kind: Type.Literal('image'), imageId: Type.String() }),
   Type.Object({ kind: Type.Literal('backup'), backupId: Type.String() }),
+  Type.Object({
+    kind: Type.Literal('object'),
+    object: Type.Object({
+      account: Type.String(),
+      container: Type.String(),
+      object: Type.String(),
+      etag: Type.String(),
+      sizeBytes: Type.Number(),
+      isManifest: Type.Optional(Type.Boolean()),
+    }),
+  }),
 ]);
 const input = Type.Object({ volumeId: Type.String(), source });
 export type CreateInput = Static<typeof input>;
@@ -80,7 +95,7 @@ export async function makeVolume(
   from: CreateInput['source'],
   step: { readonly signal: AbortSignal; readonly progress: Report },
 ): Promise<boolean> {
-  const qos = await qosOf(core, row.type_id);
+  const terms = await termsOf(core, row.type_id);
   if (from.kind === 'backup') await holdBackupKey(core, row);
   else await ensureVolumeKey(core, row);
   const common = {
@@ -95,7 +110,7 @@ export async function makeVolume(
   if (from.kind !== 'backup') {
     const source = await engineSource(core, from);
     if (source === undefined) return false;
-    await core.engine.create({ ...common, ...source, qos });
+    await core.engine.create({ ...common, ...source, ...terms });
     return true;
   }
   await core.engine.restore({
@@ -105,24 +120,33 @@ export async function makeVolume(
     signal: step.signal,
     onProgress: ({ doneBytes, totalBytes }) => step.progress(doneBytes, totalBytes, 'bytes'),
   });
-  await core.engine.change(row.id, { qos });
+  await core.engine.change(row.id, terms);
   return true;
 }
 
-export async function qosOf(core: VolumeCore, typeId: string): Promise<EngineQos> {
-  const row = await core.db
+/** What a type promises of its volumes. */
+export async function termsOf(core: VolumeCore, typeId: string): Promise<EngineTerms> {
+  const type = await core.db
+    .selectFrom('volume_type')
+    .select(['specs_json', 'qos_id'])
+    .where('id', '=', typeId)
+    .executeTakeFirstOrThrow();
+  const qos = await core.db
     .selectFrom('volume_qos')
-    .innerJoin('volume_type', 'volume_type.qos_id', 'volume_qos.id')
-    .selectAll('volume_qos')
-    .where('volume_type.id', '=', typeId)
+    .selectAll()
+    .where('id', '=', type.qos_id ?? '')
     .executeTakeFirst();
-  return engineQos(row);
+  return { qos: engineQos(qos), ...engineTerms(type.specs_json) };
 }
 
 async function engineSource(core: VolumeCore, from: CreateInput['source']) {
   if (from.kind === 'snapshot')
     return { from: { volume: from.volumeId, snapshot: from.snapshotId } };
-  if (from.kind === 'volume') return { from: { volume: from.volumeId } };
+  if (from.kind === 'object') return { from: { bytes: core.objects.bytes(from.object) } };
+  if (from.kind === 'volume') {
+    const { volumeId: volume, atMs } = from;
+    return { from: atMs === undefined ? { volume } : { volume, atMs } };
+  }
   if (from.kind !== 'image') return {};
   const volume = await core.images.volumeOf(from.imageId);
   return volume === undefined ? undefined : { from: { volume } };

@@ -8,7 +8,11 @@ import { findRow, setWorked } from '../rows.ts';
 import type { VolumeTables } from '../tables.ts';
 import { missingIsDone } from './missing.ts';
 
-const input = Type.Object({ snapshotId: Type.String(), volumeId: Type.String() });
+const input = Type.Object({
+  snapshotId: Type.String(),
+  volumeId: Type.String(),
+  atMs: Type.Optional(Type.Number()),
+});
 const minuteMs = 60_000;
 
 export function snapshotWorkflows(core: VolumeCore): readonly Workflow[] {
@@ -24,8 +28,9 @@ function createWorkflow(core: VolumeCore): Workflow {
         name: 'make',
         timeoutMs: minuteMs,
         retriesMax: 5,
-        run: async ({ input: { snapshotId, volumeId }, operation }) => {
-          await core.engine.snapshot(volumeId, { id: snapshotId });
+        run: async ({ input: { snapshotId, volumeId, atMs }, operation }) => {
+          const when = atMs === undefined ? {} : { atMs };
+          await core.engine.snapshot(volumeId, { id: snapshotId, ...when });
           return {
             commit: (transaction) =>
               setWorked(
