@@ -1,4 +1,5 @@
 /** What is refused, in the words that S3 has for it: codes, statuses, sentences and details that clients and people go by. */
+import * as net from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exchangeRaw } from '../testing/raw-http.ts';
 import { redKey, type S3World, startS3World } from './testing/s3-world.ts';
@@ -192,4 +193,32 @@ test('listings tell which checksum there is', async () => {
   });
   for (const path of ['/words?list-type=2&prefix=summed', '/words?versions&prefix=summed'])
     expect(texts(await call('GET', path), 'ChecksumAlgorithm')).toEqual(['SHA1']);
+});
+
+test('who comes while too many are served is told when to come again', async () => {
+  const busy = await startS3World({ proxy: { requestsInFlightMax: 1 } });
+  try {
+    const { port } = busy;
+    await send(busy, { method: 'PUT', path: '/busy' });
+    // One that is let in and does not go on: its body never comes.
+    const slow = net.connect(port, '127.0.0.1');
+    const { path = '', headers } = signCall(busy, {
+      method: 'PUT',
+      path: '/busy?policy',
+      body: '{}',
+    });
+    const lines = Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`);
+    slow.write(`PUT ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
+    await expect
+      .poll(async () => (await send(busy, { path: '/' })).status, { timeout: 10_000 })
+      .toBe(503);
+    const answer = await send(busy, { path: '/' });
+    expect([answer.status, answer.code]).toEqual([503, 'SlowDown']);
+    expect(answer.headers['retry-after']).toMatch(/^\d+$/);
+    const head = await send(busy, { method: 'HEAD', path: '/b/o' });
+    expect([head.status, head.text, head.headers['retry-after']]).toEqual([503, '', '1']);
+    slow.destroy();
+  } finally {
+    await busy.close();
+  }
 });

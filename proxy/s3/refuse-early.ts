@@ -2,7 +2,7 @@
 import { type Random, randomHex } from '#common';
 import type { Reply } from '../exchange.ts';
 import { errorTable, type S3Code } from './error-table.ts';
-import { errorDocument } from './render-error.ts';
+import { errorDocument, retryLater } from './render-error.ts';
 
 function codeOf(status: number): S3Code {
   if (status === 503 || status === 429) return 'SlowDown';
@@ -29,6 +29,7 @@ export function createS3Refusal(
         'content-type': 'application/xml',
         'x-amz-request-id': requestId,
         'x-amz-id-2': hostId,
+        ...(code === 'SlowDown' ? retryLater : {}),
       },
       body: errorDocument(error, { resource: '', requestId, hostId }),
     };

@@ -75,7 +75,8 @@ function isServiceCode(code: string): code is ObjectFailureCode | ClusterFailure
   return Object.hasOwn(ofService, code);
 }
 
-const retryLater = { 'retry-after': '1' };
+/** With every 503. */
+export const retryLater = { 'retry-after': '1' };
 
 /** Sentences of failures from below are for our log; clients get the table's. */
 export function renderedError(thrown: unknown): RenderedError {
