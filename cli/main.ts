@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { type FailureKind, isFailure, messageOf } from '#common';
 import { benchCommand } from './commands/bench.ts';
+import { clusterCommand } from './commands/cluster.ts';
 import { demoCommand } from './commands/demo.ts';
 import { downCommand } from './commands/down.ts';
 import { hostCommand } from './commands/host.ts';
@@ -52,6 +53,7 @@ function program(): Command {
     runCommand(),
     prepareCommand(),
     ringCommand(),
+    clusterCommand(),
     nodeCommand(),
     joinCommand(),
     userCommand(),

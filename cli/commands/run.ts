@@ -52,8 +52,14 @@ export function prepareCommand(): Command {
         folder: string,
         options: { nodes: number; replicas: number; portBase: number; host: string },
       ) => {
-        const { prepareCluster } = await import('../roles/prepare.ts');
-        const files = await prepareCluster({ folder, ...options }, systemRandom);
+        const { machinesAt, prepareCluster } = await import('../roles/prepare.ts');
+        const { nodes, replicas, portBase, host } = options;
+        const machines = machinesAt(host, portBase, nodes);
+        const front = { host, port: portBase };
+        const files = await prepareCluster(
+          { ...{ folder, machines, replicas, front }, partPower: 10, sockets: true },
+          systemRandom,
+        );
         for (const { roles: named, file } of files)
           print(`./pileus run ${named.join(' ')} --config ${file}`);
       },
