@@ -4,6 +4,7 @@ import type { Door, MountableService, UpgradeDoor } from '#cloud/api';
 import { isDiskAt } from './belonging.ts';
 import { ConsoleProxy } from './consoles/proxy.ts';
 import { ComputeCore, type ComputeCoreOptions, type ComputeHost } from './core.ts';
+import { diskGrown } from './grown-disks.ts';
 import { HostKeeper } from './hosts.ts';
 import { type Asking, MetadataService } from './metadata/service.ts';
 import { placementService } from './placement/service.ts';
@@ -26,6 +27,8 @@ export interface Compute {
   readonly consoles: { readonly serve: Door; readonly upgrade: UpgradeDoor };
   /** What guests ask about themselves; who asks is told by the network. */
   answerGuest(request: IncomingMessage, response: ServerResponse, who: Asking): Promise<void>;
+  /** A volume has grown: guests that have it see its new size. */
+  diskGrown(volumeId: string, sizeGib: number): Promise<void>;
   /** Whether an attachment of a volume is of a server at this host. */
   isDiskAt(
     host: string,
@@ -59,6 +62,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     answerGuest: (request, response, who) => metadata.handle(request, response, who),
     service: computeService(core, options.authenticate),
     placement: placementService(core, options.authenticate),
+    diskGrown: (volumeId, sizeGib) => diskGrown(core, volumeId, sizeGib),
     isDiskAt: (host, disk) => isDiskAt(core, host, disk),
     join: (host) => keeper.join(host),
     reconcile: () => keeper.reconcile(),

@@ -11,6 +11,7 @@ import type {
   HostNetwork,
   ServerPorts,
   ServerVolumes,
+  ServiceCalls,
 } from './neighbours.ts';
 import { quotaDeclarations } from './quotas.ts';
 import type { ComputeSettings } from './settings.ts';
@@ -40,6 +41,7 @@ export interface ComputeCoreOptions {
   readonly images: BootImages;
   readonly volumes?: ServerVolumes;
   readonly ports?: ServerPorts;
+  readonly services?: ServiceCalls;
   readonly hosts: readonly ComputeHost[];
   readonly settings: ComputeSettings;
   /** Where clients reach consoles: `http://host:port/compute-console`. */
@@ -57,6 +59,7 @@ export class ComputeCore {
   readonly images: BootImages;
   readonly volumes: ServerVolumes | undefined;
   readonly ports: ServerPorts | undefined;
+  readonly services: ServiceCalls | undefined;
   /** Those within reach: they come and go. */
   readonly hosts: Map<string, ComputeHost>;
   readonly settings: ComputeSettings;
@@ -66,6 +69,8 @@ export class ComputeCore {
   readonly log: Logger;
   /** How far the servers are that move just now, by operation. */
   readonly moving = new Map<string, MoveProgress>();
+  /** Server id → what its guest is told once. */
+  readonly passwords = new Map<string, string>();
   private readonly state: State;
 
   constructor(options: ComputeCoreOptions) {
@@ -78,6 +83,7 @@ export class ComputeCore {
     this.images = options.images;
     this.volumes = options.volumes;
     this.ports = options.ports;
+    this.services = options.services;
     this.hosts = new Map(options.hosts.map((host) => [host.name, host]));
     this.settings = options.settings;
     this.consoleUrl = options.consoleUrl;

@@ -133,6 +133,7 @@ export async function unplugPortsAt(
   hostName: string | null,
 ): Promise<void> {
   const { network } = core.host(hostName);
-  if (network === undefined) return;
+  // Where networks cannot be carried at all nothing is plugged in; what was, before, is found when they can be again.
+  if (network === undefined || network.status().state === 'missing') return;
   for (const port of await portsOf(core.db, server.id)) await network.unplug(port.port_id);
 }

@@ -14,6 +14,7 @@ export type {
   ServerPort,
   ServerPorts,
   ServerVolumes,
+  ServiceCalls,
 } from './neighbours.ts';
 export { RemoteHypervisor } from './remote/remote-hypervisor.ts';
 export { hypervisorCalls } from './remote/serve-hypervisor.ts';

@@ -104,6 +104,28 @@ export interface ServerVolumes {
   delete(volumeId: string): Promise<void>;
 }
 
+export interface ServiceQuestion {
+  readonly token: string;
+  readonly service: 'image' | 'volume' | 'network';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Behind the service's endpoint. */
+  readonly path: string;
+  readonly body?: object | Buffer;
+  /** `volume 3.59`. */
+  readonly version?: string;
+}
+
+export interface ServiceAnswer {
+  readonly status: number;
+  /** Empty when it was not JSON. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** The other services by their own APIs, as whoever has the token: their rules, quotas and words hold. */
+export interface ServiceCalls {
+  call(question: ServiceQuestion): Promise<ServiceAnswer>;
+}
+
 export interface FixedIp {
   readonly address: string;
   readonly subnetId: string;

@@ -31,7 +31,7 @@ export const computeRules: PolicyRules = {
      os-attach-interfaces:delete os-volumes-attachments:create os-volumes-attachments:delete os-volumes-attachments:update
      server-metadata:create server-metadata:update server-metadata:update_all server-metadata:delete os-server-groups:create
      os-server-groups:delete os-deferred-delete:restore os-deferred-delete:force os-server-password:clear
-     servers:trigger_crash_dump os-security-groups:add os-security-groups:remove`,
+     servers:trigger_crash_dump os-security-groups os-security-groups:add os-security-groups:remove`,
     member,
   ),
   ...named(
@@ -45,7 +45,7 @@ export const computeRules: PolicyRules = {
      os-flavor-manage:update os-flavor-manage:delete os-flavor-access:add_tenant_access os-flavor-access:remove_tenant_access
      os-flavor-extra-specs:create os-flavor-extra-specs:update os-flavor-extra-specs:delete os-quota-sets:update
      os-quota-sets:delete os-quota-class-sets:show os-quota-class-sets:update os-simple-tenant-usage:list
-     os-server-external-events:create os-hosts:list os-hosts:show os-flavor-access os-assisted-volume-snapshots:create
+     os-server-external-events:create os-instance-usage-audit-log:list os-instance-usage-audit-log:show os-hypervisors:servers os-hosts:list os-hosts:show os-flavor-access os-assisted-volume-snapshots:create
      os-swap-volume os-console-auth-tokens`,
     admin,
   ),

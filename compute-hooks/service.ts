@@ -9,15 +9,19 @@ import { serverActionRoutes } from './resources/actions/index.ts';
 import { aggregateRoutes } from './resources/aggregates.ts';
 import { createServerRoutes } from './resources/create-server.ts';
 import { discoveryRoutes } from './resources/discovery.ts';
+import { externalEventRoutes } from './resources/external-events.ts';
 import { flavorRoutes } from './resources/flavors.ts';
 import { hostRoutes } from './resources/hosts.ts';
 import { interfaceRoutes } from './resources/interfaces.ts';
 import { keypairRoutes } from './resources/keypairs.ts';
 import { migrationRoutes } from './resources/migrations.ts';
+import { olderHostRoutes } from './resources/older-hosts.ts';
+import { olderSecurityGroupRoutes } from './resources/older-security-groups.ts';
 import { quotaRoutes } from './resources/quota-sets.ts';
 import { remoteConsoleRoutes } from './resources/remote-consoles.ts';
 import { serverDetailRoutes } from './resources/server-details.ts';
 import { serverGroupRoutes } from './resources/server-groups.ts';
+import { serverPasswordRoutes } from './resources/server-password.ts';
 import { serverRoutes } from './resources/servers.ts';
 import { volumeAttachmentRoutes } from './resources/volume-attachments.ts';
 import { versionMax, versionMin } from './versions.ts';
@@ -39,6 +43,10 @@ export function computeApiRoutes(core: ComputeCore): Route<ComputeCaller>[] {
     ...interfaceRoutes(core),
     ...serverGroupRoutes(core),
     ...hostRoutes(core),
+    ...olderHostRoutes(core),
+    ...olderSecurityGroupRoutes(core),
+    ...serverPasswordRoutes(core),
+    ...externalEventRoutes(core),
     ...aggregateRoutes(core),
     ...quotaRoutes(core),
     ...absentRoutes(core),

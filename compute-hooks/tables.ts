@@ -51,6 +51,8 @@ export type ServerRow = {
   readonly created_at_us: number;
   readonly updated_at_us: number;
   readonly launched_at_us: number | null;
+  /** What its guest has told, sealed with the owner's key. */
+  readonly password: string | null;
   /** Servers that are gone are kept for their usage. */
   readonly deleted_at_us: number | null;
 };

@@ -32,6 +32,8 @@ export interface BlockStorageParts
   readonly endpoints: Endpoints;
   /** Other systems that backups may go to, by name. */
   readonly backupTargets: BackupTargets;
+  /** Told of volumes that have grown. */
+  readonly grown: (volumeId: string, sizeGib: number) => Promise<void>;
   /** Where NBD clients connect, `nbd://host:port`. */
   readonly nbd: string;
   readonly status: () => Promise<CloudStatus>;
@@ -56,6 +58,7 @@ export async function openBlockStorage(
     backups: backupStores(parts.objects, parts.backupTargets),
     projects: { exists: (id) => identity.hasProject(id) },
     settings: context.settings.volume,
+    grown: parts.grown,
     host: context.name,
     nbd: { host: nbd.hostname, port: Number(nbd.port), socketPath: gateway.socketPath },
     space: async () => spaceOf(await parts.status(), context.settings.cloud.replicas),

@@ -13,6 +13,7 @@ import {
   type Hypervisor,
   loadQemu,
   type ServerVolumes,
+  type ServiceCalls,
 } from '#compute-hooks';
 import type { CloudStatus } from '../cloud-types.ts';
 import { type DataFolder, guestsFolder } from '../data-folder.ts';
@@ -27,6 +28,7 @@ export interface ComputeParts
   readonly images: Images;
   readonly volumes: ServerVolumes;
   readonly networks: Networks;
+  readonly services: ServiceCalls;
   /** The one address, for links to consoles. */
   readonly api: string;
   readonly status: () => Promise<CloudStatus>;
@@ -59,6 +61,7 @@ export async function openCompute(
     engine: gateway.volumes,
     images: parts.images.forVolumes,
     volumes: parts.volumes,
+    services: parts.services,
     // Without hosts that can be plugged into, ports would never come up.
     ...(networks.hosts.names().length === 0 ? {} : { ports: networks.servers }),
     hosts,

@@ -44,6 +44,7 @@ import { operationCalls } from './operation-calls.ts';
 import { type PublicTls, publicTls, writeAuthority } from './public-tls.ts';
 import { openReplicator } from './replicator.ts';
 import { openSecrets } from './secrets.ts';
+import { serviceCalls } from './service-calls.ts';
 import { userCalls } from './user-calls.ts';
 import { volumeCalls } from './volume-calls.ts';
 import { blobHolds } from './volume-objects.ts';
@@ -131,6 +132,8 @@ export async function openFront(
   const status = watchStatus({
     ...{ ring, membership, cluster, endpoints, replicator, networks, lacks },
   });
+  // Operations begin when all is there; until then nothing grows.
+  let grown = async (_volumeId: string, _sizeGib: number): Promise<void> => {};
   const blockStorage = await openBlockStorage(
     {
       ...controller,
@@ -141,15 +144,18 @@ export async function openFront(
       endpoints,
       backupTargets: readBackupTargets(folder.path('backup-targets.yaml')),
       nbd: endpoints.nbd,
+      grown: async (volumeId, sizeGib) => await grown(volumeId, sizeGib),
       status,
     },
     context,
   );
 
+  const services = serviceCalls(endpoints, tls?.certificate);
+  opened.add(() => services.close());
   const compute = await openCompute(
     {
       ...controller,
-      ...{ folder, gateway, images, status },
+      ...{ folder, gateway, images, status, services },
       volumes: blockStorage.forServers,
       networks,
       api: endpoints.api,
@@ -167,6 +173,7 @@ export async function openFront(
       address: { host: place.host, port: portOf(place.portBase, 'hosts') },
     },
   };
+  grown = (volumeId, sizeGib) => compute.diskGrown(volumeId, sizeGib);
   const door = new HostsDoor({
     nodes: {
       welcome: (socket) => links.welcome(socket),

@@ -34,6 +34,8 @@ export interface VolumeCoreOptions {
   readonly host: string;
   /** Room on the devices, for whoever looks at pools. */
   readonly space: () => Promise<{ readonly totalBytes: number; readonly freeBytes: number }>;
+  /** Told of each volume that has grown, before its growing counts as done: whoever has it attached is to see it. */
+  readonly grown?: (volumeId: string, sizeGib: number) => Promise<void>;
   /** Where clients of NBD connect. */
   readonly nbd: { readonly host: string; readonly port: number; readonly socketPath: string };
   readonly clock: Clock;
@@ -55,6 +57,7 @@ export class VolumeCore {
   readonly host: string;
   readonly nbd: VolumeCoreOptions['nbd'];
   readonly space: VolumeCoreOptions['space'];
+  readonly grown: NonNullable<VolumeCoreOptions['grown']>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -78,6 +81,7 @@ export class VolumeCore {
     this.host = options.host;
     this.nbd = options.nbd;
     this.space = options.space;
+    this.grown = options.grown ?? (async () => {});
     this.clock = options.clock;
     this.random = options.random;
     this.log = options.log;

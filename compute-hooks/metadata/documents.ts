@@ -159,8 +159,10 @@ export function ec2MetaData({ server, ports }: GuestFacts): Record<string, unkno
 
 export async function configDriveOf(core: ComputeCore, server: ServerRow): Promise<Buffer> {
   const facts = await guestFacts(core, server);
+  const admin_pass = core.passwords.get(server.id);
+  const password = admin_pass === undefined ? {} : { admin_pass };
   const files = new Map<string, Uint8Array | string>([
-    ['openstack/latest/meta_data.json', JSON.stringify(metaData(facts))],
+    ['openstack/latest/meta_data.json', JSON.stringify({ ...metaData(facts), ...password })],
     ['openstack/latest/network_data.json', JSON.stringify(networkData(facts))],
     ['openstack/latest/vendor_data.json', '{}'],
     ['openstack/latest/vendor_data2.json', '{}'],

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '#common';
 import type { ComputeCore } from '../core.ts';
 import { findServer } from '../rows.ts';
+import type { ServerRow } from '../tables.ts';
 import { ec2MetaData, type GuestFacts, guestFacts, metaData, networkData } from './documents.ts';
 
 /** The guest that asks, as the network knows it. */
@@ -46,6 +47,8 @@ const ec2Versions = [
   '2009-04-04',
 ];
 const tokenSecondsMax = 21_600;
+/** Of a password that is sealed with a key. */
+const passwordBytesMax = 1_020;
 
 export class MetadataService {
   private readonly core: ComputeCore;
@@ -76,14 +79,38 @@ export class MetadataService {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     const parts = path.split('/').filter((part) => part !== '');
     if (parts.join('/') === 'latest/api/token') return this.token(request, who);
-    if (request.method !== 'GET' && request.method !== 'HEAD')
+    const isPassword = parts.length === 3 && parts[0] === 'openstack' && parts[2] === 'password';
+    const writes = request.method === 'POST' && isPassword;
+    if (request.method !== 'GET' && request.method !== 'HEAD' && !writes)
       return { status: 405, body: '405 Method Not Allowed\n' };
     const shown = request.headers['x-aws-ec2-metadata-token'];
     if (typeof shown === 'string' && !this.isValid(shown, who))
       return { status: 401, body: '401 Unauthorized\n' };
     const server = await findServer(this.core.db, who.deviceId);
     if (server === undefined || server.project_id !== who.projectId) return missing;
+    if (writes) return await this.takePassword(request, server);
+    if (isPassword) return { status: 200, body: server.password ?? '' };
     return replyTo(parts, await guestFacts(this.core, server));
+  }
+
+  /** A guest tells its password once; its owner may clear it. */
+  private async takePassword(request: IncomingMessage, server: ServerRow): Promise<Reply> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > passwordBytesMax) return { status: 400, body: '400 Bad Request\n' };
+      chunks.push(chunk);
+    }
+    const taken = await this.core.db
+      .updateTable('compute_server')
+      .set({ password: Buffer.concat(chunks).toString('utf8') })
+      .where('id', '=', server.id)
+      .where((where) => where.or([where('password', 'is', null), where('password', '=', '')]))
+      .executeTakeFirst();
+    return taken.numUpdatedRows === 1n
+      ? { status: 200, body: '' }
+      : { status: 409, body: '409 Conflict\n' };
   }
 
   private token(request: IncomingMessage, who: Asking): Reply {
@@ -141,6 +168,7 @@ function openstackReply(
     'meta_data.json': () => json(metaData(facts)),
     'network_data.json': () => json(networkData(facts)),
     'vendor_data.json': () => json({}),
+    password: () => ({ status: 200, body: facts.server.password ?? '' }),
     'vendor_data2.json': () => json({}),
     ...(user_data === null
       ? {}

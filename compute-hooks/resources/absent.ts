@@ -7,10 +7,7 @@ import { computeFailure } from '../failures.ts';
 type Absent = readonly [what: string, path: string, methods: readonly Method[]];
 
 export const absent: readonly Absent[] = [
-  ['Passwords of servers', '/servers/:server_id/os-server-password', ['GET', 'DELETE']],
-  ['Events from other services', '/os-server-external-events', ['POST']],
   ['Snapshots by the hypervisor', '/os-assisted-volume-snapshots', ['POST']],
-  ['Audit logs of usage', '/os-instance_usage_audit_log', ['GET']],
 ];
 
 export function absentRoutes(_core: ComputeCore): Route<ComputeCaller>[] {

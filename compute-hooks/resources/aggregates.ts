@@ -56,7 +56,10 @@ export function aggregateRoutes(core: ComputeCore): Route<ComputeCaller>[] {
       }),
       handle: async (request) => {
         const { name, availability_zone } = request.body.aggregate;
-        return reply(request, await create(core, name.trim(), availability_zone ?? null));
+        const row = await create(core, name.trim(), availability_zone ?? null);
+        // Upstream shows a new one without what it cannot have yet.
+        const { hosts: _hosts, metadata: _metadata, ...fresh } = view(request, row);
+        return { body: { aggregate: fresh } };
       },
     }),
     compute({

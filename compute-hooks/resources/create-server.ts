@@ -16,6 +16,7 @@ import * as fields from '../fields.ts';
 import { type FlavorFacts, flavorFacts, quotaAmounts } from '../flavor-facts.ts';
 import type { BootImage } from '../neighbours.ts';
 import { begin } from '../operations.ts';
+import { keepPassword, newPassword } from '../passwords.ts';
 import { hold } from '../quotas.ts';
 import { place } from '../scheduler.ts';
 import type { GroupRow, ServerRow } from '../tables.ts';
@@ -24,6 +25,7 @@ import { findKeypair } from './keypairs.ts';
 import { blockDevice, type DiskWish, disksFor } from './server-disks.ts';
 import { networksField, type PortWish, portsFor } from './server-networks.ts';
 import { linksOf } from './server-views.ts';
+import { dropVolumes, withVolumes } from './server-volumes.ts';
 
 const hints = Type.Object({}, { additionalProperties: true });
 const server = fields.object({
@@ -102,6 +104,7 @@ export function createServerRoutes(core: ComputeCore): Route<ComputeCaller>[] {
           ...request.body['os:scheduler_hints'],
         });
         const made = await makeAll(core, request, plan);
+        for (const { id } of made) keepPassword(core, id, plan.adminPass);
         const [first] = made;
         if (flagOf(wanted.return_reservation_id, 'return_reservation_id'))
           return { status: 202, body: { reservation_id: plan.reservationId } };
@@ -116,6 +119,7 @@ export function createServerRoutes(core: ComputeCore): Route<ComputeCaller>[] {
               links: self,
               'OS-DCF:diskConfig': first.disk_config,
               security_groups: plan.groups.map((name) => ({ name })),
+              adminPass: plan.adminPass,
             },
           },
         };
@@ -161,6 +165,7 @@ interface Plan {
   readonly hints: Readonly<Record<string, unknown>>;
   readonly count: { readonly min: number; readonly max: number };
   readonly reservationId: string;
+  readonly adminPass: string;
 }
 
 async function planOf(
@@ -195,6 +200,7 @@ async function planOf(
     group: await groupOf(core, hintsOfRequest.group, projectId),
     hints: hintsOfRequest,
     count,
+    adminPass: wanted.adminPass ?? newPassword(core),
     reservationId: `r-${core.newId().replaceAll('-', '').slice(0, 8)}`,
   };
 }
@@ -264,14 +270,20 @@ async function makeAll(core: ComputeCore, request: Request, plan: Plan): Promise
   await refuseUnknownZone(core, plan);
   const { min, max } = plan.count;
   for (let count = max; ; count = Math.max(min, Math.floor(count / 2))) {
+    const disks: DiskWish[][] = [];
     try {
+      // Volumes first: the servers' transaction waits for nobody.
+      for (let at = 0; at < count; at++) disks.push(await withVolumes(core, request, plan.disks));
       return await core.changeOf(plan.projectId, async (transaction) => {
         const made: ServerRow[] = [];
-        for (let at = 0; at < count; at++)
-          made.push(await makeOne(core, transaction, request, { plan, at, count }));
+        for (const [at, own] of disks.entries())
+          made.push(
+            await makeOne(core, transaction, request, { plan: { ...plan, disks: own }, at, count }),
+          );
         return made;
       });
     } catch (error) {
+      for (const own of disks) await dropVolumes(core, request, own);
       if (!isFailure(error) || error.code !== 'over-quota' || count === min) throw error;
     }
   }
@@ -418,6 +430,7 @@ function rowOf(core: ComputeCore, plan: Plan, at: number, count: number): Server
     created_at_us: now,
     updated_at_us: now,
     launched_at_us: null,
+    password: null,
     deleted_at_us: null,
   };
 }

@@ -117,7 +117,7 @@ function hypervisorRoutes(core: ComputeCore): Route<ComputeCaller>[] {
   ];
 }
 
-async function serversOn(core: ComputeCore, host: string): Promise<View[]> {
+export async function serversOn(core: ComputeCore, host: string): Promise<View[]> {
   const rows = await core.db
     .selectFrom('compute_server')
     .select(['id', 'name'])
@@ -127,7 +127,7 @@ async function serversOn(core: ComputeCore, host: string): Promise<View[]> {
   return rows.map(({ id, name }) => ({ uuid: id, name }));
 }
 
-function summary(core: ComputeCore, request: Request, row: HostRow): View {
+export function summary(core: ComputeCore, request: Request, row: HostRow): View {
   return {
     id: idOf(request, row.id),
     hypervisor_hostname: row.name,

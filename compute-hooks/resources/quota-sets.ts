@@ -43,6 +43,18 @@ const amount = Type.Union([
   Type.String({ pattern: '^-?[0-9]{1,10}$' }),
 ]);
 
+const amounts = Object.fromEntries(
+  [...counted, ...unlimited].map((name) => [name, Type.Optional(amount)]),
+);
+
+/** The limits in a body; one on what nobody counts here can only be none. */
+function limitsIn(wanted: Readonly<Record<string, unknown>>): Record<string, number> {
+  const other = unlimited.find((name) => wanted[name] !== undefined && Number(wanted[name]) !== -1);
+  if (other !== undefined) throw refused(`${other} is not counted by the compute service.`);
+  const named = counted.filter((name) => wanted[name] !== undefined);
+  return Object.fromEntries(named.map((name) => [resourceOf(name), Number(wanted[name])]));
+}
+
 export function quotaRoutes(core: ComputeCore): Route<ComputeCaller>[] {
   return [...quotaSetRoutes(core), ...limitRoutes(core), ...usageRoutes(core)];
 }
@@ -107,23 +119,12 @@ function quotaSetRoutes(core: ComputeCore): Route<ComputeCaller>[] {
       path,
       policy: 'os_compute_api:os-quota-sets:update',
       body: fields.object({
-        quota_set: fields.object({
-          ...Object.fromEntries(
-            [...counted, ...unlimited].map((name) => [name, Type.Optional(amount)]),
-          ),
-          force: Type.Optional(fields.flag),
-        }),
+        quota_set: fields.object({ ...amounts, force: Type.Optional(fields.flag) }),
       }),
       handle: async (request) => {
         const id = parameter(request, 'project_id');
         const wanted = request.body.quota_set as Record<string, unknown>;
-        const other = unlimited.find((name) => wanted[name] !== undefined);
-        if (other !== undefined) throw refused(`${other} is not counted by the compute service.`);
-        const named = counted.filter((name) => wanted[name] !== undefined);
-        await core.quotas.setLimits(
-          id,
-          Object.fromEntries(named.map((name) => [resourceOf(name), Number(wanted[name])])),
-        );
+        await core.quotas.setLimits(id, limitsIn(wanted));
         return { body: { quota_set: await set(request, id) } };
       },
     }),
@@ -134,6 +135,19 @@ function quotaSetRoutes(core: ComputeCore): Route<ComputeCaller>[] {
       handle: async (request) => {
         await core.quotas.clearLimits(parameter(request, 'project_id'), 'compute');
         return { status: 202 };
+      },
+    }),
+    compute({
+      method: 'PUT',
+      path: '/os-quota-class-sets/:class_id',
+      policy: 'os_compute_api:os-quota-class-sets:update',
+      body: fields.object({ quota_class_set: fields.object(amounts) }),
+      handle: async (request) => {
+        if (parameter(request, 'class_id') !== 'default')
+          throw refused('There is one class of quotas: default.');
+        const wanted = request.body.quota_class_set as Record<string, unknown>;
+        await core.quotas.setLimits('', limitsIn(wanted));
+        return { body: { quota_class_set: await set(request, '') } };
       },
     }),
     compute({

@@ -39,6 +39,16 @@ export interface DiskWish {
   readonly sourceId: string | null;
   readonly deleteOnTermination: boolean;
   readonly tag: string | null;
+  /** The volume that is to be made for it. */
+  readonly newVolume?: NewVolume;
+}
+
+/** As the volume service is asked for it. */
+export interface NewVolume {
+  readonly size?: number;
+  readonly imageRef?: string;
+  readonly snapshot_id?: string;
+  readonly volume_type?: string;
 }
 
 export interface DiskPlan {
@@ -170,11 +180,44 @@ async function wishOf(
       );
     return await volumeWish(core, plan.projectId, mapping, tag);
   }
-  if (target === 'volume')
-    throw computeFailure('not-implemented', {
-      what: 'Making volumes with a server (make the volume first, then boot from it)',
-    });
+  if (target === 'volume' && source !== 'volume')
+    return await newVolumeWish(core, request, plan, { mapping, source, size, tag });
   throw refused(`Block Device Mapping is Invalid: ${source} cannot become ${target}.`);
+}
+
+/** A volume out of an image or a snapshot, or an empty one, made with the server. */
+async function newVolumeWish(
+  core: ComputeCore,
+  request: Request,
+  plan: DiskPlan,
+  asked: {
+    readonly mapping: Mapping;
+    readonly source: 'image' | 'snapshot' | 'blank';
+    readonly size: number | undefined;
+    readonly tag: string | null;
+  },
+): Promise<Omit<DiskWish, 'device'>> {
+  const { mapping, source, size, tag } = asked;
+  if (source !== 'snapshot' && !size)
+    throw refused(
+      source === 'image'
+        ? "Block Device Mapping is Invalid: Images with destination_type 'volume' need to have a non-zero size specified"
+        : "Block Device Mapping is Invalid: Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size",
+    );
+  if (source === 'blank' && bootIndexOf(mapping) === 0)
+    throw refused('Block Device Mapping is Invalid: An empty volume cannot be booted from.');
+  const image =
+    source === 'image'
+      ? await findImage(core, request, mapping.uuid ?? mapping.image_id ?? plan.image?.id ?? '')
+      : undefined;
+  const newVolume: NewVolume = {
+    ...(size ? { size } : {}),
+    ...(image === undefined ? {} : { imageRef: image.id }),
+    ...(source === 'snapshot' ? { snapshot_id: mapping.uuid ?? mapping.snapshot_id ?? '' } : {}),
+    ...(mapping.volume_type ? { volume_type: mapping.volume_type } : {}),
+  };
+  const deleteOnTermination = flagOf(mapping.delete_on_termination, 'delete_on_termination');
+  return { ...blank('ephemeral', size ?? 0), kind: 'volume', deleteOnTermination, tag, newVolume };
 }
 
 async function volumeWish(

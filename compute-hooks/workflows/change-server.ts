@@ -107,6 +107,7 @@ export function changeServerWorkflow(core: ComputeCore): Workflow {
     ],
     ended: async (untyped, operation, wanted) => {
       const transaction = roomOf<ComputeTables>(untyped);
+      core.passwords.delete(wanted.serverId);
       if (failureOf(operation) !== null)
         await the(wanted.change).failed?.(core, transaction, { ...wanted, operation });
       await endMove(core, transaction, operation);

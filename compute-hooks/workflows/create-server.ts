@@ -28,8 +28,8 @@ export function createServerWorkflow(core: ComputeCore): Workflow {
         name: 'disks',
         timeoutMs: 10 * minuteMs,
         retriesMax: 3,
-        run: async ({ input }) => {
-          await makeDisks(core, await getServer(core, input.serverId));
+        run: async ({ input, signal }) => {
+          await makeDisks(core, await getServer(core, input.serverId), signal);
           return undefined;
         },
         undo: async ({ input }) => {
@@ -78,6 +78,7 @@ export function createServerWorkflow(core: ComputeCore): Workflow {
     ended: async (transaction, operation, { serverId }) => {
       const tx = roomOf<ComputeTables>(transaction);
       const failed = failureOf(operation) !== null;
+      core.passwords.delete(serverId);
       // What was never made takes nothing of a host.
       if (failed) await release(tx, serverId);
       await finish(core, tx, serverId, operation, failed ? { host: null } : {});

@@ -16,8 +16,34 @@ export async function getServer(core: ComputeCore, id: string): Promise<ServerRo
   });
 }
 
-export async function makeDisks(core: ComputeCore, server: ServerRow): Promise<void> {
-  for (const disk of await disksOf(core.db, server.id)) await makeDisk(core, server, disk);
+export async function makeDisks(
+  core: ComputeCore,
+  server: ServerRow,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const disk of await disksOf(core.db, server.id)) {
+    if (disk.kind === 'volume') await untilFilled(core, server, disk, signal);
+    await makeDisk(core, server, disk);
+  }
+}
+
+const filling = new Set(['creating', 'downloading']);
+const askAgainMs = 200;
+
+/** A volume that is made for its server is there when its content is. */
+async function untilFilled(
+  core: ComputeCore,
+  server: ServerRow,
+  disk: DiskRow,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const volume = await core.volumes?.find(disk.volume_id, server.project_id);
+    if (volume === undefined || !filling.has(volume.status)) return;
+    if (signal.aborted)
+      throw new Failure('busy', 'volume-slow', 'A volume of the server was not made in time');
+    await core.clock.sleep(askAgainMs);
+  }
 }
 
 export async function makeDisk(core: ComputeCore, server: ServerRow, disk: DiskRow): Promise<void> {

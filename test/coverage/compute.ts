@@ -6,27 +6,20 @@ import { serverActions } from '../../compute-hooks/resources/actions/index.ts';
 
 /** Actions and parts of operations that are refused as not implemented. */
 const refusedActions: Readonly<Record<string, string>> = {
-  createBackup: '501: rotating backups of servers',
   changePassword: '501: use a key pair',
 };
 
 const notes: Readonly<Record<string, string>> = {
   'os-resetState': 'looks again: a status is computed, so there is none to set',
   rebuild: '501 for servers that boot from a volume',
-  createImage: '501 for servers that boot from a volume',
+  createImage: 'of a server that boots from a volume: of that volume',
 };
 
 /** What else upstream has. */
 const refusals: readonly (readonly [operation: string, state: string, note: string])[] = [
   ['POST /servers with personality, trusted_image_certificates', 'refused', '501'],
-  ['POST /servers with volumes made of images, snapshots or nothing', 'refused', '501'],
   ['PUT /servers/:server_id/os-volume_attachments/:volume_id to another volume', 'refused', '501'],
   ['POST /os-keypairs of type x509', 'refused', '501'],
-  [
-    'POST /servers/:server_id/action addSecurityGroup, removeSecurityGroup',
-    'missing',
-    '400: change the port',
-  ],
   [
     'POST /servers/:server_id/action addFloatingIp, addFixedIp and their like',
     'missing',
@@ -38,12 +31,12 @@ const refusals: readonly (readonly [operation: string, state: string, note: stri
     'gone upstream since 2.6',
   ],
   [
-    '/os-networks, /os-floating-ips, /os-security-groups and other proxies',
+    '/os-networks, /os-floating-ips, /os-volumes and other proxies',
     'missing',
     'gone upstream since 2.36',
   ],
   ['/images and /images/:image_id', 'missing', 'gone upstream since 2.36'],
-  ['/os-hosts, /os-agents, /os-cells', 'missing', 'gone upstream since 2.43'],
+  ['/os-agents, /os-cells', 'missing', 'gone upstream since 2.83 and 2.54'],
 ];
 
 export function computeRows(routes: readonly Route<ComputeCaller>[]): string[][] {

@@ -105,6 +105,7 @@ function extendWorkflow(core: VolumeCore): Workflow {
         retriesMax: 5,
         run: async ({ input: { volumeId, toGib } }) => {
           await core.engine.extend(volumeId, toGib * 2 ** 30);
+          await core.grown(volumeId, toGib);
           return {
             commit: async (transaction) => {
               await roomOf<VolumeTables>(transaction)

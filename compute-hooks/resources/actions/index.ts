@@ -15,6 +15,7 @@ import { imageActions } from './images.ts';
 import { moveActions } from './moves.ts';
 import { powerActions } from './power.ts';
 import { rebuildActions } from './rebuild.ts';
+import { securityGroupActions } from './security-groups.ts';
 import { shelveActions } from './shelve.ts';
 
 export const serverActions: Readonly<Record<string, Action>> = {
@@ -25,6 +26,7 @@ export const serverActions: Readonly<Record<string, Action>> = {
   ...imageActions,
   ...consoleActions,
   ...adminActions,
+  ...securityGroupActions,
   ...olderConsoleActions,
 };
 

@@ -5,6 +5,7 @@ import type { ComputeCore } from '../../core.ts';
 import { computeFailure, refused } from '../../failures.ts';
 import * as fields from '../../fields.ts';
 import { parseFlavor } from '../../flavor-facts.ts';
+import { keepPassword, newPassword } from '../../passwords.ts';
 import { disksOf, findServer } from '../../rows.ts';
 import type { ServerRow } from '../../tables.ts';
 import { findImage, hostnameOf } from '../create-server.ts';
@@ -60,6 +61,13 @@ async function changedBy(core: ComputeCore, wanted: Rebuild, row: ServerRow, use
   };
 }
 
+/** The password that the guest's next start tells it. */
+function told(core: ComputeCore, row: ServerRow, asked: { readonly adminPass?: string }): string {
+  const password = asked.adminPass ?? newPassword(core);
+  keepPassword(core, row.id, password);
+  return password;
+}
+
 export const rebuildActions: Readonly<Record<string, Action>> = {
   rebuild: {
     policy: 'os_compute_api:servers:rebuild',
@@ -88,7 +96,8 @@ export const rebuildActions: Readonly<Record<string, Action>> = {
         },
       });
       const now = (await findServer(core.db, row.id)) ?? row;
-      return { status: 202, body: { server: await serverReply(core, request, now) } };
+      const server = await serverReply(core, request, now);
+      return { status: 202, body: { server: { ...server, adminPass: told(core, row, wanted) } } };
     },
   },
   rescue: {
@@ -120,7 +129,7 @@ export const rebuildActions: Readonly<Record<string, Action>> = {
           sizeGib: Math.max(1, Math.ceil(image.virtualBytes / 2 ** 30)),
         },
       });
-      return { status: 200, body: {} };
+      return { status: 200, body: { adminPass: told(core, row, argument) } };
     },
   },
   unrescue: {

@@ -49,7 +49,7 @@ async function dropPort(
   if (server.host !== null && core.hosts.has(server.host)) {
     const host = core.host(server.host);
     await host.hypervisor.unplugPort(server.id, port.port_id, signal);
-    await host.network?.unplug(port.port_id);
+    if (host.network?.status().state !== 'missing') await host.network?.unplug(port.port_id);
   }
   await missingIsDone(async () => core.ports?.release(port.port_id, server.id));
   await core.db.deleteFrom('compute_port').where('port_id', '=', port.port_id).execute();

@@ -18,7 +18,7 @@ export const imageChanges: Readonly<Record<string, Change>> = {
     },
     undo: async (core, { server, input, operation }) => {
       for (const disk of await disksOf(core.db, server.id))
-        if (disk.kind !== 'volume')
+        if (disk.boot_index === 0)
           await missingIsDone(() => core.engine.deleteSnapshot(disk.volume_id, operation.id));
       await core.images.abandon(String(input.imageId));
     },
