@@ -233,6 +233,11 @@ export const errorTable = {
   InvalidStorageClass: entry(400, 'invalid', 'The storage class that you specified is not valid.'),
   InvalidURI: entry(400, 'invalid', "Couldn't parse the specified URI."),
   KeyTooLongError: entry(400, 'invalid', 'Your key is too long'),
+  MalformedTrailerError: entry(
+    400,
+    'invalid',
+    'The request contained trailing data that was not well-formed or did not conform to our published schema.',
+  ),
   MalformedXML: entry(
     400,
     'invalid',

@@ -263,7 +263,7 @@ test('chunks that are framed wrongly, cut off, or longer than was said', async (
     [`zz\r\nhello\r\n0\r\n${trailer}`, 'InvalidChunkSizeError'],
     [`5\r\nhelloXX0\r\n${trailer}`, 'InvalidChunkSizeError'],
     [`5\r\nhello\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n`, 'BadDigest'],
-    [`5\r\nhello\r\n0\r\n\r\n`, 'InvalidRequest'],
+    [`5\r\nhello\r\n0\r\n\r\n`, 'MalformedTrailerError'],
   ] as const) {
     expect((await put(body)).code).toBe(code);
     expect((await call('HEAD', '/bucket/chunked')).status).toBe(404);

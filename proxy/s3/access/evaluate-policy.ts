@@ -61,7 +61,12 @@ function isNamed(set: PrincipalSet, who: PrincipalNames | undefined): boolean {
   if (who === undefined) return false;
   if (set.canonical.includes(who.canonicalId)) return true;
   return set.aws.some(
-    (name) => name === who.accountId || isRootOf(name, who.accountId) || who.arns.includes(name),
+    (name) =>
+      name === who.accountId ||
+      isRootOf(name, who.accountId) ||
+      who.arns.includes(name) ||
+      // What Ceph calls an account's holder: a user of no account, by its canonical id.
+      name === `arn:aws:iam:::user/${who.canonicalId}`,
   );
 }
 

@@ -138,7 +138,8 @@ export class AwsChunkedDecoder {
 
   private acceptTrailer(line: string): void {
     const colon = line.indexOf(':');
-    if (!this.options.hasTrailers || colon < 1)
+    if (this.options.hasTrailers && colon < 1) throw new S3Failure('MalformedTrailerError');
+    if (colon < 1 || !this.options.hasTrailers)
       throw malformed('The chunked body ends with an unexpected line.');
     if (this.trailers.size >= trailersMax) throw malformed('Too many trailers.');
     const name = line.slice(0, colon).trim().toLowerCase();

@@ -50,11 +50,15 @@ function refuseUnknown({ headers }: RequestHead): void {
       });
 }
 
-export function checkedValue(algorithm: ChecksumAlgorithm, value: string): string {
+export function checkedValue(
+  algorithm: ChecksumAlgorithm,
+  value: string,
+  where = 'header',
+): string {
   const raw = Buffer.from(value, 'base64');
   if (raw.length !== checksumBytes[algorithm] || raw.toString('base64') !== value)
     throw new S3Failure('InvalidRequest', {
-      message: `Value for ${headerOf(algorithm)} header is invalid.`,
+      message: `Value for ${headerOf(algorithm)} ${where} is invalid.`,
     });
   return value;
 }

@@ -121,11 +121,9 @@ function compareChecksum(
 ): Readonly<Record<string, string>> {
   const { algorithm } = declared;
   const trailer = decoder?.trailers.get(headerOf(algorithm));
-  const promised = declared.value ?? (trailer && checkedValue(algorithm, trailer));
-  if (promised === undefined)
-    throw new S3Failure('InvalidRequest', {
-      message: `The trailer ${headerOf(algorithm)} was announced and did not come.`,
-    });
+  const promised =
+    declared.value ?? (trailer && checkedValue(algorithm, trailer, 'trailing header'));
+  if (promised === undefined) throw new S3Failure('MalformedTrailerError');
   const computed = running.digest().toString('base64');
   if (computed !== promised)
     throw new S3Failure('BadDigest', {
