@@ -12,6 +12,8 @@ export interface ClientParts {
   readonly registers: readonly Register[];
   readonly bodies: Bodies;
   readonly report: (violation: string) => void;
+  /** What became of a change is not known. */
+  readonly onDoubt: (register: Register) => void;
 }
 
 const nothing = Buffer.alloc(0);
@@ -78,6 +80,20 @@ export class Client {
     else await this.createOnly(register);
   }
 
+  /** Nobody was told what became of a change: one looks several times, while others do so too. */
+  async look(register: Register): Promise<void> {
+    if (this.isBusy) return;
+    this.isBusy = true;
+    try {
+      for (let times = 0; times < 4 && !this.isPaused && !register.isFull; times++) {
+        this.operations += 1;
+        await this.get(register);
+      }
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
   private text(): string {
     return `${this.name}.${++this.writes}`;
   }
@@ -93,7 +109,7 @@ export class Client {
       readonly say?: (answer: T) => string;
     },
   ): Promise<T | undefined> {
-    const { time } = this.parts;
+    const { time, onDoubt } = this.parts;
     const startMs = time.monotonicMs();
     register.inFlight += 1;
     register.changes += 1;
@@ -101,6 +117,7 @@ export class Client {
       if (steps.maybe === undefined) return undefined;
       const told = `${what}?`;
       const endMs = Number.POSITIVE_INFINITY;
+      onDoubt(register);
       register.history.push({ startMs, endMs, mayVanish: true, told, apply: steps.maybe });
       return undefined;
     };
