@@ -31,6 +31,8 @@ export class Client {
   private readonly parts: ClientParts;
   /** Between two operations, on average. */
   thinkMs = 20_000;
+  /** What part of the names it has to do with: others are left alone long enough to be forgotten once they are deleted. */
+  share = 1;
   isPaused = false;
   private isBusy = false;
   private writes = 0;
@@ -66,7 +68,7 @@ export class Client {
   private async something(): Promise<void> {
     const { random, registers } = this.parts;
     const among = random.below(3) === 0 ? crowded : registers.length;
-    const register = registers[random.below(among)];
+    const register = registers[Math.floor(random.below(among) * this.share)];
     if (register === undefined || register.isFull) return;
     this.operations += 1;
     const kind = random.below(20);

@@ -104,7 +104,7 @@ export class Faults {
   private async storm(forMs: number): Promise<void> {
     const { network, random, note } = this.parts;
     const [loss, duplicates] = [random.unit() * 0.2, random.unit() * 0.2];
-    network.weather = { loss, duplicates, delayMs: random.unit() * 100, stuck: 0.02 };
+    network.weather = { loss, duplicates, delayMs: random.unit() * 100, stuck: fair.stuck };
     note('storm');
     await this.parts.time.sleep(forMs);
     network.weather = fair;
@@ -223,7 +223,9 @@ export class Faults {
     await time.sleep(forMs);
     swapped.powerOff();
     swapped.replaceDisk();
-    if (this.parts.random.below(2) === 0) for (const machine of third ?? []) machine.powerOff();
+    const isOff = this.parts.random.below(2) === 0;
+    if (isOff) for (const machine of third ?? []) machine.powerOff();
+    else this.ending.push(this.storm(forMs));
     for (const machine of [...(first ?? []), swapped]) await machine.start();
     await time.sleep(forMs * 2);
     for (const machine of third ?? []) await machine.start();

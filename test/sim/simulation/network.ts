@@ -34,7 +34,7 @@ export interface Trap {
   readonly spring: () => void;
 }
 
-export const fair: Weather = { loss: 0, duplicates: 0, delayMs: 0.5, stuck: 0 };
+export const fair: Weather = { loss: 0, duplicates: 0, delayMs: 0.5, stuck: 0.01 };
 const lateMs = 60_000;
 /** What stayed in a stuck connection comes that late: longer than tombstones are kept. */
 const stuckMsMax = 5 * 3_600_000;

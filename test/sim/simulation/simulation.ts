@@ -153,11 +153,11 @@ class Simulation {
   private async episode(): Promise<void> {
     const { time, faults, clients } = this;
     this.event('chaos');
-    for (const client of clients) client.thinkMs = 15_000;
+    for (const client of clients) Object.assign(client, { thinkMs: 15_000, share: 1 });
     await faults.rage(15 * minuteMs);
     await this.settled();
     this.event('calm');
-    for (const client of clients) client.thinkMs = 10 * minuteMs;
+    for (const client of clients) Object.assign(client, { thinkMs: 10 * minuteMs, share: 0.6 });
     await time.sleep(4 * 60 * minuteMs);
     await this.settled();
   }
