@@ -212,6 +212,8 @@ export const routes: readonly Route[] = [
 
   ...rows('GET', 'object', [
     ['GetObjectAcl', 'acl', getObjectAcl],
+    ['GetObjectAnnotation', 'annotation'],
+    ['ListObjectAnnotations', 'annotations'],
     ['GetObjectAttributes', 'attributes', getObjectAttributes],
     ['GetObjectLegalHold', 'legal-hold', getObjectLegalHold],
     ['GetObjectRetention', 'retention', getObjectRetention],
@@ -224,6 +226,7 @@ export const routes: readonly Route[] = [
 
   ...rows('PUT', 'object', [
     ['PutObjectAcl', 'acl', putObjectAcl],
+    ['PutObjectAnnotation', 'annotation'],
     ['UpdateObjectEncryption', 'encryption'],
     ['PutObjectLegalHold', 'legal-hold', putObjectLegalHold],
     ['RenameObject', 'renameObject'],
@@ -236,6 +239,7 @@ export const routes: readonly Route[] = [
   ]),
 
   ...rows('DELETE', 'object', [
+    ['DeleteObjectAnnotation', 'annotation'],
     ['DeleteObjectTagging', 'tagging', deleteObjectTagging],
     ['AbortMultipartUpload', 'uploadId', abortMultipartUpload],
     ['DeleteObject', '', deleteObject],

@@ -181,10 +181,11 @@ function parsePrincipals(value: Json, { bucket, trust }: PolicyBounds): Principa
 
 function principalList(value: unknown): readonly string[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-  const names = list.filter((name) => typeof name === 'string');
+  // An account's number may be written as one.
+  const names = list.filter((name) => typeof name === 'string' || typeof name === 'number');
   if (list.length === 0 || list.length > valuesMax || names.length < list.length)
     throw malformed('Invalid principal in policy');
-  return names;
+  return names.map(String);
 }
 
 function checkPrincipal(name: string): void {
