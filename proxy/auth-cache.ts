@@ -59,6 +59,12 @@ export function cacheAuthenticator(
     identity.expiresMs === undefined || identity.expiresMs > clock.nowUs() / 1000;
   const isFor = ({ permits }: Identity, line: RequestLine | undefined) =>
     permits === undefined || (line !== undefined && permits(line));
+  const askForKey = async (accessKey: string) => {
+    const before = generation;
+    const found = await inner.s3Secret(accessKey);
+    if (found !== undefined && generation === before) keys.set(accessKey, found);
+    return found;
+  };
   return {
     authenticatePassword: (projectUser, key) => inner.authenticatePassword(projectUser, key),
     validateToken: async (token, line) => {
@@ -71,14 +77,7 @@ export function cacheAuthenticator(
       if (generation === before) tokens.set(token, identity);
       return identity;
     },
-    s3Secret: async (accessKey) => {
-      const cached = keys.get(accessKey);
-      if (cached !== undefined) return cached;
-      const before = generation;
-      const found = await inner.s3Secret(accessKey);
-      if (found !== undefined && generation === before) keys.set(accessKey, found);
-      return found;
-    },
+    s3Secret: (accessKey) => keys.get(accessKey) ?? askForKey(accessKey),
     ...(inner.findOwner === undefined
       ? {}
       : {

@@ -59,8 +59,8 @@ export interface Authenticator {
   authenticatePassword(projectUser: string, key: string): Promise<PasswordSession | undefined>;
   /** Without a request, a token that is confined to some is good for nothing. */
   validateToken(token: string, line?: RequestLine): Promise<Identity | undefined>;
-  /** The secret that belongs to an S3 access key; undefined when there is no such key. */
-  s3Secret(accessKey: string): Promise<AccessKey | undefined>;
+  /** The secret that belongs to an S3 access key; undefined when there is no such key. What is remembered is answered at once. */
+  s3Secret(accessKey: string): AccessKey | undefined | Promise<AccessKey | undefined>;
   /** The project of that id, or of a user with that address; absent where nobody can tell. */
   findOwner?(query: OwnerQuery): Promise<Owner | undefined>;
   /** Calls `listener` when tokens or keys were revoked, so that caches of validations are dropped. Returns how to stop. */

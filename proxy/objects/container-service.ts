@@ -125,6 +125,8 @@ export interface ContainerService {
    * once, those of others within `containerCacheMs`.
    */
   open(account: string, name: string): Promise<Container>;
+  /** The same at once, where it is remembered; undefined where it has to be asked for. */
+  remembered(account: string, name: string): Container | undefined;
   /** The caller's own container of that name, or else whichever account's has it in the shared registry; `container-missing`. */
   resolve(name: string, account: string | undefined): Promise<Container>;
   /** Exact count and bytes. */

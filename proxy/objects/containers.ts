@@ -37,6 +37,7 @@ export function createContainers(context: ObjectContext): ContainerService {
   });
   return {
     open: (account, name) => openContainer(context, account, name),
+    remembered: (account, name) => context.cache.find(account, name),
     resolve: (name, account) => resolveContainer(context, names, name, account),
     usage: (container) => countContainer(context, container),
     create: (request) => createContainer(context, names, request),

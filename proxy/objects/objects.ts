@@ -44,11 +44,11 @@ export function createObjects(context: ObjectContext): ObjectOperations {
   return {
     put: (request) => putObject(context, request),
     get: async (ref, choice) => {
-      const { row, body } = await findObject(context, ref, { ...choice, body: true });
-      return await openStored(context, row, body, choice?.customerKey);
+      const { row, body } = await findObject(context, ref, choice, true);
+      return openStored(context, row, body, choice?.customerKey);
     },
     head: async (ref, choice) => {
-      const { row } = await findObject(context, ref, { ...choice, body: false });
+      const { row } = await findObject(context, ref, choice, false);
       return await context.encryption.open(row.info);
     },
     update: (ref, change, options) => updateObject(context, ref, change, options ?? {}),
@@ -71,12 +71,16 @@ interface Found {
   readonly body: Buffer | undefined;
 }
 
+const withBody = { body: true };
+
 async function findObject(
   context: ObjectContext,
   ref: ObjectRef,
-  { versionId, body }: VersionChoice & { readonly body: boolean },
+  choice: VersionChoice | undefined,
+  body: boolean,
 ): Promise<Found> {
   checkName(ref.name);
+  const versionId = choice?.versionId;
   const isVersioned = versioningOf(ref.container) !== 'off';
   if (isVersioned && versionId !== undefined) {
     const row = await findVersion(context, { ...ref, versionId });
@@ -86,7 +90,8 @@ async function findObject(
     return { row, body: row.stored.body };
   }
   if (versionId !== undefined && versionId !== 'null') throw versionMissing({ ...ref, versionId });
-  const stored = await context.tables.get(objectRef(ref.container, ref.name), { body });
+  const want = body ? withBody : undefined;
+  const stored = await context.tables.get(objectRef(ref.container, ref.name), want);
   const live = findLive(context, stored);
   if (live !== undefined) {
     const row = isVersioned ? withVersionId(live) : live;

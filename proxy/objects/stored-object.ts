@@ -10,14 +10,23 @@ import type { StoredObject } from './object-service.ts';
 import type { BodyBlob, ObjectRow } from './rows/object-row.ts';
 
 /** `customerKey`: of a body whose key its client keeps. */
-export async function openStored(
+export function openStored(
   context: ObjectContext,
   row: ObjectRow,
   body: Buffer | undefined,
   customerKey?: Buffer,
-): Promise<StoredObject> {
+): StoredObject | Promise<StoredObject> {
   const plain = openPlain(context, row, body);
   if (row.info.system[encryptionField] === undefined && customerKey === undefined) return plain;
+  return openEncrypted(context, row, plain, customerKey);
+}
+
+async function openEncrypted(
+  context: ObjectContext,
+  row: ObjectRow,
+  plain: StoredObject,
+  customerKey: Buffer | undefined,
+): Promise<StoredObject> {
   const key = await context.encryption.keyOf(row.info.system, customerKey);
   if (key === undefined) return plain;
   const info = openMetadata(row.info, key);

@@ -27,7 +27,9 @@ export async function openBucket(
   services: S3Services,
   action: Action,
 ): Promise<Container> {
-  const container = await findBucket(request.bucket, request, services);
+  const { bucket } = request;
+  const container =
+    rememberedBucket(bucket, request, services) ?? (await findBucket(bucket, request, services));
   const object = request.key === '' ? undefined : { key: request.key };
   if (!mayDo(request, container, action, object)) throw new S3Failure('AccessDenied');
   return container;
@@ -40,6 +42,22 @@ export async function findBucket(
   services: S3Services,
 ): Promise<Container> {
   const container = await resolve(bucket, request.caller, services);
+  return addressed(container, bucket, request);
+}
+
+/** The same at once, where the caller's bucket of that name is remembered. */
+export function rememberedBucket(
+  bucket: string,
+  request: S3Request,
+  services: S3Services,
+): Container | undefined {
+  const { caller } = request;
+  if (caller === undefined) return undefined;
+  const container = services.objects.containers.remembered(caller.account, bucket);
+  return container && addressed(container, bucket, request);
+}
+
+function addressed(container: Container, bucket: string, request: S3Request): Container {
   if (bucket === request.bucket) request.trace.container = container;
   const expected = request.head.headers.get('x-amz-expected-bucket-owner');
   if (expected !== undefined && expected !== ownerId(container.account))
@@ -75,6 +93,7 @@ export function mayDo(
 ): boolean {
   const { caller } = request;
   const rights = rightsOf(container);
+  if (rights.policy.length === 0 && isPlainMember(caller, container, action)) return true;
   const verdict = policyVerdict(rights.policy, { request, container, action, object });
   if (verdict === 'deny') return mayUnlock(caller, container, action);
   const own = caller === undefined ? [] : identityPolicies(caller);
@@ -97,6 +116,17 @@ export function mayDo(
     byPolicy ||
     swiftAllows(caller, container, action) ||
     aclAllows(request, container, action, object)
+  );
+}
+
+/** A caller of the bucket's own project whom its role allows this and no policy says anything about: what nearly all requests are. */
+function isPlainMember(caller: Caller | undefined, container: Container, action: Action): boolean {
+  return (
+    caller !== undefined &&
+    caller.account === container.account &&
+    caller.identity.policies === undefined &&
+    caller.identity.sessionPolicy === undefined &&
+    roleAllows(caller, container, action)
   );
 }
 

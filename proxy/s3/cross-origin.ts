@@ -40,6 +40,11 @@ export async function preflight(
   return emptyReply(200, corsHeaders(rule, question));
 }
 
+/** Whether a page of another origin asks, as far as the request says. */
+export function asksAcross({ headers }: Exchange): boolean {
+  return headers.origin !== undefined;
+}
+
 /** For an answer to a page of another origin; nothing where no rule allows it. */
 export async function crossOrigin(
   exchange: Exchange,

@@ -12,7 +12,7 @@ import {
   segmentBounds,
 } from '../objects/index.ts';
 import type { Action } from './access/actions.ts';
-import { checkMayDo, findBucket, mayDo } from './access.ts';
+import { checkMayDo, findBucket, mayDo, rememberedBucket } from './access.ts';
 import type { S3Request, S3Services } from './context.ts';
 import { httpDate } from './http-date.ts';
 import { manifestEtag } from './manifest-etag.ts';
@@ -41,14 +41,18 @@ export async function openObject(
   request: S3Request,
   services: S3Services,
 ): Promise<FoundObject<StoredObject>> {
-  return await find(wanted, request, services, async (container) => {
+  const container = await bucketOf(wanted, request, services);
+  const action = actionOf(wanted);
+  let object: StoredObject;
+  try {
     const ref = { container, name: wanted.key };
-    const stored = await services.objects.objects.get(ref, choiceOf(wanted));
-    return { info: stored.info, object: stored };
-  }).then(async ({ container, object }) => {
-    if (!isManifest(object.info)) return { container, object };
-    return { container, object: await assembled(object, container, { request, services }) };
-  });
+    object = await services.objects.objects.get(ref, choiceOf(wanted));
+  } catch (error) {
+    throw seenBy(error, { request, container, wanted, action });
+  }
+  checkMayDo(request, container, action, { key: wanted.key, info: object.info });
+  if (!isManifest(object.info)) return { container, object };
+  return { container, object: await assembled(object, container, { request, services }) };
 }
 
 /** What it is, without its bytes. */
@@ -57,14 +61,9 @@ export async function describeObject(
   request: S3Request,
   services: S3Services,
 ): Promise<FoundObject<ObjectInfo>> {
-  const found = await find(wanted, request, services, async (container) => {
-    const info = await services.objects.objects.head(
-      { container, name: wanted.key },
-      choiceOf(wanted),
-    );
+  const found = await find(wanted, request, services, async (info) => {
     // Who has not the key is not told what it would open.
     await services.objects.encryption.keyOf(info.system, wanted.customerKey);
-    return { info, object: info };
   });
   if (!isManifest(found.object)) return found;
   const whole = await openObject(wanted, request, services);
@@ -77,13 +76,7 @@ export async function describeStored(
   request: S3Request,
   services: S3Services,
 ): Promise<FoundObject<ObjectInfo>> {
-  return await find(wanted, request, services, async (container) => {
-    const info = await services.objects.objects.head(
-      { container, name: wanted.key },
-      choiceOf(wanted),
-    );
-    return { info, object: info };
-  });
+  return await find(wanted, request, services);
 }
 
 /** The object of a request that reads it. */
@@ -108,35 +101,47 @@ export function checkVersionIdText(versionId: string | undefined): void {
     throw invalidArgument('versionId', versionId, 'Invalid version id specified');
 }
 
+const currentVersion: ReadChoice = {};
+
 function choiceOf({ versionId, customerKey }: Wanted): ReadChoice {
+  if (versionId === undefined && customerKey === undefined) return currentVersion;
   return {
     ...(versionId === undefined ? {} : { versionId }),
     ...(customerKey === undefined ? {} : { customerKey }),
   };
 }
 
-interface Loaded<T> {
-  readonly info: ObjectInfo;
-  readonly object: T;
+function actionOf({ versionId, action, versionAction }: Wanted): Action {
+  return versionId === undefined ? action : versionAction;
 }
 
-async function find<T>(
+function bucketOf(
+  { bucket }: Wanted,
+  request: S3Request,
+  services: S3Services,
+): Container | Promise<Container> {
+  return rememberedBucket(bucket, request, services) ?? findBucket(bucket, request, services);
+}
+
+/** `check` may refuse what was found before it is asked whether the caller may see it. */
+async function find(
   wanted: Wanted,
   request: S3Request,
   services: S3Services,
-  load: (container: Container) => Promise<Loaded<T>>,
-): Promise<FoundObject<T>> {
-  const { key, versionId } = wanted;
-  const container = await findBucket(wanted.bucket, request, services);
-  const action = versionId === undefined ? wanted.action : wanted.versionAction;
-  let loaded: Loaded<T>;
+  check?: (info: ObjectInfo) => Promise<void>,
+): Promise<FoundObject<ObjectInfo>> {
+  const container = await bucketOf(wanted, request, services);
+  const action = actionOf(wanted);
+  const ref = { container, name: wanted.key };
+  let info: ObjectInfo;
   try {
-    loaded = await load(container);
+    info = await services.objects.objects.head(ref, choiceOf(wanted));
+    await check?.(info);
   } catch (error) {
     throw seenBy(error, { request, container, wanted, action });
   }
-  checkMayDo(request, container, action, { key, info: loaded.info });
-  return { container, object: loaded.object };
+  checkMayDo(request, container, action, { key: wanted.key, info });
+  return { container, object: info };
 }
 
 interface Miss {

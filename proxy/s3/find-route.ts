@@ -12,19 +12,24 @@ interface Candidate {
   readonly asked: readonly Asked[];
 }
 
-const candidates = new Map<string, Candidate[]>();
+/** By level, then method. */
+const candidates: Readonly<Record<Level, Map<string, Candidate[]>>> = {
+  service: new Map(),
+  bucket: new Map(),
+  object: new Map(),
+};
 /** Parameters that name what a request is about. */
 const subjects = new Set<string>();
 for (const route of routes) {
-  const key = `${route.method} ${route.on}`;
   const asked = (route.query ?? '').split('&').flatMap((text): Asked[] => {
     const [name = '', value] = text.split('=');
     return name === '' ? [] : [{ name, value }];
   });
   for (const { name } of asked) subjects.add(name);
-  const list = candidates.get(key) ?? [];
+  const ofLevel = candidates[route.on];
+  const list = ofLevel.get(route.method) ?? [];
   list.push({ route, asked });
-  candidates.set(key, list);
+  ofLevel.set(route.method, list);
 }
 
 /** Whether a parameter names what a request is about. */
@@ -45,17 +50,18 @@ export function findRoute(
   level: Level,
   query: ReadonlyMap<string, string>,
 ): Route | undefined {
-  const found = candidates.get(`${head.method} ${level}`)?.find(({ route, asked }) => {
-    if (asked.length > 0) {
-      if (query.size === 0) return false;
-      for (const { name, value } of asked) {
-        const given = query.get(name);
-        if (given === undefined || (value !== undefined && value !== given)) return false;
-      }
-    }
-    return route.header === undefined || head.headers.has(route.header);
+  for (const { route, asked } of candidates[level].get(head.method) ?? []) {
+    if (asked.length > 0 && (query.size === 0 || !isAsked(asked, query))) continue;
+    if (route.header === undefined || head.headers.has(route.header)) return route;
+  }
+  return undefined;
+}
+
+function isAsked(asked: readonly Asked[], query: ReadonlyMap<string, string>): boolean {
+  return asked.every(({ name, value }) => {
+    const given = query.get(name);
+    return given !== undefined && (value === undefined || value === given);
   });
-  return found?.route;
 }
 
 /**

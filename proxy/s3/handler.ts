@@ -20,7 +20,7 @@ import {
   virtualBucket,
 } from './address.ts';
 import type { RequestTrace, S3Options, S3Reply, S3Request, S3Services } from './context.ts';
-import { crossOrigin, preflight } from './cross-origin.ts';
+import { asksAcross, crossOrigin, preflight } from './cross-origin.ts';
 import { findRoute, methodsOf, unknownSubject } from './find-route.ts';
 import { isQueryRequest, refuseQuery } from './iam/query-api.ts';
 import { isMethodRefusal, methodNotAllowed, refuseMisplaced } from './misplaced.ts';
@@ -59,8 +59,10 @@ export function createS3Handler(options: S3Options): Handler {
   };
   const count = countOperations(options);
   const websites = parseBaseDomains(settings.websiteDomains);
+  // Says which process answered, so it is the same for all that it answers.
+  const hostId = random.bytes(24).toString('base64');
   return async (exchange) => {
-    const { requestId, hostId } = identify(options);
+    const requestId = random.bytes(8).toString('hex').toUpperCase();
     const nowMs = clock.nowUs() / 1000;
     const progress: Progress = { trace: { operation: 'unknown' } };
     let reply: S3Reply;
@@ -78,9 +80,13 @@ export function createS3Handler(options: S3Options): Handler {
     count(progress.trace.operation, reply.status);
     if (options.accessLog !== undefined)
       note(options.accessLog, exchange, { progress, reply, clock });
-    const cors = await crossOrigin(exchange, progress.bucket, services);
     const ids = { 'x-amz-request-id': requestId, 'x-amz-id-2': hostId };
-    return { ...reply, headers: { ...reply.headers, ...cors, ...ids } };
+    const cors = asksAcross(exchange)
+      ? await crossOrigin(exchange, progress.bucket, services)
+      : undefined;
+    const headers = { ...reply.headers, ...cors, ...ids };
+    const { status, body } = reply;
+    return body === undefined ? { status, headers } : { status, headers, body };
   };
 }
 
@@ -155,13 +161,15 @@ async function serve(exchange: Exchange, serving: Serving): Promise<S3Reply> {
     serving.progress.trace.operation = 'CorsPreflight';
     return await preflight(sent, address.bucket, serving.services);
   }
-  const { signed, wire } = await withBodyHash(sent, address, exchange);
+  const form = hidesBodyHash(sent, address) ? await readForm(sent, exchange) : undefined;
+  const signed = form?.head ?? sent;
   const { caller, payload, head, signature } = await authenticate(signed, query, serving.proving);
   if (caller !== undefined) exchange.account = caller.account;
   const operation = operationOf(head, address, query);
   serving.progress.trace.operation = operation.name;
-  const claims = { head, query, ...address, caller, payload, signature };
-  const request = { ...requestOf(exchange, serving, claims), wire };
+  const { bucket, key } = address;
+  const claims = { head, query, bucket, key, caller, payload, signature };
+  const request = requestOf(exchange, serving, claims, form?.wire);
   serving.progress.request = request;
   return await operation.run(request, serving.services);
 }
@@ -172,9 +180,11 @@ const formBytesMax = 131_072;
  * Requests to the service's root that bring a form do not say its hash, though it is part of what they sign: so the form, which is small, is
  * read first.
  */
-async function withBodyHash(head: RequestHead, { bucket }: S3Address, exchange: Exchange) {
-  if (bucket !== '' || head.method !== 'POST' || head.headers.has('x-amz-content-sha256'))
-    return { signed: head, wire: exchange.body };
+function hidesBodyHash({ method, headers }: RequestHead, { bucket }: S3Address): boolean {
+  return bucket === '' && method === 'POST' && !headers.has('x-amz-content-sha256');
+}
+
+async function readForm(head: RequestHead, exchange: Exchange) {
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const piece of exchange.body) {
@@ -184,7 +194,7 @@ async function withBodyHash(head: RequestHead, { bucket }: S3Address, exchange: 
   }
   const body = Buffer.concat(pieces);
   const headers = new Map(head.headers).set('x-amz-content-sha256', hash('sha256', body));
-  return { signed: { ...head, headers }, wire: once(body) };
+  return { head: { ...head, headers }, wire: once(body) };
 }
 
 async function* once(body: Buffer): AsyncGenerator<Buffer, void, undefined> {
@@ -196,16 +206,23 @@ type Claims = Pick<
   'head' | 'query' | 'bucket' | 'key' | 'caller' | 'payload' | 'signature'
 >;
 
-function requestOf(exchange: Exchange, serving: Serving, claims: Claims): S3Request {
+function requestOf(
+  exchange: Exchange,
+  serving: Serving,
+  claims: Claims,
+  wire: AsyncIterable<Buffer> = exchange.body,
+): S3Request {
   const { requestId, nowMs, services, progress } = serving;
   return {
     ...claims,
-    ...{ nowMs, requestId, trace: progress.trace },
+    nowMs,
+    requestId,
+    trace: progress.trace,
     dayMs: services.settings.lifecycleDayS * 1000,
     clientIp: exchange.peer?.remoteAddress ?? '',
     secure: exchange.secure,
     prefix: exchange.prefix ?? '',
-    wire: exchange.body,
+    wire,
   };
 }
 
@@ -247,14 +264,6 @@ function levelOf({ bucket, key }: S3Address): Level {
 interface Identification {
   readonly requestId: string;
   readonly hostId: string;
-}
-
-function identify({ random }: S3Options): Identification {
-  const bytes = random.bytes(32);
-  return {
-    requestId: bytes.toString('hex', 0, 8).toUpperCase(),
-    hostId: bytes.toString('base64', 8),
-  };
 }
 
 function refuse(error: unknown, exchange: Exchange, ids: Identification): S3Reply {

@@ -1,12 +1,23 @@
 /** Times as S3 shows them. Both forms say whole seconds, so that a header and a listing of one object agree. */
 
-/** `Sun, 06 Nov 1994 08:49:37 GMT`. */
-export function httpDate(us: number): string {
-  return new Date(Math.floor(us / 1_000_000) * 1000).toUTCString();
-}
-
 const secondsPerDay = 86_400;
 const twoDigits = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'));
+let headerDay = Number.NaN;
+let headerText = '';
+
+/** `Sun, 06 Nov 1994 08:49:37 GMT`. Only the day needs a calendar, and what is read lately was often written on one. */
+export function httpDate(us: number): string {
+  const seconds = Math.floor(us / 1_000_000);
+  const day = Math.floor(seconds / secondsPerDay);
+  if (day !== headerDay) {
+    headerText = new Date(day * secondsPerDay * 1000).toUTCString().slice(0, -12);
+    headerDay = day;
+  }
+  const ofDay = seconds - day * secondsPerDay;
+  const hour = twoDigits[Math.floor(ofDay / 3600)];
+  return `${headerText}${hour}:${twoDigits[Math.floor(ofDay / 60) % 60]}:${twoDigits[ofDay % 60]} GMT`;
+}
+
 let rememberedDay = Number.NaN;
 let rememberedText = '';
 

@@ -1,10 +1,10 @@
 /** Signatures of chunks and trailers: each covers its bytes and the signature before it, back to the request's own. */
-import { createHash, type Hash, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { createHash, type Hash, hash, timingSafeEqual } from 'node:crypto';
 import { S3Failure } from '../s3-failure.ts';
-import { sign } from '../sigv4/signing-key.ts';
+import type { SigningKey } from '../sigv4/signing-key.ts';
 
 export interface ChunkSigning {
-  readonly key: KeyObject;
+  readonly key: SigningKey;
   readonly amzDate: string;
   /** `DATE/REGION/s3/aws4_request`. */
   readonly scope: string;
@@ -14,10 +14,16 @@ export interface ChunkSigning {
 
 const emptyHash = hash('sha256', '');
 
+const left = Buffer.alloc(64);
+const right = Buffer.alloc(64);
+
 export function equalSignatures(a: string, b: string): boolean {
-  return (
-    a.length === b.length && timingSafeEqual(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1'))
-  );
+  if (a.length !== b.length) return false;
+  if (a.length !== left.length)
+    return timingSafeEqual(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1'));
+  left.write(a, 'latin1');
+  right.write(b, 'latin1');
+  return timingSafeEqual(left, right);
 }
 
 export class ChunkVerifier {
@@ -57,7 +63,7 @@ export class ChunkVerifier {
     const { key, amzDate, scope } = this.signing;
     const [kind, ...hashes] = parts;
     const text = [kind, amzDate, scope, this.previous, ...hashes].join('\n');
-    const right = sign(key, text);
+    const right = key.sign(text);
     if (!equalSignatures(right, signature)) throw new S3Failure('SignatureDoesNotMatch');
     this.previous = right;
   }

@@ -73,14 +73,15 @@ export async function authenticateV2Header(
     throw new S3Failure('AccessDenied', {
       message: 'AWS authentication requires a valid Date or x-amz-date header',
     });
-  checkSkew(ms, options);
+  const nowMs = options.clock.nowUs() / 1000;
+  checkSkew({ requestMs: ms, nowMs, clockSkewMaxS: options.clockSkewMaxS });
   const line = amzDate === undefined ? date : '';
   const caller = await proveV2(head, { accessKey, signature }, { date: line, options });
   return {
     caller,
     payload: anonymousPayload(head),
     head,
-    signature: factsOf('AWS', 'REST-HEADER', options.clock.nowUs() / 1000 - ms),
+    signature: factsOf('AWS', 'REST-HEADER', nowMs - ms),
   };
 }
 

@@ -7,7 +7,6 @@ import type { AuthenticateOptions } from './authenticate.ts';
 import { parseCredential } from './credential.ts';
 import { findKey } from './find-key.ts';
 import { parseAmzDate } from './request-time.ts';
-import { sign } from './signing-key.ts';
 
 export interface FormProof {
   readonly caller: Caller;
@@ -54,7 +53,7 @@ async function proveV4(
     throw new S3Failure('AccessDenied', { message: 'X-Amz-Date is not a time.' });
   const known = await findKey(credential.accessKey, fields.get('x-amz-security-token'), options);
   const key = options.keys.get(credential, known.secret);
-  if (!equalSignatures(sign(key, policy), value('x-amz-signature')))
+  if (!equalSignatures(key.sign(policy), value('x-amz-signature')))
     throw new S3Failure('SignatureDoesNotMatch');
   const ageMs = options.clock.nowUs() / 1000 - atMs;
   return { caller: known.caller, signature: { version: 'AWS4-HMAC-SHA256', kind: 'POST', ageMs } };

@@ -18,10 +18,15 @@ import { authenticateV2, authenticateV2Header } from '../sigv2/authenticate-v2.t
 import { canonicalRequest } from './canonical-request.ts';
 import { anonymousPayload, checkSkew, factsOf } from './claims.ts';
 import type { PresignedClaim, SignatureClaim } from './credential.ts';
-import { type CredentialScope, parseAuthorization, parsePresigned } from './credential.ts';
+import {
+  type CredentialScope,
+  parseAuthorization,
+  parsePresigned,
+  splitAuthorization,
+} from './credential.ts';
 import { findKey, type KeySources } from './find-key.ts';
 import { amzDateOf, isoTime, parseAmzDate, parseHttpDate } from './request-time.ts';
-import { type SigningKeys, sign } from './signing-key.ts';
+import type { ProvenClaim, SigningKey, SigningKeys } from './signing-key.ts';
 
 export interface AuthenticateOptions extends KeySources {
   readonly clock: Clock;
@@ -71,14 +76,15 @@ async function authenticateHeader(
   authorization: string,
   options: AuthenticateOptions,
 ): Promise<Authenticated> {
-  const claim = parseAuthorization(authorization);
+  const { claim, proven, beginning } = readClaim(authorization, options.keys);
   const contentSha256 = head.headers.get('x-amz-content-sha256');
   if (contentSha256 === undefined)
     throw new S3Failure('InvalidRequest', {
       message: 'Missing required header for this request: x-amz-content-sha256',
     });
   const { ms, amzDate } = headerTime(head);
-  checkSkew(ms, options);
+  const nowMs = options.clock.nowUs() / 1000;
+  checkSkew({ requestMs: ms, nowMs, clockSkewMaxS: options.clockSkewMaxS });
   if (!amzDate.startsWith(claim.credential.date))
     throw new S3Failure('AuthorizationHeaderMalformed', {
       message:
@@ -86,14 +92,37 @@ async function authenticateHeader(
     });
   checkScope(claim.credential, options.region);
   checkAmzHeadersSigned(head, claim.signedHeaders);
-  const proof = await prove(head, { claim, amzDate, payloadHash: contentSha256 }, options);
-  const signing = { key: proof.key, amzDate, scope: proof.scope, seed: claim.signature };
+  const token = head.headers.get('x-amz-security-token');
+  const found = findKey(claim.credential.accessKey, token, options);
+  const { secret, caller } = found instanceof Promise ? await found : found;
+  const key = proven?.secret === secret ? proven.key : options.keys.get(claim.credential, secret);
+  prove(head, { claim, amzDate, payloadHash: contentSha256, key });
+  if (proven?.key !== key && beginning !== undefined)
+    options.keys.rememberProven(beginning, { claim, secret, key });
   return {
-    caller: proof.caller,
-    payload: planPayload(contentSha256, signing),
+    caller,
+    payload: planPayload(contentSha256, {
+      ...{ key, amzDate, scope: claim.scope, seed: claim.signature },
+    }),
     head,
-    signature: factsOf('AWS4-HMAC-SHA256', 'REST-HEADER', options.clock.nowUs() / 1000 - ms),
+    signature: factsOf('AWS4-HMAC-SHA256', 'REST-HEADER', nowMs - ms),
   };
+}
+
+interface ReadClaim {
+  readonly claim: SignatureClaim;
+  /** What is remembered of requests that began alike. */
+  readonly proven?: ProvenClaim | undefined;
+  readonly beginning?: string;
+}
+
+function readClaim(authorization: string, keys: SigningKeys): ReadClaim {
+  const split = splitAuthorization(authorization);
+  if (split === undefined) return { claim: parseAuthorization(authorization) };
+  const { beginning, signature } = split;
+  const proven = keys.findProven(beginning);
+  if (proven === undefined) return { claim: parseAuthorization(authorization), beginning };
+  return { claim: { ...proven.claim, signature }, proven, beginning };
 }
 
 async function authenticatePresigned(
@@ -107,21 +136,16 @@ async function authenticatePresigned(
   checkAmzHeadersSigned(head, claim.signedHeaders);
   const payloadHash =
     claim.payloadHash ?? head.headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD';
-  const about = {
-    ...{ claim, amzDate: claim.amzDate, payloadHash, withoutQuery: 'X-Amz-Signature' },
-    token: query.get('X-Amz-Security-Token'),
-  };
-  const proof = await prove(head, about, options);
-  const signing = {
-    key: proof.key,
-    amzDate: claim.amzDate,
-    scope: proof.scope,
-    seed: claim.signature,
-  };
+  const token = head.headers.get('x-amz-security-token') ?? query.get('X-Amz-Security-Token');
+  const { secret, caller } = await findKey(claim.credential.accessKey, token, options);
+  const key = options.keys.get(claim.credential, secret);
+  const { amzDate } = claim;
+  prove(head, { claim, amzDate, payloadHash, withoutQuery: 'X-Amz-Signature', key });
+  const signing = { key, amzDate, scope: claim.scope, seed: claim.signature };
   const payload = planPayload(payloadHash, signing);
   const ageMs = options.clock.nowUs() / 1000 - (parseAmzDate(claim.amzDate) ?? 0);
   return {
-    caller: proof.caller,
+    caller,
     payload,
     head: withHoistedHeaders(head, query),
     signature: factsOf('AWS4-HMAC-SHA256', 'REST-QUERY-STRING', ageMs),
@@ -183,16 +207,18 @@ function checkScope(credential: CredentialScope, region: string): void {
 }
 
 function checkAmzHeadersSigned(head: RequestHead, signedHeaders: readonly string[]): void {
-  const unsigned: string[] = [];
+  let unsigned: string[] | undefined;
   // The body's hash is the canonical request's last line, and so is covered without being a signed header.
   for (const name of head.headers.keys())
     if (
       name.startsWith('x-amz-') &&
       name !== 'x-amz-content-sha256' &&
       !signedHeaders.includes(name)
-    )
+    ) {
+      unsigned ??= [];
       unsigned.push(name);
-  if (unsigned.length > 0)
+    }
+  if (unsigned !== undefined)
     throw new S3Failure('AccessDenied', {
       message: 'There were headers present in the request which were not signed',
       details: { HeadersNotSigned: unsigned.join(', ') },
@@ -203,33 +229,24 @@ interface ToProve {
   readonly claim: SignatureClaim;
   readonly amzDate: string;
   readonly payloadHash: string;
+  readonly key: SigningKey;
   readonly withoutQuery?: string;
-  /** Of a session, in a presigned query. */
-  readonly token?: string | undefined;
 }
 
-async function prove(head: RequestHead, about: ToProve, options: AuthenticateOptions) {
-  const { claim, amzDate, payloadHash, withoutQuery } = about;
-  const { credential, signedHeaders } = claim;
-  const token = head.headers.get('x-amz-security-token') ?? about.token;
-  const known = await findKey(credential.accessKey, token, options);
+function prove(head: RequestHead, { claim, amzDate, payloadHash, key, withoutQuery }: ToProve) {
+  const { signedHeaders, signedText, scope } = claim;
   const canonical = canonicalRequest(head, {
-    signedHeaders,
-    payloadHash,
-    ...(withoutQuery === undefined ? {} : { withoutQuery }),
+    ...{ signedHeaders, signedText, payloadHash, withoutQuery },
   });
-  const scope = `${credential.date}/${credential.region}/${credential.service}/aws4_request`;
   const digest = hash('sha256', Buffer.from(canonical, 'latin1'));
   const stringToSign = `AWS4-HMAC-SHA256\n${amzDate}\n${scope}\n${digest}`;
-  const key = options.keys.get(credential, known.secret);
-  if (!equalSignatures(sign(key, stringToSign), claim.signature))
+  if (!equalSignatures(key.sign(stringToSign), claim.signature))
     throw new S3Failure('SignatureDoesNotMatch', {
       details: {
-        AWSAccessKeyId: credential.accessKey,
+        AWSAccessKeyId: claim.credential.accessKey,
         StringToSign: stringToSign,
         SignatureProvided: claim.signature,
         CanonicalRequest: canonical,
       },
     });
-  return { caller: known.caller, key, scope };
 }

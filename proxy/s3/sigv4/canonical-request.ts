@@ -5,20 +5,23 @@ import { canonicalizePath, canonicalizeQueryWord } from './uri-encode.ts';
 export interface CanonicalOptions {
   /** In the client's order. */
   readonly signedHeaders: readonly string[];
+  /** The same, joined by `;`. */
+  readonly signedText?: string;
   readonly payloadHash: string;
   /** A query parameter left out: the signature itself of a presigned request. */
-  readonly withoutQuery?: string;
+  readonly withoutQuery?: string | undefined;
 }
 
 /** Its characters are bytes (latin1): hash it as such. */
 export function canonicalRequest(head: RequestHead, options: CanonicalOptions): string {
   const { signedHeaders, payloadHash } = options;
+  const signedText = options.signedText ?? signedHeaders.join(';');
   let headers = '';
   for (const name of signedHeaders)
     headers += `${name}:${canonicalHeaderValue(head.headers.get(name) ?? '')}\n`;
   const path = canonicalizePath(head.path);
   const query = canonicalQuery(head.query, options.withoutQuery);
-  return `${head.method}\n${path}\n${query}\n${headers}\n${signedHeaders.join(';')}\n${payloadHash}`;
+  return `${head.method}\n${path}\n${query}\n${headers}\n${signedText}\n${payloadHash}`;
 }
 
 /** Pairs sorted by encoded name, then value; `name` alone counts as `name=`. */

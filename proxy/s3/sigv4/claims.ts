@@ -1,5 +1,4 @@
 /** What both versions of signatures say about a request besides who signed it. */
-import type { Clock } from '#common';
 import { type PayloadPlan, planPayload } from '../body/payload.ts';
 import type { SignatureFacts } from '../context.ts';
 import type { RequestHead } from '../request-head.ts';
@@ -19,19 +18,19 @@ export function factsOf(
   return { version, kind, ageMs: Math.max(0, Math.floor(ageMs)) };
 }
 
-export interface SkewOptions {
-  readonly clock: Clock;
+export interface Skew {
+  readonly requestMs: number;
+  readonly nowMs: number;
   readonly clockSkewMaxS: number;
 }
 
-export function checkSkew(requestMs: number, options: SkewOptions): void {
-  const nowMs = options.clock.nowUs() / 1000;
-  if (Math.abs(nowMs - requestMs) <= options.clockSkewMaxS * 1000) return;
+export function checkSkew({ requestMs, nowMs, clockSkewMaxS }: Skew): void {
+  if (Math.abs(nowMs - requestMs) <= clockSkewMaxS * 1000) return;
   throw new S3Failure('RequestTimeTooSkewed', {
     details: {
       RequestTime: isoTime(requestMs),
       ServerTime: isoTime(nowMs),
-      MaxAllowedSkewMilliseconds: String(options.clockSkewMaxS * 1000),
+      MaxAllowedSkewMilliseconds: String(clockSkewMaxS * 1000),
     },
   });
 }

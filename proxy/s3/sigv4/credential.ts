@@ -14,7 +14,11 @@ export type Service = 's3' | 'sts' | 'iam';
 
 export interface SignatureClaim {
   readonly credential: CredentialScope;
+  /** `DATE/REGION/SERVICE/aws4_request`. */
+  readonly scope: string;
   readonly signedHeaders: readonly string[];
+  /** The same as said: joined by `;`. */
+  readonly signedText: string;
   /** 64 lower-case hex digits. */
   readonly signature: string;
 }
@@ -61,10 +65,30 @@ export function parseAuthorization(header: string): SignatureClaim {
     if (value === undefined || value === '') throw malformed(`missing ${name}.`);
     return value;
   };
+  return claimOf(
+    {
+      credential: field('Credential'),
+      signedHeaders: field('SignedHeaders'),
+      signature: field('Signature'),
+    },
+    malformed,
+  );
+}
+
+interface ClaimTexts {
+  readonly credential: string;
+  readonly signedHeaders: string;
+  readonly signature: string;
+}
+
+function claimOf(texts: ClaimTexts, refuse: Refuse, refuseRest = refuse): SignatureClaim {
+  const credential = parseCredential(texts.credential, refuse);
   return {
-    credential: parseCredential(field('Credential'), malformed),
-    signedHeaders: parseSignedHeaders(field('SignedHeaders'), malformed),
-    signature: parseSignature(field('Signature'), malformed),
+    credential,
+    scope: `${credential.date}/${credential.region}/${credential.service}/aws4_request`,
+    signedHeaders: parseSignedHeaders(texts.signedHeaders, refuseRest),
+    signedText: texts.signedHeaders,
+    signature: parseSignature(texts.signature, refuseRest),
   };
 }
 
@@ -79,6 +103,19 @@ function checkIsKnownKind(header: string): void {
     );
   if (!kind.startsWith('AWS'))
     throw invalidArgument('Authorization', header, 'Unsupported Authorization Type');
+}
+
+const signatureMark = 'Signature=';
+const signatureLength = 64;
+
+/** The header in two: what stands in front of a signature of the right form at its end, and that; undefined where it ends otherwise. */
+export function splitAuthorization(
+  header: string,
+): { readonly beginning: string; readonly signature: string } | undefined {
+  const at = header.length - signatureLength;
+  if (!header.startsWith(signatureMark, at - signatureMark.length)) return undefined;
+  const signature = header.slice(at);
+  return signatureForm.test(signature) ? { beginning: header.slice(0, at), signature } : undefined;
 }
 
 type Refuse = (message: string, details?: Readonly<Record<string, string>>) => S3Failure;
@@ -146,10 +183,13 @@ export function parsePresigned(query: ReadonlyMap<string, string>): PresignedCla
     throw queryError(`X-Amz-Algorithm only supports "${algorithm}".`);
   const refuse: Refuse = (message) =>
     queryError(`Error parsing the X-Amz-Credential parameter; ${message}`);
+  const texts = {
+    credential: value('Credential'),
+    signedHeaders: value('SignedHeaders'),
+    signature: value('Signature'),
+  };
   return {
-    credential: parseCredential(value('Credential'), refuse),
-    signedHeaders: parseSignedHeaders(value('SignedHeaders'), queryError),
-    signature: parseSignature(value('Signature'), queryError),
+    ...claimOf(texts, refuse, queryError),
     amzDate: value('Date'),
     expiresS: parseExpires(value('Expires')),
     payloadHash: query.get('X-Amz-Content-Sha256') ?? query.get('x-amz-content-sha256'),

@@ -16,20 +16,45 @@ export interface KeySources {
   readonly accounts?: AccountKeys;
 }
 
-/** The secret of an access key, and whose it is. */
-export async function findKey(
+export interface FoundKey {
+  readonly secret: string;
+  readonly caller: Caller;
+}
+
+/** Keys as they were found: the authenticator remembers them for a moment, and so is what was made of them. */
+const made = new WeakMap<AccessKey, FoundKey>();
+
+/** The secret of an access key, and whose it is; at once where the authenticator remembers it. */
+export function findKey(
   accessKey: string,
   token: string | undefined,
   sources: KeySources,
-): Promise<{ readonly secret: string; readonly caller: Caller }> {
-  const { accounts, authenticator } = sources;
+): FoundKey | Promise<FoundKey> {
+  if (token !== undefined) return askForKey(accessKey, token, sources);
+  const known = sources.authenticator.s3Secret(accessKey);
+  if (known === undefined || known instanceof Promise)
+    return askForKey(accessKey, undefined, sources, known);
+  let found = made.get(known);
+  if (found?.caller.accessKey !== accessKey) {
+    found = { secret: known.secret, caller: callerOf(accessKey, known.identity) };
+    made.set(known, found);
+  }
+  return found;
+}
+
+async function askForKey(
+  accessKey: string,
+  token: string | undefined,
+  sources: KeySources,
+  asked?: ReturnType<Authenticator['s3Secret']>,
+): Promise<FoundKey> {
+  const { accounts } = sources;
   if (token !== undefined) {
     if (accounts === undefined) throw new S3Failure('InvalidToken');
     const session = await accounts.openSession(accessKey, token);
     return { secret: session.secret, caller: callerOf(accessKey, session.identity) };
   }
-  const known =
-    (await authenticator.s3Secret(accessKey)) ?? (await accounts?.findUserKey(accessKey));
+  const known = (await asked) ?? (await accounts?.findUserKey(accessKey));
   if (known === undefined) throw unknownKey(accessKey);
   return { secret: known.secret, caller: callerOf(accessKey, known.identity) };
 }

@@ -2,8 +2,19 @@
 
 const basicIso = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;
 
-/** `20150830T123600Z`; undefined when it is not such a time. */
+let lastText = '';
+let lastMs: number | undefined;
+
+/** `20150830T123600Z`; undefined when it is not such a time. Requests of one second say the same, so the last one is remembered. */
 export function parseAmzDate(text: string): number | undefined {
+  if (text !== lastText) {
+    lastMs = parseBasic(text);
+    lastText = text;
+  }
+  return lastMs;
+}
+
+function parseBasic(text: string): number | undefined {
   const match = basicIso.exec(text);
   if (match === null) return undefined;
   const [, year, month, day, hour, minute, second] = match;

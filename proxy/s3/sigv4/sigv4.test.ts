@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import aws4 from 'aws4';
 import { describe, expect, test } from 'vitest';
 import { isFailure, seededRandom, VirtualClock } from '#common';
@@ -8,7 +8,7 @@ import { blueKey, testAuthenticator } from '../testing/s3-world.ts';
 import { type AuthenticateOptions, authenticate } from './authenticate.ts';
 import { canonicalQuery, canonicalRequest } from './canonical-request.ts';
 import { parseAmzDate } from './request-time.ts';
-import { deriveSigningKey, SigningKeys, sign } from './signing-key.ts';
+import { deriveSigningKey, SigningKey, SigningKeys } from './signing-key.ts';
 import { canonicalizePath, uriEncode } from './uri-encode.ts';
 
 /** The requests of the S3 reference's page on signing, with the key pair that it uses. */
@@ -98,10 +98,11 @@ describe('the published examples', () => {
     const scope = '20130524/us-east-1/s3/aws4_request';
     const text = `AWS4-HMAC-SHA256\n20130524T000000Z\n${scope}\n${hash('sha256', canonical)}`;
     expect(
-      sign(
-        deriveSigningKey(exampleSecret, { date: '20130524', region: 'us-east-1', service: 's3' }),
-        text,
-      ),
+      deriveSigningKey(exampleSecret, {
+        date: '20130524',
+        region: 'us-east-1',
+        service: 's3',
+      }).sign(text),
     ).toBe(signature);
   });
 });
@@ -272,9 +273,9 @@ describe('what a request claims', () => {
   test('a changed secret is not answered from memory', () => {
     const keys = new SigningKeys(2);
     const scope = { accessKey: 'A', date: '20260304', region: 'r', service: 's3' };
-    const first = sign(keys.get(scope, 'one'), 'x');
-    expect(sign(keys.get(scope, 'two'), 'x')).not.toBe(first);
-    expect(sign(keys.get(scope, 'one'), 'x')).toBe(first);
+    const first = keys.get(scope, 'one').sign('x');
+    expect(keys.get(scope, 'two').sign('x')).not.toBe(first);
+    expect(keys.get(scope, 'one').sign('x')).toBe(first);
   });
 });
 
@@ -296,5 +297,41 @@ describe('canonical forms', () => {
     expect(parseAmzDate('20130524T000000Z')).toBe(Date.parse('2013-05-24T00:00:00Z'));
     for (const bad of ['20131324T000000Z', '20130524T250000Z', '2013-05-24T00:00:00Z', ''])
       expect(parseAmzDate(bad)).toBeUndefined();
+  });
+});
+
+describe('signing keys', () => {
+  test('sign as HMAC-SHA256 does, whatever the lengths that follow each other', () => {
+    const raw = seededRandom(3).bytes(32);
+    const key = new SigningKey(raw);
+    for (const length of [0, 143, 143, 64, 5000, 143, 1]) {
+      const text = 'x'.repeat(length);
+      expect(key.sign(text)).toBe(createHmac('sha256', raw).update(text, 'latin1').digest('hex'));
+    }
+  });
+
+  test('what was proven once proves nothing else', async () => {
+    const keys = new SigningKeys(10);
+    const head = signedHead({ method: 'GET', path: '/bucket/key', headers: {} });
+    const authorization = head.headers.get('authorization') ?? '';
+    const twice = () => prove(head, { keys });
+    expect(await codeOf(twice())).toBe('accepted');
+    expect(await codeOf(twice())).toBe('accepted');
+    const forged = (text: string) => ({
+      ...head,
+      headers: new Map(head.headers).set('authorization', text),
+    });
+    const wrong = authorization.slice(0, -1) + (authorization.endsWith('0') ? '1' : '0');
+    expect(await codeOf(prove(forged(wrong), { keys }))).toBe('SignatureDoesNotMatch');
+    expect(await codeOf(prove({ ...head, path: '/other' }, { keys }))).toBe(
+      'SignatureDoesNotMatch',
+    );
+    const authenticator = { s3Secret: async () => undefined };
+    expect(await codeOf(prove(head, { keys, authenticator }))).toBe('InvalidAccessKeyId');
+    const blue = await testAuthenticator.s3Secret(blueKey.accessKey);
+    const changed = { s3Secret: async () => blue && { ...blue, secret: 'another' } };
+    expect(await codeOf(prove(head, { keys, authenticator: changed }))).toBe(
+      'SignatureDoesNotMatch',
+    );
   });
 });
