@@ -367,6 +367,20 @@ describe('backups', () => {
       'os-reset_status': { status: 'available' },
     });
     expect((await showVolume(restore.volume_id)).status).toBe('available');
+    // What is said counts, until something happens or the facts are asked for again.
+    await ok(202, 'admin', 'POST', `/volumes/${restore.volume_id}/action`, {
+      'os-reset_status': { status: 'Maintenance' },
+    });
+    expect((await showVolume(restore.volume_id)).status).toBe('maintenance');
+    await ok(400, 'member', 'DELETE', `/volumes/${restore.volume_id}`);
+    for (const said of [{ status: 'odd' }, {}, { attach_status: null }])
+      await ok(400, 'admin', 'POST', `/volumes/${restore.volume_id}/action`, {
+        'os-reset_status': said,
+      });
+    await ok(202, 'admin', 'POST', `/volumes/${restore.volume_id}/action`, {
+      'os-force_delete': {},
+    });
+    await cloud.settled();
     const unnamed = await ok(202, 'member', 'POST', `/backups/${full.id}/restore`, { restore: {} });
     expect(unnamed.restore.volume_name).toBe('precious');
     await cloud.settled();

@@ -36,6 +36,11 @@ export const volumeFailures = {
     status: 404,
     say: (facts) => `${facts.what} ${facts.id} could not be found.`,
   },
+  'no-such-key': {
+    kind: 'missing',
+    status: 404,
+    say: (facts) => `${facts.what} has no ${facts.items} with key ${facts.key}.`,
+  },
   'invalid-input': {
     kind: 'invalid',
     status: 400,

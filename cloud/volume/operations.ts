@@ -17,9 +17,6 @@ export interface Beginning {
   readonly projectId: string;
 }
 
-/** Why something is in error when an administrator set that (`os-reset_status`). */
-export const saidByAdministrator = 'An administrator set this status.';
-
 /** Resource types, as operations and messages name them. */
 export const resourceTypes: Readonly<Record<WorkedTable, string>> = {
   volume: 'volume',
@@ -62,7 +59,10 @@ export async function take(
 ): Promise<void> {
   const taken = await transaction
     .updateTable(table as 'volume')
-    .set({ operation_id: operationId, operation_kind: kind, failure: null })
+    .set({
+      ...{ operation_id: operationId, operation_kind: kind },
+      ...{ failure: null, said_status: null },
+    })
     .where('id', '=', id)
     .where('operation_id', 'is', null)
     .executeTakeFirst();

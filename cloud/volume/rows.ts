@@ -79,7 +79,10 @@ export async function setWorked(
   table: WorkedTable,
   id: string,
   change: Partial<
-    Pick<VolumeTables['volume'], 'made' | 'operation_id' | 'operation_kind' | 'failure'>
+    Pick<
+      VolumeTables['volume'],
+      'made' | 'operation_id' | 'operation_kind' | 'failure' | 'said_status'
+    >
   >,
   operationId?: string,
 ): Promise<void> {

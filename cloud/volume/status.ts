@@ -1,6 +1,6 @@
 /**
  * What the API calls a row's status, computed each time from what is known: whether it was made, the operation at work, the last failure,
- * the attachments. Nothing stores a status, so nothing can be stuck in one.
+ * the attachments, and what an administrator says of it. Nothing else stores a status, so nothing can be stuck in one.
  */
 import type { AttachmentStage, BackupRow, Worked } from './tables.ts';
 
@@ -39,6 +39,7 @@ export function volumeStatus(
 ): string {
   const working = kindOf(volumeKinds, volume.operation_kind);
   if (volume.operation_id !== null && working !== undefined) return working;
+  if (volume.said_status) return volume.said_status;
   if (volume.failure !== null) {
     const failed = volumeFailed[volume.operation_kind ?? ''];
     if (failed !== undefined) return failed;
@@ -80,6 +81,7 @@ function simpleStatus(
 ): string {
   const words = kinds[row.operation_kind ?? ''] ?? ['creating', 'error'];
   if (row.operation_id !== null) return words[0];
+  if (row.said_status) return row.said_status;
   if (row.made === 0) return 'error';
   return row.failure === null ? ready : words[1];
 }
@@ -91,6 +93,7 @@ function kindOf(kinds: Readonly<Record<string, string>>, kind: string | null): s
 /** A group snapshot is what its snapshots are. */
 export function groupSnapshotStatus(row: Worked, snapshots: readonly Worked[]): string {
   if (row.operation_id !== null) return 'deleting';
+  if (row.said_status) return row.said_status;
   if (row.failure !== null) return 'error_deleting';
   const words = snapshots.map(snapshotStatus);
   if (words.some((word) => word.startsWith('error'))) return 'error';

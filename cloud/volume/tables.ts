@@ -15,6 +15,8 @@ export type Worked = {
   readonly operation_kind: string | null;
   /** Why the last operation did not succeed; null when it did. */
   readonly failure: string | null;
+  /** What an administrator says its status is; null when nobody does. */
+  readonly said_status?: string | null | undefined;
 };
 
 export type VolumeRow = Worked & {
@@ -48,6 +50,8 @@ export type SnapshotRow = Worked & {
   readonly size_gib: number;
   readonly metadata_json: string;
   readonly group_snapshot_id: string | null;
+  /** How far whoever makes it says that it is. */
+  readonly said_progress?: string | null | undefined;
   readonly created_at_us: number;
   readonly updated_at_us: number;
 };
@@ -79,6 +83,8 @@ export type BackupRow = Worked & {
   readonly description: string | null;
   readonly size_gib: number;
   readonly container: string;
+  /** Whose container it is, when that is another project's. */
+  readonly place_project_id?: string | null | undefined;
   readonly parent_id: string | null;
   readonly snapshot_id: string | null;
   /** The engine's snapshot that the next incremental backup compares with; empty once it is gone. */

@@ -1,6 +1,6 @@
 /** Backups of volumes: made, restored, exported and imported. */
 import { Buffer } from 'node:buffer';
-import Type from 'typebox';
+import Type, { type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { isFailure } from '#common';
 import type { ApiReply, Route } from '../../api/index.ts';
@@ -20,9 +20,10 @@ import { volumeFailure } from '../failures.ts';
 import * as fields from '../fields.ts';
 import { holdKey } from '../key-holders.ts';
 import { type Page, readPage } from '../listing.ts';
-import { begin, saidByAdministrator } from '../operations.ts';
+import { begin } from '../operations.ts';
 import { backupAmounts, hold } from '../quotas.ts';
-import { targetOf, visibleRow } from '../rows.ts';
+import { setWorked, targetOf, visibleRow } from '../rows.ts';
+import { sayStatus } from '../said-status.ts';
 import type { BackupRow } from '../tables.ts';
 import { atLeast } from '../versions.ts';
 import { pageReply } from '../views.ts';
@@ -45,6 +46,8 @@ const exported = Type.Object({
   name: fields.nullable(fields.text),
   description: fields.nullable(fields.text),
   size: Type.Integer({ minimum: 1 }),
+  /** Whose container it is. */
+  project_id: Type.Optional(Type.String({ pattern: '^[0-9a-zA-Z-]{1,64}$' })),
   container: Type.String({ minLength: 1, maxLength: 255 }),
   data_at_us: Type.Integer({ minimum: 0 }),
   encryption_key_id: Type.Optional(fields.uuid),
@@ -267,15 +270,10 @@ async function backupAction(
     const row = await theBackup(request, transaction);
     const said: unknown = Reflect.get(Reflect.get(request.body, name) ?? {}, 'status');
     if (name === 'os-force_delete') return beginBackupDelete(core, transaction, request, row);
-    // The status is what the record and the operation say; looking again forgets the last failure.
-    await transaction
-      .updateTable('volume_backup')
-      .set({
-        failure: said === 'error' ? saidByAdministrator : null,
-        made: row.record_json === null ? 0 : 1,
-      })
-      .where('id', '=', row.id)
-      .execute();
+    await sayStatus(transaction, 'volume_backup', row.id, said);
+    // A backup is there when its record is.
+    const made = row.record_json === null ? 0 : 1;
+    await setWorked(transaction, 'volume_backup', row.id, { made });
   });
   return { status: 202 };
 }
@@ -292,6 +290,7 @@ function exportRecord(row: BackupRow): { backup_service: string; backup_url: str
     name: row.name,
     description: row.description,
     size: row.size_gib,
+    project_id: row.place_project_id ?? row.project_id,
     container: row.container,
     data_at_us: row.data_at_us,
     ...(row.encryption_key_id === null ? {} : { encryption_key_id: row.encryption_key_id }),
@@ -315,7 +314,7 @@ async function importRecord(
     });
   const document = parseExported(given.backup_url);
   const projectId = projectOf(request);
-  const container = await containerOf(core, projectId, document);
+  const [container, place] = await placeOf(core, request, document);
   const keyId = document.encryption_key_id ?? null;
   if (keyId !== null && !(await core.keys.owned(keyId, projectId)))
     throw volumeFailure('invalid-backup', { why: 'this project does not have its key.' });
@@ -329,6 +328,7 @@ async function importRecord(
     description: document.description,
     size_gib: document.size,
     container,
+    place_project_id: place === projectId ? null : place,
     parent_id: null,
     snapshot_id: null,
     // Nothing of this cloud goes when it is deleted, whatever snapshot the record names.
@@ -365,6 +365,27 @@ async function importRecord(
  * Where the backup lies, seen from here: under the name it was made with, or, on the system that it was shipped to as `TARGET:BUCKET`,
  * in the project's container of that name. The record names objects; the whole chain must be there before anybody relies on it.
  */
+async function placeOf(
+  core: VolumeCore,
+  request: Request,
+  document: Static<typeof exported>,
+): Promise<readonly [container: string, project: string]> {
+  const own = projectOf(request);
+  const { project_id: maker = own } = document;
+  // An administrator may have the record of anybody, whose objects it names.
+  const places = callerOf(request).isAdmin ? new Set([own, maker]) : [own];
+  let refusal: unknown;
+  for (const project of places) {
+    try {
+      return [await containerOf(core, project, document), project];
+    } catch (error) {
+      if (!isFailure(error, 'invalid')) throw error;
+      refusal = error;
+    }
+  }
+  throw refusal;
+}
+
 async function containerOf(
   core: VolumeCore,
   projectId: string,

@@ -42,8 +42,7 @@ export async function beginBackup(
 ): Promise<BackupRow> {
   const force = flagOf(wanted.force, 'force');
   const first = await visibleRow(core.db, request, 'volume', wanted.volume_id);
-  const container = wanted.container || core.settings.backupContainer;
-  checkPlace(core, first.project_id, container);
+  if (wanted.container) checkPlace(core, first.project_id, wanted.container);
   return await core.changeOf(first.project_id, async (transaction) => {
     const volume = await visibleRow(transaction, request, 'volume', wanted.volume_id);
     const { status } = await factsOf(transaction, volume);
@@ -56,6 +55,9 @@ export async function beginBackup(
     const parent = flagOf(wanted.incremental, 'incremental')
       ? await parentOf(transaction, volume.id, volume.project_id)
       : undefined;
+    // An incremental one goes where the one before it lies, and nowhere else.
+    const container = wanted.container || (parent?.container ?? core.settings.backupContainer);
+    if (!wanted.container) checkPlace(core, volume.project_id, container);
     const now = core.clock.nowUs();
     const id = core.newId();
     const row: BackupRow = {

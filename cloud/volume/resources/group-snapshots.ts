@@ -8,6 +8,7 @@ import * as fields from '../fields.ts';
 import { readPage } from '../listing.ts';
 import { begin } from '../operations.ts';
 import { targetOf, visibleRow } from '../rows.ts';
+import { sayStatus } from '../said-status.ts';
 import { groupSnapshotStatus } from '../status.ts';
 import type { GroupSnapshotRow } from '../tables.ts';
 import { atLeast } from '../versions.ts';
@@ -154,11 +155,10 @@ export function groupSnapshotRoutes(core: VolumeCore): Route<VolumeCaller>[] {
       body: Type.Object({ reset_status: Type.Object({ status: fields.text }) }),
       handle: async (request): Promise<ApiReply> => {
         const { id } = await theSnapshot(request);
-        await db
-          .updateTable('volume_group_snapshot')
-          .set({ failure: null })
-          .where('id', '=', id)
-          .execute();
+        const { status } = request.body.reset_status;
+        await core.change((transaction) =>
+          sayStatus(transaction, 'volume_group_snapshot', id, status),
+        );
         return { status: 202 };
       },
     }),

@@ -17,6 +17,7 @@ import { readPage } from '../listing.ts';
 import { begin, take } from '../operations.ts';
 import { hold } from '../quotas.ts';
 import { findRow, targetOf, visibleRow } from '../rows.ts';
+import { sayStatus } from '../said-status.ts';
 import { groupStatus } from '../status.ts';
 import type { GroupRow, VolumeRow } from '../tables.ts';
 import { atLeast } from '../versions.ts';
@@ -311,13 +312,10 @@ async function groupAction(
     await core.change((transaction) =>
       beginGroupDelete(core, transaction, request, group, withVolumes),
     );
-  } else if (name === 'reset_status')
-    await core.db
-      .updateTable('volume_group')
-      .set({ failure: null })
-      .where('id', '=', group.id)
-      .execute();
-  else throw volumeFailure('not-implemented', { what: 'Replication of groups' });
+  } else if (name === 'reset_status') {
+    const said: unknown = Reflect.get(Reflect.get(request.body, name) ?? {}, 'status');
+    await core.change((transaction) => sayStatus(transaction, 'volume_group', group.id, said));
+  } else throw volumeFailure('not-implemented', { what: 'Replication of groups' });
   return { status: 202 };
 }
 

@@ -130,7 +130,9 @@ export function byReference(all: readonly Manageable[], reference: unknown): Man
       why: 'Reference must contain source-id or source-name element.',
     });
   const wanted = 'source-id' in reference ? reference['source-id'] : reference['source-name'];
-  const byId = all.filter(({ id }) => id === wanted || `volume-${id}` === wanted);
+  // As back ends call what Cinder has given up.
+  const bare = wanted.replace(/^(volume-|_?snapshot-)/, '');
+  const byId = all.filter(({ id }) => id === wanted || id === bare);
   const found =
     byId.length > 0 || 'source-id' in reference
       ? byId

@@ -146,9 +146,10 @@ function routesOf(core: VolumeCore, kind: Kind): Route<VolumeCaller>[] {
 }
 
 const missingKey = (request: Request, kind: Kind, key: string) =>
-  volumeFailure('not-found', {
-    what: `${kind.table === 'volume' ? 'Volume' : 'Snapshot'} ${parameter(request, kind.parameter)} has no metadata with key`,
-    id: key,
+  volumeFailure('no-such-key', {
+    what: `${kind.table === 'volume' ? 'Volume' : 'Snapshot'} ${parameter(request, kind.parameter)}`,
+    items: 'metadata',
+    key,
   });
 
 async function changeMetadata(

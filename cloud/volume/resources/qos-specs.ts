@@ -108,7 +108,7 @@ export function qosRoutes(core: VolumeCore): Route<VolumeCaller>[] {
         const specs = fields.parseMap(row.specs_json);
         for (const key of request.body.keys) {
           if (!Object.hasOwn(specs, key))
-            throw notFound(`QoS spec ${row.id} has no spec with key`, key);
+            throw volumeFailure('no-such-key', { what: `QoS spec ${row.id}`, items: 'spec', key });
           delete specs[key];
         }
         await save(core, { ...row, specs_json: JSON.stringify(specs) });

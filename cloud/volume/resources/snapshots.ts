@@ -210,9 +210,11 @@ export async function beginSnapshotDelete(
   transaction: Tx,
   request: Request,
   row: SnapshotRow,
+  force = false,
 ): Promise<void> {
   await refuseFrozen(core, transaction);
-  if (row.operation_id !== null)
+  const deletable = ['available', 'error', 'error_deleting'].includes(snapshotStatus(row));
+  if (row.operation_id !== null || !(deletable || force))
     throw volumeFailure('invalid-snapshot', {
       why: 'Snapshot status must be available or error.',
     });
@@ -284,7 +286,8 @@ function snapshotSummary(_request: Request, row: SnapshotRow): View {
 function snapshotDetail(request: Request, row: SnapshotRow): View {
   return {
     ...snapshotView(request, row),
-    'os-extended-snapshot-attributes:progress': row.made === 1 ? '100%' : '0%',
+    'os-extended-snapshot-attributes:progress':
+      row.said_progress ?? (row.made === 1 ? '100%' : '0%'),
     'os-extended-snapshot-attributes:project_id': row.project_id,
   };
 }

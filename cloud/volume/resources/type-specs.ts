@@ -96,9 +96,10 @@ export function typeSpecRoutes(core: VolumeCore): Route<VolumeCaller>[] {
 }
 
 const missingSpec = (request: Request) =>
-  volumeFailure('not-found', {
-    what: `Volume Type ${parameter(request, 'type_id')} has no extra specs with key`,
-    id: parameter(request, 'key'),
+  volumeFailure('no-such-key', {
+    what: `Volume Type ${parameter(request, 'type_id')}`,
+    items: 'extra specs',
+    key: parameter(request, 'key'),
   });
 
 /** What volumes were promised when they were made does not change under them. */

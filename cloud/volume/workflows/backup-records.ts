@@ -1,4 +1,5 @@
 /** The engine's record of a backup, and the store where its objects lie. */
+import { sql } from 'kysely';
 import { Failure } from '#common';
 import type { Db, Tx, VolumeCore } from '../core.ts';
 import type { EngineBackupRecord, EngineBackupStore } from '../engine.ts';
@@ -18,15 +19,18 @@ export async function recordOf(
 }
 
 export function storeOf(core: VolumeCore, row: BackupRow): EngineBackupStore {
-  return core.backups.open(row.project_id, row.container);
+  return core.backups.open(placeOf(row), row.container);
 }
+
+/** The project whose container it is. */
+const placeOf = (row: BackupRow) => row.place_project_id ?? row.project_id;
 
 /** Records of other backups in the same place: imported twice, or built upon each other, they share objects. */
 export async function sharersOf(db: Db | Tx, row: BackupRow): Promise<EngineBackupRecord[]> {
   const rows = await db
     .selectFrom('volume_backup')
     .select('record_json')
-    .where('project_id', '=', row.project_id)
+    .where(sql`coalesce(place_project_id, project_id)`, '=', placeOf(row))
     .where('container', '=', row.container)
     .where('volume_id', '=', row.volume_id)
     .where('id', '<>', row.id)

@@ -91,7 +91,7 @@ export async function runTempest(
     const ran = await run('tempest', ['run', '--concurrency', '2', '--regex', regex], {
       env,
       cwd: workspace,
-      timeoutMs: 900_000,
+      timeoutMs: 1_700_000,
     });
     return resultOf(ran.stdout, ran.stderr);
   } finally {

@@ -12,8 +12,6 @@ export interface ClientParts {
   readonly registers: readonly Register[];
   readonly bodies: Bodies;
   readonly report: (violation: string) => void;
-  /** What became of a change is not known. */
-  readonly onDoubt: (register: Register) => void;
 }
 
 const nothing = Buffer.alloc(0);
@@ -31,8 +29,6 @@ export class Client {
   private readonly parts: ClientParts;
   /** Between two operations, on average. */
   thinkMs = 20_000;
-  /** What part of the names it has to do with: others are left alone long enough to be forgotten once they are deleted. */
-  share = 1;
   isPaused = false;
   private isBusy = false;
   private writes = 0;
@@ -68,7 +64,7 @@ export class Client {
   private async something(): Promise<void> {
     const { random, registers } = this.parts;
     const among = random.below(3) === 0 ? crowded : registers.length;
-    const register = registers[Math.floor(random.below(among) * this.share)];
+    const register = registers[random.below(among)];
     if (register === undefined || register.isFull) return;
     this.operations += 1;
     const kind = random.below(20);
@@ -80,20 +76,6 @@ export class Client {
     else if (register.isAvailable) await this.put(register, this.text());
     else if (kind < 18) await this.append(register);
     else await this.createOnly(register);
-  }
-
-  /** Nobody was told what became of a change: one looks several times, while others do so too. */
-  async look(register: Register): Promise<void> {
-    if (this.isBusy) return;
-    this.isBusy = true;
-    try {
-      for (let times = 0; times < 4 && !this.isPaused && !register.isFull; times++) {
-        this.operations += 1;
-        await this.get(register);
-      }
-    } finally {
-      this.isBusy = false;
-    }
   }
 
   private text(): string {
@@ -111,7 +93,7 @@ export class Client {
       readonly say?: (answer: T) => string;
     },
   ): Promise<T | undefined> {
-    const { time, onDoubt } = this.parts;
+    const { time } = this.parts;
     const startMs = time.monotonicMs();
     register.inFlight += 1;
     register.changes += 1;
@@ -119,7 +101,6 @@ export class Client {
       if (steps.maybe === undefined) return undefined;
       const told = `${what}?`;
       const endMs = Number.POSITIVE_INFINITY;
-      onDoubt(register);
       register.history.push({ startMs, endMs, mayVanish: true, told, apply: steps.maybe });
       return undefined;
     };

@@ -20,24 +20,10 @@ export interface Weather {
   readonly duplicates: number;
   /** Each way, and as much again by chance. */
   readonly delayMs: number;
-  /** Messages that arrive once more hours later, from a connection that was stuck. */
-  readonly stuck: number;
 }
 
-/** Springs at a moment that chance alone would hardly hit: in the midst of what one process does. */
-export interface Trap {
-  /** Name of the caller or of the one who is called. */
-  readonly at: string;
-  readonly what: string;
-  /** `send`: the message does not leave; `arrive`: it is not heard; `done`: it took effect, and is not answered. */
-  readonly when: 'send' | 'arrive' | 'done';
-  readonly spring: () => void;
-}
-
-export const fair: Weather = { loss: 0, duplicates: 0, delayMs: 0.5, stuck: 0.01 };
+export const fair: Weather = { loss: 0, duplicates: 0, delayMs: 0.5 };
 const lateMs = 60_000;
-/** What stayed in a stuck connection comes that late: longer than tombstones are kept. */
-const stuckMsMax = 5 * 3_600_000;
 /** Then a connection on which nothing came back counts as lost, and its calls as failed. */
 const lostAfterMs = 30_000;
 
@@ -45,11 +31,6 @@ export class Network {
   weather: Weather = fair;
   /** Pairs of caller and callee between whom nothing goes through. */
   readonly cuts = new Set<string>();
-  readonly traps = new Set<Trap>();
-  /** Told of what took effect where. */
-  onDone: (at: string, what: string) => void = () => undefined;
-  /** Every kind of message that was ever sent. */
-  readonly kinds = new Set<string>();
   messages = 0;
   private readonly time: VirtualClock;
   private readonly random: Random;
@@ -124,39 +105,20 @@ export class Network {
         if (this.isCut(from, to)) return;
         this.messages += 1;
         this.note(`${from.name} ${to.name} ${what}`);
-        this.spring(to.name, what, 'arrive');
         const { device } = to;
         if (device === undefined) return answer(() => reject(away(to.name)));
         run(device).then(
-          (value) => {
-            this.onDone(to.name, what);
-            this.spring(to.name, what, 'done');
-            if (to.device === device) answer(() => resolve(value));
-          },
+          (value) => answer(() => resolve(value)),
           (error: unknown) => answer(() => reject(error)),
         );
       };
-      this.kinds.add(what);
-      this.spring(from.name, what, 'send');
-      // The dead send nothing.
-      if (!from.isAlive()) return;
       this.time.after(lostAfterMs, () => {
         if (from.isAlive()) reject(lost(to.name));
       });
       if (!this.isLost(from, to)) this.time.after(this.delayMs(), arrive);
       if (request.again && this.random.unit() < this.weather.duplicates)
         this.time.after(this.random.unit() * this.delayMs() * 100, arrive);
-      if (request.again && this.random.unit() < this.weather.stuck)
-        this.time.after(this.random.unit() * stuckMsMax, arrive);
     });
-  }
-
-  private spring(at: string, what: string, when: Trap['when']): void {
-    for (const trap of this.traps) {
-      if (trap.at !== at || trap.what !== what || trap.when !== when) continue;
-      this.traps.delete(trap);
-      trap.spring();
-    }
   }
 
   private isCut(from: Caller, to: Callee): boolean {

@@ -4,8 +4,8 @@ import { isFailure } from '#common';
 import type { VolumeCore } from '../../core.ts';
 import { volumeFailure } from '../../failures.ts';
 import * as fields from '../../fields.ts';
-import { saidByAdministrator } from '../../operations.ts';
 import { setWorked, visibleRow } from '../../rows.ts';
+import { sayStatus, statusSaid } from '../../said-status.ts';
 import { unmanage } from '../manage-volumes.ts';
 import { poolOf } from '../volume-views.ts';
 import { beginDelete } from '../volumes.ts';
@@ -20,10 +20,17 @@ export function adminActions(core: VolumeCore): readonly Action[] {
       name: 'os-reset_status',
       policy: `${actions}:reset_status`,
       body: Type.Object({ status: word, attach_status: word, migration_status: word }),
-      run: async (_request, volume, { status }) => {
-        const kind = status == null ? undefined : errorKinds.get(status);
-        if (kind === undefined) await lookAgain(core, volume.id);
-        else await setError(core, volume.id, kind);
+      run: async (_request, volume, wanted) => {
+        const { status } = wanted;
+        if (!status && !wanted.attach_status && !wanted.migration_status)
+          throw volumeFailure('invalid-input', {
+            why: "Must specify 'status', 'attach_status' or 'migration_status' for update.",
+          });
+        // The other two follow from attachments, and nothing migrates.
+        if (!status) return accepted;
+        const said = statusSaid('volume', status);
+        if (said === 'available') await lookAgain(core, volume.id);
+        else await core.change((transaction) => sayStatus(transaction, 'volume', volume.id, said));
         return accepted;
       },
     }),
@@ -78,25 +85,8 @@ export function adminActions(core: VolumeCore): readonly Action[] {
   ];
 }
 
-/** Statuses that a failure of this kind of operation has: the only ones that there is something to set for. */
-const errorKinds: ReadonlyMap<string, string> = new Map([
-  ['error', 'volume.create'],
-  ['error_deleting', 'volume.delete'],
-  ['error_restoring', 'volume.restore'],
-]);
-
-/** Out of use until somebody says otherwise. */
-async function setError(core: VolumeCore, id: string, kind: string): Promise<void> {
-  await core.db
-    .updateTable('volume')
-    .set({ failure: saidByAdministrator, operation_kind: kind })
-    .where('id', '=', id)
-    .where('operation_id', 'is', null)
-    .execute();
-}
-
 /**
- * A status is computed, so there is none to set: what can be done is to look again. A volume that the engine has is there, whatever failed
+ * What an administrator says is forgotten, and the facts are looked at again: a volume that the engine has is there, whatever failed
  * before; one that it has not is not.
  */
 async function lookAgain(core: VolumeCore, id: string): Promise<void> {
@@ -105,6 +95,7 @@ async function lookAgain(core: VolumeCore, id: string): Promise<void> {
     setWorked(transaction, 'volume', id, {
       made: there ? 1 : 0,
       failure: there ? null : 'The volume is not in the store.',
+      said_status: null,
     }),
   );
 }
