@@ -6,7 +6,9 @@ const member = 'role:member and project_id:%(project_id)s';
 const reader = 'role:reader and project_id:%(project_id)s';
 const adminOrMember = `${admin} or ${member}`;
 const adminOrReader = `${admin} or ${reader}`;
-const networkOwner = `rule:context_is_advsvc or rule:network_owner or ${admin}`;
+// Who may only read owns nothing that he could change by owning what it is on.
+const networkMember = '(role:member and rule:network_owner)';
+const networkOwner = `rule:context_is_advsvc or ${networkMember} or ${admin}`;
 const ofParent = 'rule:ext_parent_owner';
 
 const named = (names: readonly string[], rule: string): PolicyRules =>
@@ -124,9 +126,14 @@ export const networkRules: PolicyRules = {
     ],
     admin,
   ),
-  ...named(changes('floatingip_port_forwarding'), `${adminOrMember} or ${ofParent}`),
+  ...named(
+    changes('floatingip_port_forwarding'),
+    `${adminOrMember} or (role:member and ${ofParent})`,
+  ),
   get_floatingip_port_forwarding: `${adminOrReader} or ${ofParent}`,
-  ...named(changes('subnet'), `${adminOrMember} or rule:network_owner`),
+  // A network that is shared is not thereby everybody's to number, nor that of those who may only read.
+  create_subnet: `${admin} or ${networkMember}`,
+  ...named(['update_subnet', 'delete_subnet'], `${adminOrMember} or ${networkMember}`),
   get_network: `${adminOrReader} or rule:shared or rule:external or rule:context_is_advsvc`,
   // Whoever may see a network may see whether it leads out; clients look for one by it.
   'get_network:router:external': '',
@@ -141,7 +148,7 @@ export const networkRules: PolicyRules = {
   get_port: `${adminOrReader} or rule:context_is_advsvc or rule:network_owner`,
   update_port: `${adminOrMember} or rule:context_is_advsvc`,
   'update_port:binding:vnic_type': `${adminOrMember} or rule:context_is_advsvc`,
-  delete_port: `${adminOrMember} or rule:context_is_advsvc or rule:network_owner`,
+  delete_port: `${adminOrMember} or rule:context_is_advsvc or ${networkMember}`,
   'update_port:mac_address': `${admin} or rule:context_is_advsvc`,
   'update_port:data_plane_status': `${admin} or role:data_plane_integrator`,
   ...named(
@@ -162,7 +169,7 @@ export const networkRules: PolicyRules = {
   ),
   ...named(
     ['create_port:allowed_address_pairs', 'update_port:allowed_address_pairs'],
-    `${admin} or rule:network_owner`,
+    `${admin} or ${networkMember}`,
   ),
   ...named(
     ['create_rbac_policy:target_tenant', 'update_rbac_policy:target_tenant'],

@@ -1,4 +1,5 @@
 /** Subnets: a network's addresses, and what DHCP says to its guests. */
+import { giveBack, givesItself } from '../addresses/allocation.ts';
 import { cidrOf, contains, overlaps, parseIp, renderIp, versionOf } from '../addresses/ip.ts';
 import { checkPools, poolsFor } from '../addresses/pools.ts';
 import { takeFromPool } from '../addresses/subnet-pools.ts';
@@ -77,7 +78,12 @@ export function subnets(core: NetworkCore): Resource<'subnet'> {
     attributes,
     indexed: { network_id: 'network_id', name: 'name', subnetpool_id: 'subnetpool_id' },
     views: (db, documents, asker) => subnetViews(core, db, documents, asker),
-    targets: (db, documents, asker) => networkTargets(core, db, documents, asker),
+    targets: async (db, documents, asker) => {
+      // Whoever may not see the network is not told that somebody else may number it.
+      for (const { id, network_id } of documents)
+        if (id === undefined) await visibleNetwork(core, db, String(network_id), asker);
+      return await networkTargets(core, db, documents, asker);
+    },
     alsoVisible: async (db, asker) => {
       const shared = await sharedWith(core, db, 'network', asker.projectId);
       const ids = [...shared].filter(([, how]) => how.has('access_as_shared')).map(([id]) => id);
@@ -294,9 +300,14 @@ async function updateSubnet(
   return after;
 }
 
+/** An address that follows from the prefix and a MAC goes with the subnet, as it came with it; one that was given out keeps it. */
 async function removeSubnet(core: NetworkCore, tx: Tx, subnet: Subnet): Promise<void> {
   const ports = await core.list(tx, 'port', { by: { subnet_id: subnet.id } });
-  const inUse = ports.filter((port) => port.device_owner !== 'network:distributed');
+  const inUse = ports.filter(
+    ({ device_owner: owner }) =>
+      owner !== 'network:distributed' &&
+      (!givesItself(subnet) || owner.startsWith('network:router_')),
+  );
   if (inUse.length > 0)
     throw fail(
       'subnet-in-use',
@@ -304,8 +315,13 @@ async function removeSubnet(core: NetworkCore, tx: Tx, subnet: Subnet): Promise<
     );
   for (const port of ports) {
     const left = port.fixed_ips.filter((fixed) => fixed.subnet_id !== subnet.id);
-    if (left.length === 0) await removePort(core, tx, port);
-    else await core.update(tx, 'port', port, { fixed_ips: left });
+    if (left.length === 0 && port.device_owner === 'network:distributed')
+      await removePort(core, tx, port);
+    else {
+      for (const fixed of port.fixed_ips)
+        if (fixed.subnet_id === subnet.id) await giveBack(tx, fixed, port.id);
+      await core.update(tx, 'port', port, { fixed_ips: left });
+    }
   }
   await core.remove(tx, subnet);
   await core.touch(tx, 'network', subnet.network_id);
