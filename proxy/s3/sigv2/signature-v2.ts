@@ -27,6 +27,8 @@ export function parseV2Claim(query: ReadonlyMap<string, string>): V2Claim | unde
 export const subresources: ReadonlySet<string> = new Set([
   ...[
     'abac',
+    'annotation',
+    'annotations',
     'metadataJournalTable',
     'accelerate',
     'acl',
