@@ -1,5 +1,7 @@
 /** The fields that request bodies share, as schemas, and stored JSON read back. Limits are Nova's. */
+import { isIP } from 'node:net';
 import Type from 'typebox';
+import { refused } from './failures.ts';
 
 export const nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 export const optional = <T extends Type.TSchema>(schema: T) => Type.Optional(nullable(schema));
@@ -22,6 +24,13 @@ export const metadata = Type.Record(
 );
 export const object = <T extends Type.TProperties>(properties: T) =>
   Type.Object(properties, { additionalProperties: false });
+
+/** An address as it is shown: empty for none, version 6 in its shortest form. */
+export function address(text: string, version: 4 | 6): string {
+  if (text === '') return '';
+  if (isIP(text) !== version) throw refused(`'${text.slice(0, 64)}' is not an 'ipv${version}'`);
+  return version === 4 ? text : new URL(`http://[${text}]`).hostname.slice(1, -1);
+}
 
 export function parseMap(stored: string): Record<string, string> {
   const value: unknown = JSON.parse(stored);

@@ -111,6 +111,8 @@ export interface ServiceQuestion {
   /** Behind the service's endpoint. */
   readonly path: string;
   readonly body?: object | Buffer;
+  /** What the bytes are, when they are not just bytes. */
+  readonly type?: string;
   /** `volume 3.59`. */
   readonly version?: string;
 }

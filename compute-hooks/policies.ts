@@ -31,7 +31,7 @@ export const computeRules: PolicyRules = {
      os-attach-interfaces:delete os-volumes-attachments:create os-volumes-attachments:delete os-volumes-attachments:update
      server-metadata:create server-metadata:update server-metadata:update_all server-metadata:delete os-server-groups:create
      os-server-groups:delete os-deferred-delete:restore os-deferred-delete:force os-server-password:clear
-     servers:trigger_crash_dump os-security-groups os-security-groups:add os-security-groups:remove`,
+     servers:trigger_crash_dump images os-security-groups os-security-groups:add os-security-groups:remove`,
     member,
   ),
   ...named(

@@ -16,6 +16,7 @@ import { interfaceRoutes } from './resources/interfaces.ts';
 import { keypairRoutes } from './resources/keypairs.ts';
 import { migrationRoutes } from './resources/migrations.ts';
 import { olderHostRoutes } from './resources/older-hosts.ts';
+import { olderImageRoutes } from './resources/older-images.ts';
 import { olderSecurityGroupRoutes } from './resources/older-security-groups.ts';
 import { quotaRoutes } from './resources/quota-sets.ts';
 import { remoteConsoleRoutes } from './resources/remote-consoles.ts';
@@ -44,6 +45,7 @@ export function computeApiRoutes(core: ComputeCore): Route<ComputeCaller>[] {
     ...serverGroupRoutes(core),
     ...hostRoutes(core),
     ...olderHostRoutes(core),
+    ...olderImageRoutes(core),
     ...olderSecurityGroupRoutes(core),
     ...serverPasswordRoutes(core),
     ...externalEventRoutes(core),

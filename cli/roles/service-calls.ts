@@ -16,7 +16,7 @@ export function serviceCalls(
     ...(authority === undefined ? {} : { connect: { ca: authority } }),
   });
   return {
-    call: async ({ token, service, method, path, body, version }) => {
+    call: async ({ token, service, method, path, body, type, version }) => {
       const json = body === undefined || Buffer.isBuffer(body) ? undefined : JSON.stringify(body);
       const answer = await request(`${endpoints[service]}${path}`, {
         dispatcher: agent,
@@ -28,7 +28,7 @@ export function serviceCalls(
             ? {}
             : {
                 'content-type':
-                  json === undefined ? 'application/octet-stream' : 'application/json',
+                  type ?? (json === undefined ? 'application/octet-stream' : 'application/json'),
               }),
         },
         body: json ?? (Buffer.isBuffer(body) ? body : null),

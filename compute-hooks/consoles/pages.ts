@@ -8,7 +8,7 @@ const page = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<title>Console</title>
+<title>Console (noVNC)</title>
 <link rel="icon" href="data:,">
 <style>
 html, body { margin: 0; height: 100%; background: #1b1d21; color: #e6e6e6; font: 14px sans-serif }

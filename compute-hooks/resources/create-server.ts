@@ -176,7 +176,7 @@ async function planOf(
 ): Promise<Plan> {
   const projectId = projectOf(request);
   const { userId } = callerOf(request);
-  const flavor = flavorFacts(await findFlavor(core, request, String(wanted.flavorRef)));
+  const flavor = flavorFacts(await flavorOf(core, request, String(wanted.flavorRef)));
   const image = wanted.imageRef ? await findImage(core, request, wanted.imageRef) : undefined;
   const count = countOf(core, wanted);
   const { zone, host } = zoneOf(request, wanted);
@@ -205,6 +205,16 @@ async function planOf(
   };
 }
 
+/** What cannot be had is a mistake in the request here. */
+async function flavorOf(core: ComputeCore, request: Request, ref: string) {
+  try {
+    return await findFlavor(core, request, ref);
+  } catch (error) {
+    if (isFailure(error, 'missing')) throw refused(`Flavor ${ref} could not be found.`);
+    throw error;
+  }
+}
+
 export async function findImage(
   core: ComputeCore,
   request: Request,
@@ -213,7 +223,7 @@ export async function findImage(
   const id = ref.split('/').at(-1) ?? ref;
   if (!new RegExp(fields.uuidPattern).test(id)) throw refused('Invalid imageRef provided.');
   try {
-    return await core.images.find(id, callerOf(request).token);
+    return await prepared(core, () => core.images.find(id, callerOf(request).token));
   } catch (error) {
     if (isFailure(error, 'missing')) throw refused(`Image ${id} could not be found.`);
     if (isFailure(error, 'conflict'))
@@ -224,6 +234,21 @@ export async function findImage(
       });
     throw error;
   }
+}
+
+const preparingMs = 15_000;
+const askAgainMs = 200;
+
+/** An image's volume is made in the background when the image becomes active: whoever comes in that moment waits for it. */
+async function prepared<T>(core: ComputeCore, find: () => Promise<T>): Promise<T> {
+  const untilMs = core.clock.monotonicMs() + preparingMs;
+  for (;;)
+    try {
+      return await find();
+    } catch (error) {
+      if (!isFailure(error, 'busy') || core.clock.monotonicMs() > untilMs) throw error;
+      await core.clock.sleep(askAgainMs);
+    }
 }
 
 async function keyOf(core: ComputeCore, userId: string, name: string) {
@@ -411,8 +436,8 @@ function rowOf(core: ComputeCore, plan: Plan, at: number, count: number): Server
     host: null,
     reservation_id: plan.reservationId,
     launch_index: at,
-    access_ip_v4: wanted.accessIPv4 ?? '',
-    access_ip_v6: wanted.accessIPv6 ?? '',
+    access_ip_v4: fields.address(wanted.accessIPv4 ?? '', 4),
+    access_ip_v6: fields.address(wanted.accessIPv6 ?? '', 6),
     disk_config: wanted['OS-DCF:diskConfig'] ?? 'MANUAL',
     locked_by: null,
     locked_reason: null,

@@ -1,4 +1,5 @@
 /** Moves of servers: all of them for administrators, those under way of one server, and what can be done to these. */
+import { createHash } from 'node:crypto';
 import Type from 'typebox';
 import type { Route } from '#cloud/api';
 import { type ComputeCaller, callerOf, compute, parameter, type Request } from '../caller.ts';
@@ -12,6 +13,12 @@ import type { MigrationRow } from '../tables.ts';
 import type { View } from './server-views.ts';
 
 const listMax = 1000;
+
+/** Upstream counts flavors in its database: a number that stays the same comes of the id. */
+const flavorNumber = (id: string): number =>
+  /^\d{1,9}$/.test(id)
+    ? Number(id)
+    : createHash('sha256').update(id).digest().readUInt32BE() % 2_147_483_647;
 
 export function migrationRoutes(core: ComputeCore): Route<ComputeCaller>[] {
   const target = serverTarget(core);
@@ -153,8 +160,8 @@ function summary({ minor }: Request, row: MigrationRow): View {
     dest_compute: row.target_host,
     dest_host: row.target_host,
     status: row.status,
-    old_instance_type_id: row.old_flavor,
-    new_instance_type_id: row.new_flavor,
+    old_instance_type_id: flavorNumber(row.old_flavor),
+    new_instance_type_id: flavorNumber(row.new_flavor),
     created_at: stampOf(row.created_at_us),
     updated_at: stampOf(row.updated_at_us),
     ...(minor >= 23 ? { migration_type: row.kind, links: [] } : {}),

@@ -117,8 +117,10 @@ function slimQuery(core: ComputeCore, request: Request) {
   const { query } = request;
   const caller = callerOf(request);
   let select = core.db.selectFrom('compute_server').select(slim);
-  const everywhere = caller.isAdmin && flagOf(query.get('all_tenants'), 'all_tenants', false);
-  if (!caller.isAdmin && flagOf(query.get('all_tenants'), 'all_tenants', false))
+  // The bare word is a yes, too.
+  const asked = query.get('all_tenants') === '' || flagOf(query.get('all_tenants'), 'all_tenants');
+  const everywhere = caller.isAdmin && asked;
+  if (!caller.isAdmin && asked)
     throw computeFailure('forbidden-action', {
       action: 'os_compute_api:servers:detail:get_all_tenants',
     });
@@ -160,12 +162,16 @@ function limitOf(query: URLSearchParams, max: number): number {
   const asked = query.get('limit');
   if (asked === null) return max;
   if (!/^\d{1,9}$/.test(asked)) throw refused('limit must be a whole number and at least 0');
-  return Number(asked) === 0 ? max : Math.min(Number(asked), max);
+  return Math.min(Number(asked), max);
 }
 
 function timeFilter(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null) return undefined;
+  const isTime = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?([Zz]|[+-]\d\d:?\d\d)?$/.test(
+    text,
+  );
+  if (!isTime) throw refused(`Invalid ${name} value`);
   const ms = Date.parse(/[Zz]|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}Z`);
   if (Number.isNaN(ms)) throw refused(`Invalid ${name} value`);
   return ms * 1000;

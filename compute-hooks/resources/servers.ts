@@ -38,6 +38,20 @@ export async function serverReply(
   });
 }
 
+/** What a change answers with: before 2.75 less than what is shown. */
+export async function changedReply(
+  core: ComputeCore,
+  request: Request,
+  row: ServerRow,
+): Promise<View> {
+  const whole = await serverReply(core, request, row);
+  if (request.minor >= 75) return whole;
+  return Object.fromEntries(Object.entries(whole).filter(([name]) => !shownOnly.test(name)));
+}
+
+const shownOnly =
+  /^(OS-EXT-|OS-SRV-USG:|os-extended-volumes:|config_drive$|key_name$|security_groups$|host_status$)/;
+
 export function serverRoutes(core: ComputeCore): Route<ComputeCaller>[] {
   const target = serverTarget(core);
   return [
@@ -85,15 +99,19 @@ export function serverRoutes(core: ComputeCore): Route<ComputeCaller>[] {
           ...(server.name === undefined ? {} : { name: server.name.trim() }),
           ...(server.description === undefined ? {} : { description: server.description }),
           ...(server.hostname === undefined ? {} : { hostname: server.hostname }),
-          ...(server.accessIPv4 === undefined ? {} : { access_ip_v4: server.accessIPv4 }),
-          ...(server.accessIPv6 === undefined ? {} : { access_ip_v6: server.accessIPv6 }),
+          ...(server.accessIPv4 === undefined
+            ? {}
+            : { access_ip_v4: fields.address(server.accessIPv4, 4) }),
+          ...(server.accessIPv6 === undefined
+            ? {}
+            : { access_ip_v6: fields.address(server.accessIPv6, 6) }),
           ...(server['OS-DCF:diskConfig'] === undefined
             ? {}
             : { disk_config: server['OS-DCF:diskConfig'] }),
           updated_at_us: core.clock.nowUs(),
         };
         await core.db.updateTable('compute_server').set(set).where('id', '=', row.id).execute();
-        return { body: { server: await serverReply(core, request, { ...row, ...set }) } };
+        return { body: { server: await changedReply(core, request, { ...row, ...set }) } };
       },
     }),
     compute({

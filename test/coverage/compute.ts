@@ -10,7 +10,7 @@ const refusedActions: Readonly<Record<string, string>> = {
 };
 
 const notes: Readonly<Record<string, string>> = {
-  'os-resetState': 'looks again: a status is computed, so there is none to set',
+  'os-resetState': 'active looks again: a status is computed; error sticks until then',
   rebuild: '501 for servers that boot from a volume',
   createImage: 'of a server that boots from a volume: of that volume',
 };
@@ -35,7 +35,6 @@ const refusals: readonly (readonly [operation: string, state: string, note: stri
     'missing',
     'gone upstream since 2.36',
   ],
-  ['/images and /images/:image_id', 'missing', 'gone upstream since 2.36'],
   ['/os-agents, /os-cells', 'missing', 'gone upstream since 2.83 and 2.54'],
 ];
 

@@ -115,6 +115,11 @@ const onResized = (
   },
 });
 
+interface Resize {
+  readonly flavorRef: string | number;
+  readonly 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL';
+}
+
 export const moveActions: Readonly<Record<string, Action>> = {
   resize: {
     policy: 'os_compute_api:servers:resize',
@@ -124,13 +129,20 @@ export const moveActions: Readonly<Record<string, Action>> = {
         'OS-DCF:diskConfig': Type.Optional(Type.Enum(['AUTO', 'MANUAL'])),
       }),
     ),
-    run: async (core, request, row, argument: { flavorRef: string | number }) => {
+    run: async (core, request, row, argument: Resize) => {
       const flavor = flavorFacts(await findFlavor(core, request, String(argument.flavorRef)));
+      const disk_config = argument['OS-DCF:diskConfig'];
       const old = parseFlavor(row.flavor_json);
       if (flavor.id === old.id) throw refused('When resizing, instances must change flavor!');
       if (flavor.diskGib < old.diskGib && flavor.diskGib !== 0)
         throw refused("Resize to a smaller disk is not possible: Flavor's disk is too small.");
       await beginMove(core, request, row, { action: 'resize', flavor, avoidHosts: [] });
+      if (disk_config !== undefined)
+        await core.db
+          .updateTable('compute_server')
+          .set({ disk_config })
+          .where('id', '=', row.id)
+          .execute();
       return accepted;
     },
   },

@@ -11,7 +11,7 @@ import type { ServerRow } from '../../tables.ts';
 import { findImage, hostnameOf } from '../create-server.ts';
 import { findKeypair } from '../keypairs.ts';
 import { refuseUnfit } from '../server-disks.ts';
-import { serverReply } from '../servers.ts';
+import { changedReply } from '../servers.ts';
 import { type Action, accepted, beginChange, checked } from './action.ts';
 
 const rebuildBody = fields.object({
@@ -41,6 +41,9 @@ async function rootOf(core: ComputeCore, row: ServerRow) {
   return root;
 }
 
+const addressOf = (text: string | undefined, version: 4 | 6) =>
+  text === undefined ? undefined : fields.address(text, version);
+
 async function changedBy(core: ComputeCore, wanted: Rebuild, row: ServerRow, userId: string) {
   const key = wanted.key_name ? await findKeypair(core.db, userId, wanted.key_name) : undefined;
   if (wanted.key_name && key === undefined) throw refused('Invalid key_name provided.');
@@ -50,8 +53,8 @@ async function changedBy(core: ComputeCore, wanted: Rebuild, row: ServerRow, use
     ...optional('name', wanted.name?.trim()),
     ...optional('metadata_json', wanted.metadata && JSON.stringify(wanted.metadata)),
     ...optional('description', wanted.description),
-    ...optional('access_ip_v4', wanted.accessIPv4),
-    ...optional('access_ip_v6', wanted.accessIPv6),
+    ...optional('access_ip_v4', addressOf(wanted.accessIPv4, 4)),
+    ...optional('access_ip_v6', addressOf(wanted.accessIPv6, 6)),
     ...optional('disk_config', wanted['OS-DCF:diskConfig']),
     ...optional('user_data', wanted.user_data),
     ...optional('hostname', wanted.hostname ?? (wanted.name && hostnameOf(wanted.name, row.id))),
@@ -96,17 +99,24 @@ export const rebuildActions: Readonly<Record<string, Action>> = {
         },
       });
       const now = (await findServer(core.db, row.id)) ?? row;
-      const server = await serverReply(core, request, now);
-      return { status: 202, body: { server: { ...server, adminPass: told(core, row, wanted) } } };
+      const server = {
+        ...(await changedReply(core, request, now)),
+        adminPass: told(core, row, wanted),
+        ...(request.minor >= 54 ? { key_name: now.key_name } : {}),
+        ...(request.minor >= 57 ? { user_data: now.user_data } : {}),
+      };
+      return { status: 202, body: { server } };
     },
   },
   rescue: {
     policy: 'os_compute_api:os-rescue',
     check: checked(
-      fields.object({
-        adminPass: Type.Optional(Type.String({ maxLength: 255 })),
-        rescue_image_ref: Type.Optional(fields.uuid),
-      }),
+      fields.nullable(
+        fields.object({
+          adminPass: Type.Optional(Type.String({ maxLength: 255 })),
+          rescue_image_ref: Type.Optional(fields.uuid),
+        }),
+      ),
     ),
     run: async (
       core,
