@@ -9,7 +9,7 @@ import {
   type Logger,
   type Metrics,
   type Random,
-  replaceWhole,
+  randomHex,
   systemClock,
   systemDisk,
 } from '#common';
@@ -19,6 +19,7 @@ import type { DeviceService } from '#wire';
 import type { DataFolder } from '../data-folder.ts';
 import { type ClusterMap, loadMap, saveMap, viewOf } from '../machines/cluster-map.ts';
 import type { Settings } from '../settings.ts';
+import { readDevicesInUse, writeDevicesInUse } from './devices-in-use.ts';
 
 /** A cluster on one machine: each device a zone of its own, so that replicas never share one. */
 function embeddedSpec(settings: Settings): RingSpec {
@@ -85,12 +86,16 @@ export async function openDevices(
   context: DeviceContext,
 ): Promise<Map<number, OwnDevice>> {
   const opened = new Map<number, OwnDevice>();
-  const filled = readFilled(folder);
+  const inUse = readDevicesInUse(folder);
+  const marks = new Map(inUse);
   const broken = new Map<number, Failure>();
   const outcomes = await Promise.allSettled(
     ids.map(async (id) => {
       try {
-        opened.set(id, await openOne(folder, id, context, filled.has(deviceName(id))));
+        const name = deviceName(id);
+        const device = await openOne(folder, id, context, inUse.get(name));
+        opened.set(id, device);
+        marks.set(name, device.identity.mark);
       } catch (error) {
         if (!isFailure(error) || operatorErrors.has(error.kind)) throw error;
         broken.set(id, error);
@@ -108,7 +113,7 @@ export async function openDevices(
     context.log.error({ device: deviceName(id), err: failure }, 'a device does not open');
     opened.set(id, { ...absentDevice(doesNotOpen(id, failure)), close: async () => undefined });
   }
-  await writeFilled(folder, new Set([...filled, ...ids.map(deviceName)]), filled.size);
+  await writeDevicesInUse(folder, marks);
   return opened;
 }
 
@@ -120,31 +125,11 @@ function doesNotOpen(id: number, cause: Failure): Failure {
   return new Failure('unreachable', 'device-broken', message, { cause });
 }
 
-/** Names of devices that have been in use: one of these found empty has been replaced, and must be refilled. */
-function readFilled(folder: DataFolder): ReadonlySet<string> {
-  const path = folder.path('ring', filledFile);
-  if (!fs.existsSync(path)) return new Set();
-  return new Set(fs.readFileSync(path, 'utf8').split('\n').filter(Boolean));
-}
-
-async function writeFilled(
-  folder: DataFolder,
-  names: ReadonlySet<string>,
-  before: number,
-): Promise<void> {
-  if (names.size === before) return;
-  await systemDisk.makeDirectory(folder.path('ring'));
-  const text = [...names].map((name) => `${name}\n`).join('');
-  await replaceWhole(systemDisk, folder.path('ring', filledFile), Buffer.from(text));
-}
-
-const filledFile = 'devices-in-use';
-
 async function openOne(
   folder: DataFolder,
   id: number,
   context: DeviceContext,
-  wasFilled: boolean,
+  mark: string | undefined,
 ): Promise<DeviceStore> {
   const path = folder.path('devices', deviceName(id));
   await systemDisk.makeDirectory(path);
@@ -153,7 +138,9 @@ async function openOne(
     deviceId: identityOf(context.clusterId, id),
     clusterId: context.clusterId,
     // With one copy of everything there is nobody to refill it from.
-    replaced: wasFilled && context.settings.cloud.replicas > 1,
+    replaced: mark !== undefined && context.settings.cloud.replicas > 1,
+    newMark: randomHex(context.random, 16),
+    ...(mark === undefined || mark === '' ? {} : { mark }),
     settings: context.settings.storage,
     disk: systemDisk,
     clock: systemClock,

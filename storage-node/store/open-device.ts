@@ -49,6 +49,10 @@ export interface OpenDeviceOptions {
   /** Refuse the folder when it belongs to another device or cluster; an empty folder takes these. */
   readonly deviceId?: string;
   readonly clusterId?: string;
+  /** The disk that was last in this device's place; a folder with another mark is refused. */
+  readonly mark?: string;
+  /** What an empty folder is marked with. */
+  readonly newMark?: string;
   /** An empty folder stands in the place of one that was filled: it answers no reader until it is refilled. */
   readonly replaced?: boolean;
   /** Where the index is kept; LevelDB in the folder unless told otherwise. */
@@ -61,9 +65,12 @@ export async function openDevice(options: OpenDeviceOptions): Promise<DeviceStor
   const expected = {
     ...(options.deviceId === undefined ? {} : { device: options.deviceId }),
     ...(options.clusterId === undefined ? {} : { cluster: options.clusterId }),
+    ...(options.mark === undefined ? {} : { mark: options.mark }),
   };
   const refill = await RefillMark.open(disk, folder, options.replaced === true);
-  const identity = await ensureIdentity(disk, folder, { expected, random });
+  const identity = await ensureIdentity(disk, folder, {
+    ...{ expected, random, newMark: options.newMark },
+  });
   const place =
     options.index ??
     levelIndex(disk, joinPath(folder, 'index'), {

@@ -92,6 +92,34 @@ test('an emptied device is refilled, so that another may be lost', async () => {
   );
 });
 
+test('a disk that was replaced is refused when it comes back, since it has missed deletions', async () => {
+  const path = (name: string) => join(cloud.data, 'devices', name);
+  const { url, token } = await cloud.session();
+  const headers = { 'x-auth-token': token };
+  const put = await fetch(`${url}/kept/gone`, { method: 'PUT', headers, body: 'gone' });
+  expect(put.status).toBe(201);
+  await cloud.down();
+  fs.renameSync(path('d1'), path('d1.old'));
+  await cloud.restart();
+  await until('the refill', ({ devices }) => devices.every((one) => one.refilled === undefined));
+  const session = await cloud.session();
+  const again = { headers: { 'x-auth-token': session.token } };
+  const gone = `${session.url}/kept/gone`;
+  expect((await fetch(gone, { ...again, method: 'DELETE' })).status).toBe(204);
+  await cloud.down();
+  fs.renameSync(path('d1'), path('d1.new'));
+  fs.renameSync(path('d1.old'), path('d1'));
+  await cloud.restart();
+  const { problems } = (await status()) as Status & { readonly problems: readonly string[] };
+  expect(problems.join()).toContain('Another disk has stood in the place of this one since');
+  await expectAllThere();
+  await cloud.down();
+  fs.renameSync(path('d1'), path('d1.old'));
+  fs.renameSync(path('d1.new'), path('d1'));
+  await cloud.restart();
+  await expectAllThere();
+});
+
 /** Turns over one byte amid the stored bytes of an object, on the first device that has it in such a file. */
 function flipByte(folder: 'blobs' | 'log', marker: string): void {
   for (const name of ['d1', 'd2', 'd3', 'd4']) {
