@@ -5,9 +5,10 @@
  * the caller may not change them any more.
  */
 import type { Fence } from '#wire';
+import type { Code } from './erasure/code.ts';
 
 export interface BlobRef {
-  /** 32 lower-case hex digits. */
+  /** 32 lower-case hex digits, 38 of an erasure-coded one. */
   readonly id: string;
   readonly length: number;
 }
@@ -16,6 +17,8 @@ export interface BlobOptions {
   /** Given by callers that must know it beforehand (a volume's segments); otherwise random. */
   readonly id?: string;
   readonly fence?: Fence;
+  /** Stored in fragments instead of copies; such a blob has no id given and no fence. */
+  readonly code?: Code | undefined;
   readonly lengthHint?: number;
   /**
    * `put` only: called once, when every replica that was given the chunks has ended, those that a majority did not wait for included; it
@@ -47,8 +50,8 @@ export interface Blobs {
   open(options?: BlobOptions): Promise<ClusterBlobWriter>;
   /** Bytes from `offset`, at most 1 MiB; fewer only at the end. A replica that is slow or bad is passed over. */
   read(id: string, offset: number, length: number): Promise<Buffer>;
-  /** The range as a stream of buffers, read ahead by one. */
-  stream(id: string, offset: number, length: number): AsyncIterable<Buffer>;
+  /** The range as a stream of buffers, read ahead by one. `blobLength`, where it is known, saves asking for it. */
+  stream(id: string, offset: number, length: number, blobLength?: number): AsyncIterable<Buffer>;
   stat(id: string): Promise<BlobRef | undefined>;
   delete(id: string): Promise<void>;
   /** Refuses, on a majority of every device set, writes of the scope below `epoch`. */

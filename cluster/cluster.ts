@@ -3,6 +3,9 @@ import type { Clock, Logger, Metrics, Random } from '#common';
 import type { DeviceService, Row } from '#wire';
 import type { Blobs } from './blobs.ts';
 import { Core } from './core.ts';
+import { ErasureBlobs } from './erasure/erasure-blobs.ts';
+import { FragmentPlaces, type FragmentRings } from './erasure/fragment-places.ts';
+import { PolicyBlobs } from './erasure/policy-blobs.ts';
 import { HybridClock } from './hybrid-clock.ts';
 import { KeyHasher } from './key-hash.ts';
 import type { Placement } from './placement.ts';
@@ -16,6 +19,8 @@ import { TimerWheel } from './timer-wheel.ts';
 export interface ClusterParts {
   /** A ring, or any other placement. */
   readonly ring: RingLike | Placement;
+  /** Of erasure-coded blobs: by the number of fragments, who holds which. */
+  readonly fragmentRings?: FragmentRings;
   /** By the ring's device numbers. */
   readonly devices: ReadonlyMap<number, DeviceService>;
   /** The cluster's secret, 16 bytes or more. */
@@ -77,9 +82,10 @@ export function createCluster(parts: ClusterParts): Cluster {
   });
   const tables = new ReplicatedTables(core);
   const blobs = new ReplicatedBlobs(core);
+  const places = new FragmentPlaces(core, parts.fragmentRings ?? new Map());
   return {
     tables,
-    blobs,
+    blobs: new PolicyBlobs(blobs, new ErasureBlobs(core, places)),
     health: () => ({
       devices: core.all.map((replica) => ({
         device: replica.device,

@@ -125,6 +125,7 @@ export interface Counters {
   readonly handoffs: Counter<'what'>;
   readonly contended: Counter<'what'>;
   readonly listings: Counter<'way'>;
+  readonly codedReads: Counter<'way'>;
 }
 
 function createCounters(metrics: Metrics): Counters {
@@ -149,6 +150,11 @@ function createCounters(metrics: Metrics): Counters {
     contended: counter('contended_total', 'Attempts that met a newer version and were made again', [
       'what',
     ]),
+    codedReads: counter(
+      'coded_reads_total',
+      'Reads of segments of erasure-coded blobs: whole, or recovered from other fragments',
+      ['way'],
+    ),
     listings: counter(
       'scans_total',
       'Pages read, by one replica with matching digests or by merging',

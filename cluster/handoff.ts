@@ -13,10 +13,18 @@ export function handoffSpare(
   hash: number,
   what: 'row' | 'blob',
 ): (error?: unknown) => Replica | undefined {
+  return spareOf(core, what, () => core.handoffsOf(hash));
+}
+
+export function spareOf(
+  core: Core,
+  what: 'row' | 'blob',
+  standIns: () => Iterator<Replica, void, undefined>,
+): (error?: unknown) => Replica | undefined {
   let handoffs: Iterator<Replica, void, undefined> | undefined;
   return (error) => {
     if (what === 'row' && isFailure(error, 'busy')) return undefined;
-    handoffs ??= core.handoffsOf(hash);
+    handoffs ??= standIns();
     for (let step = handoffs.next(); step.done !== true; step = handoffs.next()) {
       if (step.value.aside) continue;
       core.counters.handoffs.inc({ what });

@@ -3,6 +3,17 @@
 export { absentDevice } from './absent-device.ts';
 export * from './blobs.ts';
 export * from './cluster.ts';
+export {
+  type Code,
+  codeOfId,
+  fragmentId,
+  fragmentOf,
+  fragmentsMax,
+  isFragmentId,
+} from './erasure/code.ts';
+export { type FragmentRings, ownersOf } from './erasure/fragment-places.ts';
+export { ReedSolomon } from './erasure/reed-solomon.ts';
+export { decodeTrailer, encodeTrailer, trailerBytes } from './erasure/trailer.ts';
 export { KeyHasher } from './key-hash.ts';
 export * from './placement.ts';
 export * from './referrers.ts';

@@ -66,11 +66,18 @@ export class Quorum<T> {
 
   /**
    * `patient`: after a refusal all answers are waited for, since only they can show that an attempt is dead. Without it, one
-   * refusal too many ends the attempt at once.
+   * refusal too many ends the attempt at once. `needed`: so many `yes` instead of a majority.
    */
-  constructor(total: number, options: { readonly patient: boolean } = { patient: false }) {
+  constructor(
+    total: number,
+    options: { readonly patient: boolean; readonly needed?: number } = { patient: false },
+  ) {
+    const { needed } = options;
     this.total = total;
-    this.thresholds = thresholdsOf(total);
+    this.thresholds =
+      needed === undefined
+        ? thresholdsOf(total)
+        : { majority: needed, blocking: total - needed + 1 };
     this.patient = options.patient;
   }
 

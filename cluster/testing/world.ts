@@ -40,6 +40,8 @@ export interface WorldOptions {
   readonly seed?: number;
   readonly devices?: number;
   readonly replicas?: number;
+  /** Erasure-coded blobs go in so many fragments to the first devices. */
+  readonly fragments?: number;
   readonly settings?: Partial<ClusterSettings>;
 }
 
@@ -67,10 +69,17 @@ export class World {
   /** Another process's view of the same devices; its wall clock may be off. */
   cluster(skewUs = 0): Cluster {
     const all = this.devices.map((_, index) => index);
-    const replicas = this.options.replicas ?? 3;
+    const { replicas = 3, fragments } = this.options;
     this.coordinators += 1;
     return createCluster({
       ring: fixedPlacement(all.slice(0, replicas), all.slice(replicas)),
+      ...(fragments === undefined
+        ? {}
+        : {
+            fragmentRings: new Map([
+              [fragments, fixedPlacement(all.slice(0, fragments), all.slice(fragments))],
+            ]),
+          }),
       devices: new Map(this.devices.map(({ service }, index) => [index, service])),
       salt,
       coordinator: this.coordinators,
