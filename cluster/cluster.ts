@@ -4,7 +4,7 @@ import type { DeviceService, Row } from '#wire';
 import type { Blobs } from './blobs.ts';
 import { Core } from './core.ts';
 import { ErasureBlobs } from './erasure/erasure-blobs.ts';
-import { FragmentPlaces, type FragmentRings } from './erasure/fragment-places.ts';
+import { FragmentPlaces, fragmentsOver, type PlaceFragments } from './erasure/fragment-places.ts';
 import { PolicyBlobs } from './erasure/policy-blobs.ts';
 import { HybridClock } from './hybrid-clock.ts';
 import { KeyHasher } from './key-hash.ts';
@@ -19,8 +19,8 @@ import { TimerWheel } from './timer-wheel.ts';
 export interface ClusterParts {
   /** A ring, or any other placement. */
   readonly ring: RingLike | Placement;
-  /** Of erasure-coded blobs: by the number of fragments, who holds which. */
-  readonly fragmentRings?: FragmentRings;
+  /** Of erasure-coded blobs; as the ring's devices have it by default. */
+  readonly placeFragments?: PlaceFragments;
   /** By the ring's device numbers. */
   readonly devices: ReadonlyMap<number, DeviceService>;
   /** The cluster's secret, 16 bytes or more. */
@@ -82,7 +82,7 @@ export function createCluster(parts: ClusterParts): Cluster {
   });
   const tables = new ReplicatedTables(core);
   const blobs = new ReplicatedBlobs(core);
-  const places = new FragmentPlaces(core, parts.fragmentRings ?? new Map());
+  const places = new FragmentPlaces(core, parts.placeFragments ?? fragmentsOver(parts.ring));
   return {
     tables,
     blobs: new PolicyBlobs(blobs, new ErasureBlobs(core, places)),
@@ -96,7 +96,11 @@ export function createCluster(parts: ClusterParts): Cluster {
       repairsPending: tables.repair.pending + blobs.repair.pending,
     }),
     renew: (ref, held) => tables.renew(ref, held),
-    follow: (ring, devices) => core.follow(placementOf(ring), devices),
+    follow: (ring, devices) => {
+      const followed = core.follow(placementOf(ring), devices);
+      places.follow(parts.placeFragments ?? fragmentsOver(ring));
+      return followed;
+    },
     close: async () => {
       tables.repair.close();
       blobs.repair.close();

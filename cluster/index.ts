@@ -11,7 +11,7 @@ export {
   fragmentsMax,
   isFragmentId,
 } from './erasure/code.ts';
-export { type FragmentRings, ownersOf } from './erasure/fragment-places.ts';
+export { fragmentsOver, ownersOf, type PlaceFragments } from './erasure/fragment-places.ts';
 export { ReedSolomon } from './erasure/reed-solomon.ts';
 export { decodeTrailer, encodeTrailer, trailerBytes } from './erasure/trailer.ts';
 export { KeyHasher } from './key-hash.ts';

@@ -32,6 +32,13 @@ export const proxySettings = declareSettings({
     about:
       'The largest body of one request; larger objects are put together from segments or parts.',
   },
+  erasurePolicies: {
+    type: 'text',
+    default: '',
+    pattern: /^\s*(?:[A-Za-z0-9_-]+=[1-9]\d?\+[1-9]\d?(?:=shared)?(?:[\s,]+|$))*$/,
+    about:
+      'Storage policies whose bodies are kept in k data and m parity fragments instead of copies, each on a device of its own: `cold=4+2 deep=8+4`. With fewer than k + m devices containers of such a policy are refused, unless it says that fragments may share devices: `cold=4+2=shared`. Bodies below k times 16 KiB, and rows, are kept in copies.',
+  },
   partBytesMin: {
     type: 'integer',
     default: 5_242_880,

@@ -107,6 +107,8 @@ export async function openFront(
     settings: settings.proxy,
     soleCoordinator: parts.soleCoordinator,
     secret: salt,
+    deviceCount: () =>
+      membership.view.devices.filter((device) => device !== undefined && device.weight > 0).length,
     ...common,
   });
   opened.add(() => objects.close());

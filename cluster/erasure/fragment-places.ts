@@ -4,11 +4,25 @@ import type { BlobKey } from '#wire';
 import type { Core } from '../core.ts';
 import type { Placement } from '../placement.ts';
 import type { Replica } from '../replica.ts';
-import { type RingLike, ringPlacement } from '../ring-placement.ts';
 import { type Code, fragmentId } from './code.ts';
+import { type FragmentRing, fragmentPlacement } from './fragment-ring.ts';
 
-/** By the number of fragments of a blob. */
-export type FragmentRings = ReadonlyMap<number, RingLike | Placement>;
+/** By the number of fragments of a blob, who holds which. */
+export type PlaceFragments = (width: number) => Placement;
+
+/** As the devices of a ring have it. Without any there is no place for fragments. */
+export function fragmentsOver(ring: object): PlaceFragments {
+  return (width) => {
+    if (isFragmentRing(ring)) return fragmentPlacement(ring, width);
+    throw new Failure('invalid', 'fragment-ring-missing', 'Nothing says where fragments belong', {
+      facts: { fragments: width },
+    });
+  };
+}
+
+function isFragmentRing(ring: object): ring is FragmentRing {
+  return 'devices' in ring && 'partitionOf' in ring;
+}
 
 /** Where there are fewer owners than fragments, they take turns. */
 export function ownersOf<T>(owners: readonly T[], fragments: number): T[] {
@@ -26,18 +40,21 @@ export interface CodedKey {
 
 export class FragmentPlaces {
   private readonly core: Core;
-  private readonly rings: ReadonlyMap<number, Placement>;
+  private place: PlaceFragments;
+  private rings = new Map<number, Placement>();
   // One array for each set of owners, as the placement hands them out.
-  private readonly known = new Map<number, WeakMap<readonly number[], readonly Replica[]>>();
+  private known = new Map<number, WeakMap<readonly number[], readonly Replica[]>>();
 
-  constructor(core: Core, rings: FragmentRings) {
+  constructor(core: Core, place: PlaceFragments) {
     this.core = core;
-    this.rings = new Map(
-      [...rings].map(([width, ring]) => [
-        width,
-        'primariesOf' in ring ? ring : ringPlacement(ring),
-      ]),
-    );
+    this.place = place;
+  }
+
+  /** Goes by another ring from now on. */
+  follow(place: PlaceFragments): void {
+    this.place = place;
+    this.rings = new Map();
+    this.known = new Map();
   }
 
   /** One device for each fragment. */
@@ -63,11 +80,12 @@ export class FragmentPlaces {
   }
 
   private ring(width: number): Placement {
-    const ring = this.rings.get(width);
-    if (ring !== undefined) return ring;
-    throw new Failure('invalid', 'fragment-ring-missing', 'No ring places so many fragments', {
-      facts: { fragments: width },
-    });
+    let ring = this.rings.get(width);
+    if (ring === undefined) {
+      ring = this.place(width);
+      this.rings.set(width, ring);
+    }
+    return ring;
   }
 }
 

@@ -76,9 +76,8 @@ export class World {
       ...(fragments === undefined
         ? {}
         : {
-            fragmentRings: new Map([
-              [fragments, fixedPlacement(all.slice(0, fragments), all.slice(fragments))],
-            ]),
+            placeFragments: (width: number) =>
+              fixedPlacement(all.slice(0, width), all.slice(width)),
           }),
       devices: new Map(this.devices.map(({ service }, index) => [index, service])),
       salt,

@@ -10,9 +10,10 @@
  */
 import { Buffer } from 'node:buffer';
 import { createHash, type Hash, hash } from 'node:crypto';
-import type { BlobRef, Blobs, ClusterBlobWriter, Release } from '#cluster';
+import type { BlobRef, Blobs, ClusterBlobWriter, Code, Release } from '#cluster';
 import { type Clock, giveBack } from '#common';
 import type { ProxySettings } from '../settings.ts';
+import { codeForLength } from './coding-policies.ts';
 import { objectFailure } from './failures.ts';
 import type { BodyBlob } from './rows/object-row.ts';
 
@@ -29,6 +30,8 @@ export interface BodyRequest {
   readonly body: Buffer | AsyncIterable<Buffer>;
   readonly length?: number;
   readonly expectedMd5?: string;
+  /** Kept in fragments, where it is not too small for that. */
+  readonly code?: Code | undefined;
 }
 
 export type BodySettings = Pick<
@@ -46,7 +49,7 @@ export async function storeBody(
   discard: (blobs: readonly BodyBlob[]) => void,
 ): Promise<StoredBody> {
   if ((request.length ?? 0) > settings.objectBytesMax) throw tooLarge(settings);
-  const writer = new BodyWriter(blobs, settings, request.length);
+  const writer = new BodyWriter(blobs, settings, request);
   const tookMs = stopwatch(clock);
   try {
     if (Buffer.isBuffer(request.body)) await writer.write(request.body);
@@ -95,6 +98,7 @@ class BodyWriter {
   private readonly blobs: Blobs;
   private readonly settings: BodySettings;
   private readonly length: number | undefined;
+  private readonly code: Code | undefined;
   private size = 0;
   private md5: Hash | undefined;
   private pending: Buffer[] = [];
@@ -104,10 +108,15 @@ class BodyWriter {
   private committing: Promise<BlobRef> | undefined;
   private readonly done: BodyBlob[] = [];
 
-  constructor(blobs: Blobs, settings: BodySettings, length: number | undefined) {
+  constructor(
+    blobs: Blobs,
+    settings: BodySettings,
+    { length, code }: Pick<BodyRequest, 'length' | 'code'>,
+  ) {
     this.blobs = blobs;
     this.settings = settings;
     this.length = length;
+    this.code = code;
   }
 
   async write(chunk: Buffer): Promise<void> {
@@ -156,7 +165,8 @@ class BodyWriter {
     const onReleased = (how: Release) => {
       if (how === 'free') giveBackAll(pending);
     };
-    const ref = await this.blobs.put(pending, { onReleased });
+    const code = codeForLength(this.code, size);
+    const ref = await this.blobs.put(pending, { onReleased, code });
     this.done.push({ id: ref.id, length: ref.length });
     return { size, md5, blobs: this.done, inline: noBody };
   }
@@ -187,7 +197,11 @@ class BodyWriter {
     const committing = this.committing === undefined ? 0 : this.settings.blobBytesMax;
     const left = this.length === undefined ? atLeast : this.length - before - committing;
     const lengthHint = Math.min(this.settings.blobBytesMax, Math.max(left, atLeast));
-    this.open = await this.blobs.open(this.length === undefined ? {} : { lengthHint });
+    const code = codeForLength(this.code, lengthHint);
+    this.open = await this.blobs.open({
+      code,
+      ...(this.length === undefined ? {} : { lengthHint }),
+    });
     return this.open;
   }
 

@@ -150,6 +150,7 @@ async function createContainer(
   request: CreateContainer,
 ): Promise<{ readonly container: Container; readonly created: boolean }> {
   checkName(request.name);
+  context.coding.check(request.policy ?? defaultPolicy);
   // The shared name first: a bucket whose name cannot be had must not come into being.
   const owner = await names.claim(request.name, request.account);
   if (request.globalName === true && owner !== request.account)

@@ -3,6 +3,7 @@ import type { Blobs, Tables } from '#cluster';
 import type { Clock, Logger, Random } from '#common';
 import type { ProxySettings } from '../settings.ts';
 import type { BlobGarbage } from './blob-garbage.ts';
+import type { CodingPolicies } from './coding-policies.ts';
 import type { ContainerCache } from './container-cache.ts';
 import type { ObjectEncryption } from './encryption/object-encryption.ts';
 import type { KeyedLocks } from './keyed-locks.ts';
@@ -17,6 +18,7 @@ export interface ObjectContext {
   readonly settings: ProxySettings;
   readonly cache: ContainerCache;
   readonly garbage: BlobGarbage;
+  readonly coding: CodingPolicies;
   readonly gravestones: Gravestones;
   readonly locks: KeyedLocks;
   readonly encryption: ObjectEncryption;

@@ -4,6 +4,7 @@ import { type Clock, type Logger, type Random, randomHex } from '#common';
 import type { ProxySettings } from '../settings.ts';
 import { createAccounts } from './accounts.ts';
 import { BlobGarbage } from './blob-garbage.ts';
+import { CodingPolicies } from './coding-policies.ts';
 import { ContainerCache } from './container-cache.ts';
 import { createContainers } from './containers.ts';
 import type { ObjectContext } from './context.ts';
@@ -28,6 +29,8 @@ export interface ObjectServiceOptions {
   readonly soleCoordinator?: boolean;
   /** The cluster's secret that seals the keys of encrypted objects; without it they open in this process only. */
   readonly secret?: Buffer;
+  /** How many devices there are to spread fragments over; unknown, policies with fragments are refused. */
+  readonly deviceCount?: () => number;
 }
 
 export function createObjectService(options: ObjectServiceOptions): ObjectService {
@@ -45,6 +48,7 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     ...options,
     cache,
     garbage,
+    coding: new CodingPolicies(settings.erasurePolicies, options.deviceCount ?? (() => 0)),
     gravestones,
     locks: new KeyedLocks(),
     encryption,
@@ -58,6 +62,7 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     uploads: createUploads(context),
     encryption,
     keys,
+    codingPolicies: context.coding.all,
     duties: createDuties(context),
     records: createRecords(context),
     close: async () => {

@@ -26,6 +26,7 @@ const kinds = {
   'md5-mismatch': 'invalid',
   'name-invalid': 'invalid',
   'metadata-too-large': 'invalid',
+  'policy-unavailable': 'conflict',
   'part-number-invalid': 'invalid',
   'part-missing': 'invalid',
   'part-order': 'invalid',

@@ -1,5 +1,6 @@
 /** The dialect-free object service over `cluster`. */
 export * from './account-service.ts';
+export { type CodingPolicy, parseCodingPolicies } from './coding-policies.ts';
 export * from './conditions.ts';
 export * from './container-service.ts';
 export * from './create-service.ts';

@@ -1,6 +1,8 @@
 /** Objects, and the façade over everything the dialects render. */
+
 import type { WriteMode } from '#cluster';
 import type { AccountService } from './account-service.ts';
+import type { CodingPolicy } from './coding-policies.ts';
 import type { Container, ContainerService } from './container-service.ts';
 import type { Duties } from './duties.ts';
 import type { KeyStore } from './encryption/key-store.ts';
@@ -223,6 +225,8 @@ export interface ObjectService {
   readonly encryption: ObjectEncryption;
   readonly keys: KeyStore;
   readonly duties: Duties;
+  /** Policies of containers whose bodies are kept in fragments. */
+  readonly codingPolicies: readonly CodingPolicy[];
   readonly records: Records;
   /** Waits (bounded) for background deletions. */
   close(): Promise<void>;

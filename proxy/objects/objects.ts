@@ -141,12 +141,16 @@ async function storeObjectBody(
   discard: (blobs: StoredBody['blobs']) => void,
 ): Promise<StoredBody> {
   const { encryption, expectedMd5, ...plain } = request;
-  if (encryption === undefined) return await storeBody(context, context.settings, request, discard);
+  const code = context.coding.codeOf(request.container.policy);
+  if (encryption === undefined) {
+    const body = code === undefined ? request : { ...request, code };
+    return await storeBody(context, context.settings, body, discard);
+  }
   const encrypted = encryptBody(encryption, plain.body);
   const stored = await storeBody(
     context,
     context.settings,
-    { ...plain, body: encrypted.body },
+    { ...plain, code, body: encrypted.body },
     discard,
   );
   const md5 = encrypted.plainMd5();

@@ -73,7 +73,7 @@ async function* readBlobs(
       if (left === 0) return;
       const take = Math.min(blob.length - skip, left);
       if (take > 0) {
-        yield* context.blobs.stream(blob.id, skip, take);
+        yield* context.blobs.stream(blob.id, skip, take, blob.length);
         left -= take;
       }
       skip = Math.max(0, skip - blob.length);

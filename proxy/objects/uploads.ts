@@ -208,8 +208,9 @@ async function putPart(context: ObjectContext, request: PutPart): Promise<Upload
   const settings = { ...context.settings, inlineBytesMax: -1 };
   const { expectedMd5, ...plain } = request;
   const encrypted = key && encryptBody(key, request.body);
+  const code = context.coding.codeOf(request.container.policy);
   const body = encrypted === undefined ? request : { ...plain, body: encrypted.body };
-  const stored = await storeBody(context, settings, body, discard);
+  const stored = await storeBody(context, settings, { ...body, code }, discard);
   try {
     const md5 = encrypted?.plainMd5() ?? stored.md5;
     if (expectedMd5 !== undefined && expectedMd5.toLowerCase() !== md5)

@@ -35,6 +35,7 @@ const ofService: Readonly<Record<ObjectFailureCode | ClusterFailureCode, S3Code>
   'name-invalid': 'InvalidURI',
   'metadata-too-large': 'MetadataTooLarge',
   'part-number-invalid': 'InvalidArgument',
+  'policy-unavailable': 'InvalidArgument',
   'part-missing': 'InvalidPart',
   'part-order': 'InvalidPartOrder',
   'part-too-small': 'EntityTooSmall',

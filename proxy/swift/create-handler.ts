@@ -63,7 +63,7 @@ function servicesOf(options: SwiftHandlerOptions): SwiftServices {
   return {
     ...options,
     rules: accessRules(swift),
-    policies: parsePolicies(swift),
+    policies: parsePolicies(swift, options.settings.erasurePolicies),
     offers: new Set(stageNames(swift)),
   };
 }

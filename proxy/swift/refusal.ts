@@ -63,6 +63,7 @@ const statuses: Readonly<Record<SwiftCode | ObjectFailureCode | ClusterFailureCo
   'name-invalid': 400,
   'metadata-too-large': 400,
   'part-number-invalid': 400,
+  'policy-unavailable': 400,
   'part-missing': 400,
   'part-order': 400,
   'part-too-small': 400,

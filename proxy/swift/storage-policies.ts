@@ -1,4 +1,5 @@
 /** The storage policies that containers may be made with. */
+import { parseCodingPolicies } from '../objects/index.ts';
 import type { SwiftSettings } from './settings.ts';
 
 export interface StoragePolicy {
@@ -15,9 +16,15 @@ export interface StoragePolicies {
   find(name: string): StoragePolicy | undefined;
 }
 
-/** `gold silver=argent old=deprecated`; the first that is not deprecated is the default. */
-export function parsePolicies(settings: Pick<SwiftSettings, 'policies'>): StoragePolicies {
-  const all = settings.policies
+/**
+ * `gold silver=argent old=deprecated`; the first that is not deprecated is the default. Those that keep fragments (`erasure`)
+ * need not be named again.
+ */
+export function parsePolicies(
+  settings: Pick<SwiftSettings, 'policies'>,
+  erasure = '',
+): StoragePolicies {
+  const named = settings.policies
     .split(/[\s,]+/)
     .filter((word) => word !== '')
     .map((word): StoragePolicy => {
@@ -25,6 +32,12 @@ export function parsePolicies(settings: Pick<SwiftSettings, 'policies'>): Storag
       const deprecated = rest.includes('deprecated');
       return { name, aliases: rest.filter((alias) => alias !== 'deprecated'), deprecated };
     });
+  const all = [
+    ...named,
+    ...parseCodingPolicies(erasure)
+      .filter(({ name }) => !named.some((policy) => policy.name === name))
+      .map(({ name }) => ({ name, aliases: [], deprecated: false })),
+  ];
   const byName = new Map<string, StoragePolicy>();
   for (const policy of all)
     for (const name of [policy.name, ...policy.aliases]) byName.set(name.toLowerCase(), policy);

@@ -53,6 +53,10 @@ const fixedBytesV1 = 44;
 const fixedBytesV2 = fixedBytesV1 + versionBlockBytes;
 const sloBytes = 22;
 const blobBytes = 20;
+/** In version 3 ids have four bytes more: of a blob in fragments how it is coded, else zero. */
+const codedBlobBytes = 24;
+const idDigits = 32;
+const codedIdDigits = 38;
 const partBytes = 24;
 
 interface Tail {
@@ -98,7 +102,8 @@ export function encodeObjectRow(row: ObjectRow): Buffer {
   const tail = tailOf(row);
   const storageClass = storageClassCode(info.system);
   const isOthers = info.system[ownerField] !== undefined;
-  const isFirst = row.version === undefined && storageClass === 0 && !isOthers;
+  const isCoded = blobs.some(({ id }) => id.length > idDigits);
+  const isFirst = row.version === undefined && storageClass === 0 && !isOthers && !isCoded;
   const fixedBytes = isFirst ? fixedBytesV1 : fixedBytesV2;
   const typeBytes = Buffer.byteLength(info.contentType);
   const tailBytes = Buffer.byteLength(tail);
@@ -108,12 +113,12 @@ export function encodeObjectRow(row: ObjectRow): Buffer {
     typeBytes +
     (slo ? sloBytes : 0) +
     8 +
-    blobs.length * blobBytes +
+    blobs.length * (isCoded ? codedBlobBytes : blobBytes) +
     parts.length * partBytes +
     tailBytes;
   const meta = Buffer.allocUnsafe(total);
   meta[0] = magic;
-  meta[atVersion] = isFirst ? 1 : 2;
+  meta[atVersion] = isFirst ? 1 : isCoded ? 3 : 2;
   meta[atKind] = kinds.indexOf(info.kind);
   meta[atStorageClass] = storageClass;
   meta.writeUIntBE(info.size, atSize, 6);
@@ -135,8 +140,9 @@ export function encodeObjectRow(row: ObjectRow): Buffer {
   at = meta.writeUInt32BE(blobs.length, at);
   for (const blob of blobs) {
     meta.write(blob.id, at, 16, 'hex');
-    meta.writeUInt32BE(blob.length, at + 16);
-    at += blobBytes;
+    at += 16;
+    if (isCoded) at = writeCode(meta, at, blob.id);
+    at = meta.writeUInt32BE(blob.length, at);
   }
   at = meta.writeUInt32BE(parts.length, at);
   for (const part of parts) {
@@ -149,6 +155,26 @@ export function encodeObjectRow(row: ObjectRow): Buffer {
   return meta;
 }
 
+function writeCode(meta: Buffer, at: number, id: string): number {
+  meta.fill(0, at, at + 4);
+  meta.write(id.slice(idDigits), at, 3, 'hex');
+  return at + 4;
+}
+
+function readBlob(meta: Buffer, at: number): BodyBlob {
+  if (blobBytesOf(meta) === blobBytes)
+    return { id: meta.toString('hex', at, at + 16), length: meta.readUInt32BE(at + 16) };
+  const digits = meta[at + 16] === 0 ? idDigits : codedIdDigits;
+  return {
+    id: meta.toString('hex', at, at + digits / 2),
+    length: meta.readUInt32BE(at + 20),
+  };
+}
+
+function blobBytesOf(meta: Buffer): number {
+  return meta[atVersion] === 3 ? codedBlobBytes : blobBytes;
+}
+
 function malformed(row: StoredRow, why: string): Error {
   return objectFailure('row-malformed', 'An object row cannot be read', {
     facts: { name: row.sort, why },
@@ -159,8 +185,8 @@ function check(row: StoredRow): Buffer {
   const { meta } = row;
   if (meta.length < fixedBytesV1) throw malformed(row, 'too short');
   if (meta[0] !== magic) throw malformed(row, 'magic');
-  if (meta[atVersion] !== 1 && meta[atVersion] !== 2)
-    throw malformed(row, `version ${meta[atVersion]}`);
+  const version = meta[atVersion] ?? 0;
+  if (version < 1 || version > 3) throw malformed(row, `version ${version}`);
   if (fixedOf(meta) + meta.readUInt16BE(atContentType) + 8 > meta.length)
     throw malformed(row, 'too short');
   return meta;
@@ -233,7 +259,7 @@ function checksumsOf(row: StoredRow, meta: Buffer): { readonly checksums?: Field
 function tailStart(meta: Buffer): number {
   const isSlo = meta[atKind] === 2;
   const at = fixedOf(meta) + meta.readUInt16BE(atContentType) + (isSlo ? sloBytes : 0);
-  const parts = at + 4 + meta.readUInt32BE(at) * blobBytes;
+  const parts = at + 4 + meta.readUInt32BE(at) * blobBytesOf(meta);
   return parts + 4 + meta.readUInt32BE(parts) * partBytes;
 }
 
@@ -265,10 +291,10 @@ export function decodeObjectRow(row: StoredRow): ObjectRow {
   if (at + 8 > meta.length) throw malformed(row, 'too short');
   const blobCount = meta.readUInt32BE(at);
   at += 4;
-  if (at + blobCount * blobBytes + 4 > meta.length) throw malformed(row, 'blob count');
+  const step = blobBytesOf(meta);
+  if (at + blobCount * step + 4 > meta.length) throw malformed(row, 'blob count');
   const blobs: BodyBlob[] = [];
-  for (let n = 0; n < blobCount; n++, at += blobBytes)
-    blobs.push({ id: meta.toString('hex', at, at + 16), length: meta.readUInt32BE(at + 16) });
+  for (let n = 0; n < blobCount; n++, at += step) blobs.push(readBlob(meta, at));
   const partCount = meta.readUInt32BE(at);
   at += 4;
   if (at + partCount * partBytes > meta.length) throw malformed(row, 'part count');

@@ -21,8 +21,9 @@ export const createBucket: Operation = async (request, services) => {
   if (!isBucketName(bucket))
     throw new S3Failure('InvalidBucketName', { details: { BucketName: bucket } });
   if (!mayInProject(request, caller, 's3:CreateBucket')) throw new S3Failure('AccessDenied');
+  const { tags, policy } = await configurationOf(request, services);
   const system = {
-    ...(await configurationOf(request, services)),
+    ...tags,
     ...(await headerFields(request, services, ownerId(caller.account))),
   };
   const wanted = {
@@ -31,6 +32,7 @@ export const createBucket: Operation = async (request, services) => {
     globalName: true,
     exclusive: true,
     system,
+    ...(policy === undefined ? {} : { policy }),
   };
   try {
     await services.objects.containers.create(wanted);
@@ -73,18 +75,35 @@ async function headerFields(
   };
 }
 
-/** `CreateBucketConfiguration` may name the region; where one is configured it must be that one. */
-async function configurationOf(request: S3Request, { settings }: S3Services): Promise<Fields> {
+interface Configuration {
+  readonly tags: Fields;
+  readonly policy?: string;
+}
+
+/**
+ * `CreateBucketConfiguration` may name the region; where one is configured it must be that one. Behind a colon may stand the storage
+ * policy, as with RADOS Gateway: `REGION:POLICY`, or `:POLICY`.
+ */
+async function configurationOf(
+  request: S3Request,
+  { settings, objects }: S3Services,
+): Promise<Configuration> {
   const document = await readDocument(request, settings.documentBytesMax);
-  if (document.length === 0) return {};
+  if (document.length === 0) return { tags: {} };
   const configuration = parseXml(document, { roots: ['CreateBucketConfiguration'], tagsMax: 500 });
-  const place = configuration.childText('LocationConstraint')?.trim() ?? '';
+  const [place = '', policy] = (configuration.childText('LocationConstraint')?.trim() ?? '').split(
+    ':',
+  );
   if (configuration.children('Bucket').length > 0) throw new S3Failure('NotImplemented');
   if (place !== '' && settings.region !== '' && place !== settings.region)
     throw new S3Failure('IllegalLocationConstraintException', {
       message: `The ${place} location constraint is incompatible for the region specific endpoint this request was sent to.`,
     });
-  return tagsOfConfiguration(configuration);
+  const tags = tagsOfConfiguration(configuration);
+  if (policy === undefined) return { tags };
+  if (!objects.codingPolicies.some(({ name }) => name === policy))
+    throw invalidArgument('LocationConstraint', policy, 'There is no such storage policy');
+  return { tags, policy };
 }
 
 function tagsOfConfiguration(configuration: XmlNode): Fields {
