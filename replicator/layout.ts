@@ -1,4 +1,6 @@
 /** Which devices there are and what each should hold, until another ring takes this one's place. */
+
+import { type Code, fragmentsOver, ownersOf, type PlaceFragments } from '#cluster';
 import type { Clock } from '#common';
 import type { DeviceService } from '#wire';
 import { Peer } from './peer.ts';
@@ -37,6 +39,8 @@ export class Layout {
   moves: ReadonlyMap<number, Move> = new Map();
   private readonly parts: Pick<LayoutParts, 'clock' | 'timeoutMs'>;
   private ring: ReplicatorRing;
+  private placeFragments: PlaceFragments = fragmentsOver({});
+  private readonly fragmentRings = new Map<number, ReturnType<PlaceFragments>>();
   private byDevice: ReadonlyMap<number, Peer> = new Map();
   private readonly known = new Map<number, readonly number[]>();
 
@@ -54,6 +58,8 @@ export class Layout {
     this.ring = ring;
     this.generation += 1;
     this.known.clear();
+    this.placeFragments = fragmentsOver(ring);
+    this.fragmentRings.clear();
     this.peers = [...devices].map(([device, service]) => {
       const known = this.byDevice.get(device);
       if (known?.isWayTo(service) === true) return known;
@@ -83,6 +89,14 @@ export class Layout {
   isNewcomer(device: number, partition: number): boolean {
     const move = this.moves.get(partition);
     return move?.after.includes(device) === true && !move.before.includes(device);
+  }
+
+  /** One for each fragment; undefined where there is no way to it. */
+  fragmentOwners({ k, m }: Code, hash: number): readonly (Peer | undefined)[] {
+    const width = k + m;
+    const ring = this.fragmentRings.get(width) ?? this.placeFragments(width);
+    this.fragmentRings.set(width, ring);
+    return ownersOf(ring.primariesOf(hash), width).map((device) => this.byDevice.get(device));
   }
 
   peersOf(devices: readonly number[]): Peer[] {

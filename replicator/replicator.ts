@@ -20,6 +20,7 @@ import type { ReplicatorSettings } from './settings.ts';
 import { Tally } from './tally.ts';
 import { Heal } from './workers/heal.ts';
 import { type MoveProgress, Moves } from './workers/moves.ts';
+import { Rebuild, type RebuildProgress } from './workers/rebuild.ts';
 import { Reclaim, type ReclaimProgress } from './workers/reclaim.ts';
 import { Repair, type RepairProgress } from './workers/repair.ts';
 import { ScrubDevice } from './workers/scrub.ts';
@@ -36,6 +37,8 @@ export interface ReplicatorParts {
   readonly metrics: Metrics;
   /** Every table there is, with the blobs that its rows refer to; without it nothing is reclaimed. */
   readonly referrers?: Referrers;
+  /** There may be erasure-coded blobs; without it nobody looks for them. */
+  readonly hasFragments?: boolean;
   /** `Cluster.renew`, for rows that owners take no copy of; without it they wait for somebody to write the row again. */
   readonly renew?: RenewRow;
   /** Asked about a blob before it is freed: whether something refers to it that reading all rows may have missed. */
@@ -59,6 +62,7 @@ export interface ReplicatorStatus extends RepairProgress {
   readonly moves: MoveProgress;
   /** Bytes brought to devices that are being given partitions. */
   readonly movedBytes: number;
+  readonly fragments: RebuildProgress & { readonly rebuilt: number };
 }
 
 export interface Replicator {
@@ -99,7 +103,11 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
     moves,
     mender: new Mender({ ...common, log, copiesInFlightMax, renew: parts.renew }),
   });
-  const heal = new Heal(common);
+  const rebuild = new Rebuild(common);
+  const heal = new Heal({
+    ...common,
+    healFragment: (peer, fragment) => rebuild.heal(peer, fragment),
+  });
   const reclaim = new Reclaim({
     ...{ ...common, log, referrers: parts.referrers },
     stillNeeded: parts.stillNeeded ?? (async () => false),
@@ -119,6 +127,7 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
     forgottenRows: tally.forgottenRows,
     moves: moves.progress,
     movedBytes: tally.movedBytes,
+    fragments: { ...rebuild.progress(), rebuilt: tally.rebuilt },
   });
   declareMetrics(parts.metrics, status);
   const start = (
@@ -130,6 +139,9 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
     ? [
         // It rests within its steps, less while something is being refilled.
         start('repair', (signal) => repair.step(signal), 0),
+        ...(parts.hasFragments === true
+          ? [start('rebuild', (signal) => rebuild.step(signal), 0)]
+          : []),
         start('heal', (signal) => heal.step(signal), settings.restRatio),
         // It rests within its steps as well.
         start('reclaim', (signal) => reclaim.step(signal), 0),
@@ -156,6 +168,7 @@ export function createReplicator(parts: ReplicatorParts): Replicator {
       await repairOnce(signal);
       for (const scrub of scrubs.all) while ((await scrub.step(signal)) === 'busy');
       await heal.step(signal);
+      if (parts.hasFragments === true) await rebuild.pass(signal);
     },
     follow: async (ring, devices) => {
       layout.follow(ring, devices);
@@ -198,6 +211,15 @@ function declareMetrics(metrics: Metrics, status: () => ReplicatorStatus): void 
   gauge('copied_rows', 'Rows brought to devices that lacked them', (now) => now.copiedRows);
   gauge('copied_blobs', 'Blobs brought to devices that lacked them', (now) => now.copiedBlobs);
   gauge('copied_bytes', 'Bytes copied from device to device', (now) => now.copiedBytes);
+  gauge('fragments_rebuilt', 'Fragments made anew from others', (now) => now.fragments.rebuilt);
+  gauge(
+    'fragments_lacking',
+    'Fragments that are not where they belong',
+    (now) => now.fragments.lacking,
+  );
+  gauge('rebuild_lag_seconds', 'Since the last look at all fragments began; -1 before', (now) =>
+    now.fragments.lagMs === undefined ? -1 : now.fragments.lagMs / 1000,
+  );
   gauge('handed_back', 'Blobs that stand-ins kept and gave back', (now) => now.handedBack);
   gauge('healed', 'Bad copies replaced by good ones', (now) => now.healed);
   gauge('scrubbed_bytes', 'Stored bytes read and checked', (now) => now.scrubbedBytes);

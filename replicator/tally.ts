@@ -6,6 +6,8 @@ export class Tally {
   /** Of them, what was brought to devices that are being given partitions. */
   movedBytes = 0;
   handedBack = 0;
+  /** Fragments made anew from others. */
+  rebuilt = 0;
   /** Bad copies that a good one replaced. */
   healed = 0;
   scrubbedBytes = 0;

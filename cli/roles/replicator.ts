@@ -30,6 +30,7 @@ export async function openReplicator(
     clock: systemClock,
     settings: settings.replicator,
     cursors: cursorsIn(folder),
+    hasFragments: true,
     referrers: joinReferrers(objectReferrers, volumeReferrers(cluster)),
     renew: (key, held) => cluster.renew(key, held),
     stillNeeded: lentBlobs(cluster.tables),

@@ -15,8 +15,9 @@ export async function holdBlobs(
   if ((await lendBlobs(context, request)) === undefined) return undefined;
   const stored = await context.tables.get(objectRef(target.container, target.name));
   const held = findLive(context, stored);
-  if (held?.info.system[encryptionField] === undefined) return held?.blobs;
-  // What lies in the blobs is not the object's bytes.
+  // What lies in the blobs is not the object's bytes, or they are in fragments, which readers of blobs do not know of.
+  const isPlain = held?.info.system[encryptionField] === undefined;
+  if (isPlain && held?.blobs.every(({ id }) => id.length === 32) !== false) return held?.blobs;
   await deleteObject(context, target, {});
   return undefined;
 }

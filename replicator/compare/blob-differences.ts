@@ -1,4 +1,5 @@
 /** Finds the blobs of one ring partition that some of its owners lack, and those that others keep for them. */
+import { isFragmentId } from '#cluster';
 import { type BlobInfo, type BlobKey, surveyEntriesMax } from '#wire';
 import type { Peer } from '../peer.ts';
 import { merged, paged } from './merge.ts';
@@ -17,7 +18,8 @@ export async function* blobDifferences(
   const lists = [...owners, ...strangers].map((peer) => paged(blobPages(peer, hashes)));
   for await (const found of merged(lists, compareBlobs)) {
     const blob = found.find((one) => one !== undefined);
-    if (blob === undefined) continue;
+    // Fragments are no copies of each other: `workers/rebuild.ts`.
+    if (blob === undefined || isFragmentId(blob.id)) continue;
     const behind = owners.filter((_, at) => found[at] === undefined);
     const keepers = strangers.filter((_, at) => found[owners.length + at] !== undefined);
     if (behind.length > 0 || keepers.length > 0) yield { blob, behind, strangers: keepers };

@@ -23,6 +23,7 @@ export interface RootsRequest {
 
 const pageRows = 1000;
 const textIds = /[0-9a-f]{32}/g;
+const codedTextIds = /[0-9a-f]{38}/g;
 
 export async function readRoots(request: RootsRequest): Promise<number> {
   const { layout } = request;
@@ -86,6 +87,8 @@ async function readRow({ referrers, found }: RootsRequest, row: ReferringRow): P
       facts: { table: row.table },
     });
   // Whatever else looks like a blob's id counts as well: better to keep too much.
-  for (const [id] of row.meta.toString('latin1').matchAll(textIds)) found(id);
+  const text = row.meta.toString('latin1');
+  for (const [id] of text.matchAll(textIds)) found(id);
+  for (const [id] of text.matchAll(codedTextIds)) found(id);
   if (references !== 'nothing') await references(row, found);
 }

@@ -44,7 +44,7 @@ export class Suspects {
     const text = await this.cursors.load(cursorName);
     for (const line of String(text ?? '').split('\n')) {
       const [id = '', hash, ageMs, confirmations] = line.split(' ');
-      if (!/^[0-9a-f]{32}$/.test(id)) continue;
+      if (!/^[0-9a-f]{32}(?:[0-9a-f]{6})?$/.test(id)) continue;
       const numbers = [hash, ageMs, confirmations].map(Number);
       // A line that was not understood is only a suspicion that begins anew.
       if (numbers.some((one) => !Number.isFinite(one) || one < 0)) continue;

@@ -1,6 +1,8 @@
 /** Replaces copies that failed their checksum, wherever a reader, the scrub or a recovery came upon them. */
+
+import { isFragmentId } from '#cluster';
 import { type Clock, isFailure, type StepOutcome } from '#common';
-import type { Quarantined } from '#wire';
+import type { BlobKey, Quarantined } from '#wire';
 import { copyBlob, holdingOf } from '../copy/blob-copy.ts';
 import type { Pace } from '../copy/pace.ts';
 import { type CopyOutcome, copyRow } from '../copy/row-copy.ts';
@@ -16,6 +18,8 @@ export interface HealParts {
   readonly irreparable: IrreparableList;
   readonly clock: Clock;
   readonly nowUs: () => number;
+  /** Makes a fragment of an erasure-coded blob anew. */
+  readonly healFragment: (peer: Peer, fragment: BlobKey) => Promise<CopyOutcome>;
 }
 
 const atOnce = 100;
@@ -71,7 +75,9 @@ export class Heal {
     );
     const wait = (bytes: number) => pace.wait(bytes, signal);
     const outcome = await (bad.row === undefined
-      ? this.healBlob(peer, bad.blob, others, wait)
+      ? isFragmentId(bad.blob.id)
+        ? this.parts.healFragment(peer, bad.blob)
+        : this.healBlob(peer, bad.blob, others, wait)
       : copyRow(bad.row, others, [peer], { wait }));
     this.settle(named, outcome);
   }

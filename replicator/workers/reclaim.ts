@@ -12,7 +12,7 @@
  * twice after it. What is lent from object to object, as fast as anybody likes, is looked at once more, by name, before it goes (`stillNeeded`).
  * Why the grace: a body's blobs are there before its row.
  */
-import type { Referrers } from '#cluster';
+import { codeOfId, fragmentId, fragmentOf, isFragmentId, type Referrers } from '#cluster';
 import { type Clock, Failure, isFailure, type Logger, messageOf, type StepOutcome } from '#common';
 import type { BlobKey } from '#wire';
 import { blobPages, compareBlobs } from '../compare/blob-differences.ts';
@@ -211,7 +211,8 @@ export class Reclaim {
         until = blob.hash;
         break;
       }
-      found.set(blob.id, blob.hash);
+      // A blob in fragments goes as a whole.
+      found.set(isFragmentId(blob.id) ? fragmentOf(blob.id).blobId : blob.id, blob.hash);
       await rest();
     }
     for (const [id, hash] of found) if (hash >= until) found.delete(id);
@@ -221,14 +222,20 @@ export class Reclaim {
 
   private async free({ id, hash }: BlobKey): Promise<void> {
     const { layout, tally } = this.parts;
-    const key = { id, hash };
+    const code = codeOfId(id);
+    const ids =
+      code === undefined
+        ? [id]
+        : Array.from({ length: code.k + code.m }, (_, index) => fragmentId(id, index));
     let bytes = 0;
-    for (const peer of layout.peers) {
-      const info = await peer.call((service) => service.statBlob(key));
-      if (info === undefined) continue;
-      await peer.call((service) => service.deleteBlob(key));
-      bytes += info.length;
-    }
+    for (const peer of layout.peers)
+      for (const one of ids) {
+        const key = { id: one, hash };
+        const info = await peer.call((service) => service.statBlob(key));
+        if (info === undefined) continue;
+        await peer.call((service) => service.deleteBlob(key));
+        bytes += info.length;
+      }
     tally.freedBlobs += 1;
     tally.freedBytes += bytes;
   }
