@@ -12,6 +12,7 @@ export {
   isFragmentId,
 } from './erasure/code.ts';
 export { fragmentsOver, ownersOf, type PlaceFragments } from './erasure/fragment-places.ts';
+export type { FragmentDevice } from './erasure/fragment-ring.ts';
 export { ReedSolomon } from './erasure/reed-solomon.ts';
 export { decodeTrailer, encodeTrailer, trailerBytes } from './erasure/trailer.ts';
 export { KeyHasher } from './key-hash.ts';

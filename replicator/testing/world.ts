@@ -1,5 +1,12 @@
 /** Memory devices that can be away or replaced, a cluster over them, and a replicator: everything follows from a seed. */
-import { type Cluster, clusterSettings, createCluster, KeyHasher, type Referrers } from '#cluster';
+import {
+  type Cluster,
+  clusterSettings,
+  createCluster,
+  type FragmentDevice,
+  KeyHasher,
+  type Referrers,
+} from '#cluster';
 import {
   createMetrics,
   defaultsOf,
@@ -26,6 +33,8 @@ export interface WorldRing {
   partitionOf(hash: number): number;
   primaries(partition: number): { readonly id: number }[];
   handoffs(partition: number): Iterable<{ readonly device: { readonly id: number } }>;
+  /** Each a zone of its own, for fragments. */
+  readonly devices?: readonly (FragmentDevice | undefined)[];
 }
 
 export class World {
@@ -58,6 +67,9 @@ export class World {
     const order = (partition: number) =>
       this.memories.map((_, at) => ({ id: (partition + at) % devices }));
     this.ring = options.ring ?? {
+      devices: this.memories.map((_, id) => ({
+        ...{ id, region: 1, zone: id, ip: '127.0.0.1', port: 1, weight: 1 },
+      })),
       partitionCount: 2 ** power,
       partitionOf: (hash) => (power === 0 ? 0 : hash >>> (32 - power)),
       primaries: (partition) => order(partition).slice(0, this.replicas),
@@ -121,6 +133,7 @@ export class World {
       ring: this.ring,
       devices: this.devices,
       cursors: memoryCursors(),
+      hasFragments: true,
       clock: systemClock,
       settings: { ...defaultsOf(replicatorSettings), ...quick, ...settings },
       log: silentLogger,
