@@ -57,6 +57,14 @@ export interface CopiesLine {
   readonly handedBack: number;
   readonly healed: number;
   readonly scrubbedBytes: number;
+  /** Of erasure-coded blobs. */
+  readonly fragments: {
+    readonly lookedSecondsAgo: number | undefined;
+    /** Blobs in fragments. */
+    readonly stripes: number;
+    readonly lacking: number;
+    readonly rebuilt: number;
+  };
   /** The search for what no row refers to. */
   readonly reclaim: {
     readonly searchedSecondsAgo: number | undefined;

@@ -92,6 +92,7 @@ function copiesOf(parts: StatusParts): CopiesLine {
   return {
     comparedSecondsAgo: now.lagMs === undefined ? undefined : Math.round(now.lagMs / 1000),
     ...{ copiedRows, copiedBlobs, copiedBytes, handedBack, healed, scrubbedBytes },
+    fragments: fragmentsOf(now),
     reclaim: reclaimOf(now),
     irreparable: now.irreparable
       .slice(0, irreparableShown)
@@ -112,6 +113,12 @@ function networkProblems(networks: Pick<Networks, 'status'>): string[] {
   if (lastError !== undefined)
     problems.push(`networks are as they were before the last changes: ${lastError}`);
   return problems;
+}
+
+function fragmentsOf({ fragments }: ReturnType<Replicator['status']>): CopiesLine['fragments'] {
+  const { lagMs, stripes, lacking, rebuilt } = fragments;
+  const lookedSecondsAgo = lagMs === undefined ? undefined : Math.round(lagMs / 1000);
+  return { lookedSecondsAgo, stripes, lacking, rebuilt };
 }
 
 function reclaimOf(now: ReturnType<Replicator['status']>): CopiesLine['reclaim'] {

@@ -54,6 +54,11 @@ function renderCopies(copies: CopiesLine): string {
   const lines = [
     `copies  ${compared}; since the start ${copiedRows} rows and ${copiedBlobs} blobs copied (${renderBytes(copiedBytes)}), ${healed} bad ones replaced, ${copies.handedBack} handed back`,
   ];
+  const { stripes, lacking, rebuilt } = copies.fragments;
+  if (stripes > 0)
+    lines.push(
+      `fragments of ${stripes} blobs: ${lacking} not where they belong, ${rebuilt} made anew since the start`,
+    );
   lines.push(renderReclaim(copies.reclaim));
   for (const { what, name, device, reason } of copies.irreparable)
     lines.push(`  ! ${what} ${name} on ${device}: ${reason}`);

@@ -107,10 +107,19 @@ const versions: Readonly<Record<string, ObjectRow>> = {
   },
 };
 
+const coded: ObjectRow = {
+  info: { ...plain.info, name: 'coded', size: 70_000_005 },
+  blobs: [
+    { id: '000102030405060708090a0b0c0d0e0f010804', length: 67_108_864 },
+    { id: 'f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff', length: 2_891_141 },
+  ],
+};
+
 describe('object rows', () => {
   const all = [
     ...Object.entries(samples).map(([name, row]) => ({ name, row, version: 1 })),
     ...Object.entries(versions).map(([name, row]) => ({ name, row, version: 2 })),
+    { name: 'coded', row: coded, version: 3 },
   ];
   for (const { name, row, version } of all) {
     test(`the golden file of a ${name} object is written and read as ever`, () => {
