@@ -27,7 +27,8 @@ export class BufferPool {
   private readonly keptMax: number;
   private trimming: Timer | undefined;
   private takenMs = 0;
-  private made = 0;
+  /** How many there are. */
+  made = 0;
   private free: Buffer[] = [];
   private readonly kept = new Set<Segment>();
   private readonly owners = new Set<BufferOwner>();

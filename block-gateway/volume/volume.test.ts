@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '#common';
-import { volumeId, World } from '../testing/world.ts';
+import { seededRandom, VirtualClock } from '#common';
+import { smallSettings, volumeId, World } from '../testing/world.ts';
+import { BufferPool } from './buffers.ts';
 import { createEngine } from './engine.ts';
+import { ReadOnlyVolume } from './read-only-volume.ts';
 
 const mib = 1024 * 1024;
 
@@ -143,6 +145,65 @@ describe('a volume', () => {
     expect(seen.subarray(8192).every((byte) => byte === 0)).toBe(true);
     await second.close();
     await first.close();
+  });
+
+  it('brings what is written again before it left memory to the store once, and a snapshot keeps what it had', async () => {
+    const settings = { ...smallSettings, segmentBuffersMax: 16, volumeSegmentsMax: 12 };
+    const world = new World({ settings });
+    await world.addVolume(mib);
+    const engine = await world.engine();
+    const volume = await engine.open(volumeId);
+    const area = 64 * 1024;
+    const fill = async (round: number) => {
+      for (let at = 0; at < area; at += 4096)
+        await volume.write(at, pattern(round + at, 4096), 0, 4096);
+    };
+    for (let round = 0; round < 50; round++) await fill(round);
+    for (let turn = 0; turn < 100; turn++) await world.clock.advance(100);
+    const stored = volume.stats().uploadedBytes;
+    expect(stored).toBeLessThan(2 * area);
+    expect(volume.stats().writtenBytes).toBe(50 * area);
+    await fill(50);
+    const pinning = volume.pin({ id: 's', name: 's', state: 'live' });
+    await fill(51);
+    for (let turn = 0; turn < 50; turn++) await world.clock.advance(100);
+    const pin = await pinning;
+    const point = await ReadOnlyVolume.open(engine.context, {
+      volumeId,
+      sizeBytes: mib,
+      manifest: pin,
+      encryption: undefined,
+    });
+    const seen = Buffer.alloc(4096);
+    for (let at = 0; at < area; at += 4096) {
+      await point.read(at, 4096, seen, 0);
+      expect(seen.equals(pattern(50 + at, 4096))).toBe(true);
+      await volume.read(at, 4096, seen, 0);
+      expect(seen.equals(pattern(51 + at, 4096))).toBe(true);
+    }
+    await volume.close();
+  });
+
+  it('gives memory back some time after it was needed', async () => {
+    const clock = new VirtualClock();
+    const pool = new BufferPool({
+      bufferBytes: 4096,
+      buffersMax: 8,
+      keptMax: 2,
+      idleMs: 1000,
+      clock,
+    });
+    const owner = { yieldBuffer: () => undefined };
+    const taken = Array.from({ length: 8 }, () => pool.take(owner));
+    expect(taken.every((buffer) => buffer !== undefined)).toBe(true);
+    expect(pool.take(owner)).toBeUndefined();
+    expect(pool.pressure).toBe(1);
+    for (const buffer of taken) if (buffer !== undefined) pool.giveBack(buffer);
+    await clock.advance(500);
+    expect(pool.made).toBe(8);
+    await clock.advance(2000);
+    expect(pool.made).toBe(2);
+    pool.close();
   });
 
   it('makes writes wait while the store refuses, and goes on when it is back', async () => {
