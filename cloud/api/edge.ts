@@ -114,9 +114,12 @@ export class Edge<C extends Caller> {
     const json = scope.getDefaultJsonParser('error', 'error');
     scope.addContentTypeParser(/^application\/[\w.+-]*json/, { parseAs: 'string' }, json);
     // Clients name a type for no body at all; a route that takes one says which types it takes.
-    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _bytes, done) =>
-      done(null, undefined),
-    );
+    // A body without a type is JSON, as in OpenStack's own services: some clients send it with nothing but `If-Match`.
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
+      if (request.headers['content-type'] !== undefined || bytes.length === 0)
+        done(null, undefined);
+      else json(request, bytes.toString(), done);
+    });
     const methodsByPath = new Map<string, Set<Method>>();
     const byPlace = new Map<string, Route<C>[]>();
     for (const route of this.service.routes) {

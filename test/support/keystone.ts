@@ -15,7 +15,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 export class Keystone {
   private readonly url: string;
-  private readonly token: string;
+  readonly token: string;
 
   private constructor(url: string, token: string) {
     this.url = url;

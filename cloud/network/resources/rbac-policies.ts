@@ -60,6 +60,7 @@ async function createPolicy(
   const kind = kindOf[given.object_type] ?? 'network';
   const object = await core.find(tx, kind, given.object_id);
   if (object === undefined || (!asker.isAdmin && object.project_id !== asker.projectId))
+    // What is another's and what is nowhere look alike.
     throw fail(
       'resource-not-found',
       `The resource could not be found: ${given.object_type} ${given.object_id}`,
@@ -83,6 +84,7 @@ async function createPolicy(
     throw fail('duplicate-rbac-policy', 'An RBAC policy already exists with those values.');
   const policy = await core.insert(tx, 'rbac_policy', { ...given, id: core.newId() });
   await core.count(tx, 'rbac_policy', policy);
+  await core.touch(tx, kind, object.id);
   if (
     given.action === 'access_as_external' &&
     kind === 'network' &&
