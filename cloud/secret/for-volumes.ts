@@ -1,10 +1,11 @@
 /** Keys of encrypted volumes: secrets of the volume's project, held by whatever needs them, gone with the last that does. */
+import { type AnyTransaction, roomOf } from '#cloud/state';
 import { Failure, isFailure } from '#common';
-import type { SecretCore } from './core.ts';
+import type { SecretCore, Tx } from './core.ts';
 import { registerConsumer } from './resources/consumers.ts';
 import { consumersOf, findSecret } from './rows.ts';
 import { deleteSecret, insertSecret } from './store.ts';
-import type { ConsumerRow } from './tables.ts';
+import type { ConsumerRow, SecretTables } from './tables.ts';
 
 export interface KeyHolder {
   /** `volumes`, `backups`, `images`. */
@@ -36,7 +37,7 @@ export interface KeysForVolumes {
   /** Whether anybody beside the holder is registered as needing it. */
   heldByOthers(id: string, holder: KeyHolder): Promise<boolean>;
   /** With the volume, to another project: it is that user's from then on, and who was let in before is let in no more. */
-  move(id: string, to: NewOwner): Promise<void>;
+  move(transaction: AnyTransaction, id: string, to: NewOwner): Promise<void>;
 }
 
 const keyBits = 256;
@@ -64,7 +65,7 @@ export function keysForVolumes(core: SecretCore): KeysForVolumes {
     owned: async (id, projectId) => (await findSecret(core, core.db, id))?.project_id === projectId,
     heldByOthers: async (id, holder) =>
       (await consumersOf(core.db, id)).some((one) => !isOf(one, holder)),
-    move: (id, to) => moveKey(core, id, to),
+    move: (transaction, id, to) => moveKey(core, roomOf<SecretTables>(transaction), id, to),
   };
 }
 
@@ -122,28 +123,26 @@ async function releaseKey(core: SecretCore, id: string, holder: KeyHolder): Prom
   });
 }
 
-async function moveKey(core: SecretCore, id: string, to: NewOwner): Promise<void> {
+async function moveKey(core: SecretCore, tx: Tx, id: string, to: NewOwner): Promise<void> {
   const { projectId, userId } = to;
-  await core.changeOf(projectId, async (tx) => {
-    const row = await findSecret(core, tx, id);
-    if (row === undefined || row.project_id === projectId) return;
-    await core.quotas.release(tx, id);
-    await core.quotas.reserve(tx, { scope: projectId, holder: id }, { 'secret.secrets': 1 });
-    await tx.deleteFrom('secret_acl').where('owner_id', '=', id).execute();
-    await tx
-      .updateTable('secret')
-      .set({ project_id: projectId, creator_id: userId })
-      .where('id', '=', id)
-      .execute();
-    for (const consumer of await consumersOf(tx, id)) {
-      const holder = consumer.id;
-      await core.quotas.release(tx, holder);
-      await core.quotas.reserve(tx, { scope: projectId, holder }, { 'secret.consumers': 1 });
-    }
-    await tx
-      .updateTable('secret_consumer')
-      .set({ project_id: projectId })
-      .where('owner_id', '=', id)
-      .execute();
-  });
+  const row = await findSecret(core, tx, id);
+  if (row === undefined || row.project_id === projectId) return;
+  await core.quotas.release(tx, id);
+  await core.quotas.reserve(tx, { scope: projectId, holder: id }, { 'secret.secrets': 1 });
+  await tx.deleteFrom('secret_acl').where('owner_id', '=', id).execute();
+  await tx
+    .updateTable('secret')
+    .set({ project_id: projectId, creator_id: userId })
+    .where('id', '=', id)
+    .execute();
+  for (const consumer of await consumersOf(tx, id)) {
+    const holder = consumer.id;
+    await core.quotas.release(tx, holder);
+    await core.quotas.reserve(tx, { scope: projectId, holder }, { 'secret.consumers': 1 });
+  }
+  await tx
+    .updateTable('secret_consumer')
+    .set({ project_id: projectId })
+    .where('owner_id', '=', id)
+    .execute();
 }

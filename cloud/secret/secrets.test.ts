@@ -135,7 +135,8 @@ describe.each(engines)('the key manager on %s', (engine) => {
     expect(await keys.heldByOthers(id, { kind: 'volumes', id: 'v' })).toBe(true);
     const friends = { read: { users: ['user-member'] } };
     expect((await cloud.call('member', 'PUT', `/secrets/${id}/acl`, friends)).status).toBe(200);
-    await keys.move(id, { projectId: projects.two, userId: 'user-other' });
+    const to = { projectId: projects.two, userId: 'user-other' };
+    await cloud.change((transaction) => keys.move(transaction, id, to));
     expect(await keys.owned(id, projects.one)).toBe(false);
     // Neither as its maker nor by the list that its last owner left.
     for (const path of [`/secrets/${id}`, `/secrets/${id}/payload`])

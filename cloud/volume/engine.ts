@@ -2,6 +2,7 @@
  * What the volume service asks of its neighbours; `cli/` hands them in. The block gateway's volume service has the shape of
  * `VolumeEngine`, whose calls may be repeated with the same id.
  */
+import type { AnyTransaction } from '#cloud/state';
 
 export interface EngineQos {
   readonly iops?: number;
@@ -257,8 +258,12 @@ export interface VolumeKeys {
   owned(id: string, projectId: string): Promise<boolean>;
   /** Whether somebody else needs it too. */
   heldByOthers(id: string, holder: KeyHolder): Promise<boolean>;
-  /** With its volume, to another project, where nobody of the last one reads it. */
-  move(id: string, to: { readonly projectId: string; readonly userId: string }): Promise<void>;
+  /** With its volume, in the same transaction, to another project, where nobody of the last one reads it. */
+  move(
+    transaction: AnyTransaction,
+    id: string,
+    to: { readonly projectId: string; readonly userId: string },
+  ): Promise<void>;
 }
 
 /** Where backups of a project go: a container of the object store, as that project, or a bucket elsewhere. */

@@ -1,6 +1,8 @@
 /** The key manager on a scratch state, with master keys in memory. */
+
 import { createOperations, operationMigrations, operationSettings } from '#cloud/operations';
 import { createQuotas, quotaMigrations } from '#cloud/quotas';
+import type { AnyTransaction } from '#cloud/state';
 import { createMetrics, defaultsOf, silentLogger, systemClock, systemRandom } from '#common';
 import { startApiServer } from '../../api/index.ts';
 import { type EngineName, TestDatabase } from '../../state/testing/engines.ts';
@@ -32,6 +34,8 @@ export interface Answer {
 
 export interface SecretCloud {
   readonly forVolumes: KeysForVolumes;
+  /** As another room does that changes keys and rows of its own in one. */
+  change(work: (transaction: AnyTransaction) => Promise<void>): Promise<void>;
   rows(): Promise<readonly SecretTables['secret'][]>;
   /** `token` as in `people` or `system`; the path is behind `/v1`. */
   call(
@@ -71,6 +75,7 @@ export async function startSecretCloud(engine: EngineName = 'sqlite'): Promise<S
   const server = await startApiServer({ services: { '': service }, ...at, metrics, ...common });
   return {
     forVolumes,
+    change: (work) => state.transaction(work),
     rows: () => state.db.$extendTables<SecretTables>().selectFrom('secret').selectAll().execute(),
     call: async (token, method, path, body, headers = {}) => {
       const raw = typeof body === 'string' || body === undefined;

@@ -225,11 +225,12 @@ async function accept(
     await refuseUnfit(core, transaction, volume);
     await move(core, transaction, request, volume, row.no_snapshots === 1);
     await transaction.deleteFrom('volume_transfer').where('id', '=', row.id).execute();
-    return { ...row, keyId: volume.encryption_key_id };
+    const { encryption_key_id: keyId } = volume;
+    const { userId } = callerOf(request);
+    if (keyId !== null) await core.keys.move(transaction, keyId, { projectId, userId });
+    return row;
   });
   await core.engine.change(accepted.volume_id, { project: projectId });
-  const { userId } = callerOf(request);
-  if (accepted.keyId !== null) await core.keys.move(accepted.keyId, { projectId, userId });
   return accepted;
 }
 
