@@ -1,4 +1,5 @@
-/** A volume that has grown while a server has it: its guest sees the new size at once. */
+/** A volume that has grown while a server has it: its guest is told, and sees the new size at its next start where it cannot be told while it runs. */
+import { messageOf } from '#common';
 import type { ComputeCore } from './core.ts';
 
 const gib = 2 ** 30;
@@ -23,7 +24,21 @@ export async function diskGrown(
       .where('id', '=', id)
       .execute();
     // One that is off or asleep finds the size when it starts.
-    if (host !== null && (await core.host(host).hypervisor.power(server)) !== 'off')
-      await core.host(host).hypervisor.resizeDisk(server, id, sizeGib * gib);
+    if (host !== null) await tell(core, { server, host, disk: id }, sizeGib * gib);
+  }
+}
+
+/** The volume has grown already: a hypervisor that is away, or cannot grow a disk that it has open, does not take that back. */
+async function tell(
+  core: ComputeCore,
+  { server, host, disk }: { readonly server: string; readonly host: string; readonly disk: string },
+  sizeBytes: number,
+): Promise<void> {
+  try {
+    const { hypervisor } = core.host(host);
+    if ((await hypervisor.power(server)) !== 'off')
+      await hypervisor.resizeDisk(server, disk, sizeBytes);
+  } catch (error) {
+    core.log.warn({ err: error, server, disk }, `a grown disk: ${messageOf(error)}`);
   }
 }
