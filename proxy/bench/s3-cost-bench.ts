@@ -55,7 +55,7 @@ function signed(method: string, path: string, body?: Buffer): Exchange {
   };
   return {
     ...{ method, url: path, headers, rawHeaders, secure: false, transactionId: 'tx', startedMs: 0 },
-    body: Object.assign(wire(), {}) as never,
+    body: Object.assign(wire(), { whole: async () => body ?? Buffer.alloc(0) }) as never,
   };
 }
 

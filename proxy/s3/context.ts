@@ -62,6 +62,8 @@ export interface S3Request {
   readonly dayMs: number;
   /** The body as it comes off the wire; read it through `openBody` or `readDocument`. */
   readonly wire: AsyncIterable<Buffer>;
+  /** All of `wire` at once, up to so many bytes; absent where it came some other way. */
+  readonly whole?: (maxBytes: number) => Promise<Buffer>;
 }
 
 export interface RequestTrace {

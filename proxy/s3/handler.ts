@@ -223,6 +223,7 @@ function requestOf(
     secure: exchange.secure,
     prefix: exchange.prefix ?? '',
     wire,
+    ...(wire === exchange.body ? { whole: (max: number) => exchange.body.whole(max) } : {}),
   };
 }
 

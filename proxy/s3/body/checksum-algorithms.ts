@@ -72,18 +72,38 @@ function crc64Engine(): Promise<IHasher> {
   return engine;
 }
 
-/** One engine serves every body: its state is loaded before and saved after each piece, all within one turn. */
+interface Held {
+  state: Uint8Array | undefined;
+}
+
+/** Whose state the engine is in. */
+let held: Held | undefined;
+
+/**
+ * One engine serves every body. Its state is taken out only when another body comes between two pieces: taking it out and putting it back
+ * costs as much as 2 KiB.
+ */
 function runningCrc64(shared: IHasher): RunningChecksum {
-  let state: Uint8Array = shared.init().save();
+  const own: Held = { state: undefined };
+  let digest: Buffer | undefined;
+  const hold = () => {
+    if (held === own) return;
+    if (held !== undefined) held.state = shared.save();
+    held = own;
+    if (own.state === undefined) shared.init();
+    else shared.load(own.state);
+  };
   return {
     update: (data) => {
-      shared.load(state);
+      hold();
       shared.update(data);
-      state = shared.save();
     },
     digest: () => {
-      shared.load(state);
-      return Buffer.from(shared.digest('hex'), 'hex');
+      if (digest !== undefined) return digest;
+      hold();
+      held = undefined;
+      digest = Buffer.from(shared.digest('hex'), 'hex');
+      return digest;
     },
   };
 }

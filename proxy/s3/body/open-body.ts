@@ -5,7 +5,7 @@
  * 2. Hand the data on as it comes, hashing on the way.
  * 3. At its end compare; a mismatch throws inside the stream, so that nothing becomes visible.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { S3Request } from '../context.ts';
 import type { RequestHead } from '../request-head.ts';
 import { S3Failure } from '../s3-failure.ts';
@@ -29,6 +29,8 @@ export interface OpenedBody {
   readonly length: number | undefined;
   /** Hex, from Content-MD5. */
   readonly md5: string | undefined;
+  /** The alternative to `body` for one that is small, and not framed: all of it, checked. */
+  readonly whole?: () => Promise<Buffer>;
   /** Of the checksum that came or comes with it. */
   readonly algorithm: ChecksumAlgorithm | undefined;
   /** By algorithm, base64; only after the body's end. */
@@ -36,6 +38,8 @@ export interface OpenedBody {
 }
 
 export const bodyBytesMax = 5 * 1024 ** 3;
+/** Bodies up to this are taken in one piece, which spares them streams. */
+const wholeBytesMax = 16_384;
 
 /** `fallback` is computed where the client sends no checksum. */
 export async function openBody(
@@ -53,8 +57,12 @@ export async function openBody(
   const declared = declaredChecksum(head, payload.kind === 'chunked' && payload.trailers);
   const data = decoder === undefined ? request.wire : decodeAwsChunked(request.wire, decoder);
   const summed = declared?.algorithm ?? fallback;
-  if (payload.kind !== 'sha256' && summed === undefined)
-    return { body: data, length, md5, algorithm: undefined, checksums: () => ({}) };
+  const isSmall = decoder === undefined && length !== undefined && length <= wholeBytesMax;
+  const take = isSmall ? request.whole : undefined;
+  if (payload.kind !== 'sha256' && summed === undefined) {
+    const whole = take === undefined ? {} : { whole: () => take(wholeBytesMax) };
+    return { body: data, length, md5, algorithm: undefined, checksums: () => ({}), ...whole };
+  }
   const running = summed === undefined ? undefined : await startChecksum(summed);
   const checks: Checks = {
     sha256: payload.kind === 'sha256' ? payload.hash : undefined,
@@ -65,7 +73,19 @@ export async function openBody(
     found: {},
   };
   const algorithm = declared?.algorithm;
-  return { body: checked(data, checks), length, md5, algorithm, checksums: () => checks.found };
+  const whole = take === undefined ? {} : { whole: () => checkedWhole(take, checks) };
+  const body = checked(data, checks);
+  return { body, length, md5, algorithm, checksums: () => checks.found, ...whole };
+}
+
+async function checkedWhole(
+  take: (maxBytes: number) => Promise<Buffer>,
+  checks: Checks,
+): Promise<Buffer> {
+  const body = await take(wholeBytesMax);
+  checks.running?.update(body);
+  compare(checks, checks.sha256 === undefined ? undefined : hash('sha256', body));
+  return body;
 }
 
 /** The same for a body that came some other way than as the request's: what its headers promise is checked. */
@@ -103,7 +123,12 @@ async function* checked(
     checks.running?.update(piece);
     yield piece;
   }
-  if (digest !== undefined && digest.digest('hex') !== checks.sha256)
+  compare(checks, digest?.digest('hex'));
+}
+
+/** Once all of the body is there. */
+function compare(checks: Checks, sha256: string | undefined): void {
+  if (sha256 !== checks.sha256)
     throw new S3Failure('XAmzContentSHA256Mismatch', {
       details: { ClientComputedContentSHA256: checks.sha256 ?? '' },
     });

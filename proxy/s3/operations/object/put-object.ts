@@ -33,7 +33,7 @@ export const putObject: Operation = async (request, services) => {
     container,
     name: key,
     ...fields,
-    body: opened.body,
+    body: opened.whole === undefined ? opened.body : await opened.whole(),
     mode: 'strict',
     onBodyEnd: () => ({ checksums: opened.checksums() }),
     ...(opened.length === undefined ? {} : { length: opened.length }),
