@@ -105,7 +105,7 @@ const bugs: readonly Bug[] = [
 
 const root = join(import.meta.dirname, '../..');
 const rooms = ['common', 'ring', 'wire', 'cluster', 'storage-node', 'replicator', 'test/sim'];
-const minutes = '3';
+const minutes = '4';
 const days = '1';
 
 function plant(bug: Bug, folder: string): void {

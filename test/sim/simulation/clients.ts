@@ -12,6 +12,8 @@ export interface ClientParts {
   readonly registers: readonly Register[];
   readonly bodies: Bodies;
   readonly report: (violation: string) => void;
+  /** What became of a change is not known. */
+  readonly onDoubt: (register: Register) => void;
 }
 
 const nothing = Buffer.alloc(0);
@@ -19,6 +21,8 @@ const textMax = 400;
 const togetherMs = 10_000;
 /** The first few names are in everybody's way. */
 const crowded = 4;
+/** With more changes of which nobody was told, the search for an order would not end. */
+const openMax = 4;
 
 export function rowOf(text: string): RowValue {
   // Part of it lies in the body, so that a body never goes with another version's meta unnoticed.
@@ -29,6 +33,8 @@ export class Client {
   private readonly parts: ClientParts;
   /** Between two operations, on average. */
   thinkMs = 20_000;
+  /** What part of the names it has to do with: others are left alone long enough to be forgotten once they are deleted. */
+  share = 1;
   isPaused = false;
   private isBusy = false;
   private writes = 0;
@@ -64,7 +70,7 @@ export class Client {
   private async something(): Promise<void> {
     const { random, registers } = this.parts;
     const among = random.below(3) === 0 ? crowded : registers.length;
-    const register = registers[random.below(among)];
+    const register = registers[Math.floor(random.below(among) * this.share)];
     if (register === undefined || register.isFull) return;
     this.operations += 1;
     const kind = random.below(20);
@@ -76,6 +82,23 @@ export class Client {
     else if (register.isAvailable) await this.put(register, this.text());
     else if (kind < 18) await this.append(register);
     else await this.createOnly(register);
+  }
+
+  /** Nobody was told what became of a change: one looks several times and goes on from there, while others do so too. */
+  async look(register: Register): Promise<void> {
+    if (this.isBusy) return;
+    this.isBusy = true;
+    try {
+      for (let times = 0; times < 4 && !this.isPaused && !register.isFull; times++) {
+        this.operations += 1;
+        // Changes that depend on what is there, from several sides at once, are ballots against ballots.
+        const changes = times === 0 && !register.isAvailable && register.openChanges < openMax;
+        if (changes && this.parts.random.below(3) === 0) await this.append(register);
+        else await this.get(register);
+      }
+    } finally {
+      this.isBusy = false;
+    }
   }
 
   private text(): string {
@@ -93,7 +116,7 @@ export class Client {
       readonly say?: (answer: T) => string;
     },
   ): Promise<T | undefined> {
-    const { time } = this.parts;
+    const { time, onDoubt } = this.parts;
     const startMs = time.monotonicMs();
     register.inFlight += 1;
     register.changes += 1;
@@ -101,6 +124,7 @@ export class Client {
       if (steps.maybe === undefined) return undefined;
       const told = `${what}?`;
       const endMs = Number.POSITIVE_INFINITY;
+      onDoubt(register);
       register.history.push({ startMs, endMs, mayVanish: true, told, apply: steps.maybe });
       return undefined;
     };

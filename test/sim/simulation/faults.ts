@@ -47,6 +47,7 @@ export class Faults {
     this.forgetful = undefined;
     network.weather = fair;
     network.cuts.clear();
+    network.traps.clear();
     for (const { skew } of [...machines, ...fronts]) skew.us = 0;
     for (const machine of machines) {
       machine.disk.syncMs = 1;
@@ -65,7 +66,7 @@ export class Faults {
     this.count += 1;
     const { random, machines, fronts } = this.parts;
     const machine = this.some(machines);
-    const kind = random.below(14);
+    const kind = random.below(20);
     if (kind < 2) await this.outage([machine], forMs);
     else if (kind === 2) await this.outage(this.zoneOf(machine), forMs);
     else if (kind === 3) await this.outage(machines, forMs / 4);
@@ -77,7 +78,11 @@ export class Faults {
     else if (kind === 10) this.jump(random.below(2) === 0 ? machine : this.some(fronts));
     else if (kind === 11) this.crash(this.some(fronts));
     else if (kind === 12) await this.rot(machine);
-    else await this.replace(machine, forMs);
+    else if (kind === 13) await this.replace(machine, forMs);
+    else if (kind < 16) this.crashMidway(this.some(fronts));
+    else if (kind < 18) await this.outageMidway(machine, forMs);
+    else if (kind === 18) await this.succession(forMs);
+    else await this.splitView(forMs);
   }
 
   private zoneOf({ zone }: Machine): Machine[] {
@@ -99,7 +104,7 @@ export class Faults {
   private async storm(forMs: number): Promise<void> {
     const { network, random, note } = this.parts;
     const [loss, duplicates] = [random.unit() * 0.2, random.unit() * 0.2];
-    network.weather = { loss, duplicates, delayMs: random.unit() * 100 };
+    network.weather = { loss, duplicates, delayMs: random.unit() * 100, stuck: fair.stuck };
     note('storm');
     await this.parts.time.sleep(forMs);
     network.weather = fair;
@@ -107,8 +112,16 @@ export class Faults {
 
   /** Between one front and a zone, so that another front still reaches it. */
   private async partition(machines: readonly Machine[], forMs: number): Promise<void> {
-    const { network, fronts, random, note } = this.parts;
-    const cut = random.below(2) === 0 ? fronts : [this.some(fronts)];
+    const { fronts, random } = this.parts;
+    await this.cut(random.below(2) === 0 ? fronts : [this.some(fronts)], machines, forMs);
+  }
+
+  private async cut(
+    cut: readonly Front[],
+    machines: readonly Machine[],
+    forMs: number,
+  ): Promise<void> {
+    const { network, note } = this.parts;
     note(`partition ${cut.map(({ name }) => name)} from ${machines.map(({ name }) => name)}`);
     const pairs = cut.flatMap(({ name }) => machines.map((machine) => `${name} ${machine.name}`));
     for (const pair of pairs) network.cuts.add(pair);
@@ -139,6 +152,83 @@ export class Faults {
   private crash(front: Front): void {
     this.parts.note(`crash ${front.name}`);
     front.restart();
+  }
+
+  /** The next message of some kind, or the second or third, is the first that it does not send any more. */
+  private crashMidway(front: Front, what = this.kind()): void {
+    const { network, random, note } = this.parts;
+    const set = (left: number) => {
+      const spring = () => {
+        if (left > 0) return set(left - 1);
+        note(`crash ${front.name} before ${what}`);
+        front.restart();
+      };
+      network.traps.add({ at: front.name, what, when: 'send', spring });
+    };
+    set(random.below(4));
+  }
+
+  /** Power goes in the midst of a call: before it is heard, or when it took effect and was not answered. */
+  private async outageMidway(machine: Machine, forMs: number): Promise<void> {
+    const { network, random, time } = this.parts;
+    const what = this.kind();
+    const when = random.below(2) === 0 ? 'arrive' : 'done';
+    const spring = () => {
+      this.parts.note(`power off ${machine.name}: ${what} ${when}`);
+      machine.powerOff();
+    };
+    network.traps.add({ at: machine.name, what, when, spring });
+    await time.sleep(forMs);
+    await machine.start();
+  }
+
+  /** Each front sees other zones, and one of them goes away with a change half sent. */
+  private async splitView(forMs: number): Promise<void> {
+    const { fronts, random, machines } = this.parts;
+    const zones = [...new Set(machines.map(({ zone }) => zone))];
+    const first = random.below(zones.length);
+    const ends = fronts.map((front, at) => {
+      const zone = zones[(first + at) % zones.length];
+      return this.cut(
+        [front],
+        machines.filter((machine) => machine.zone === zone),
+        forMs,
+      );
+    });
+    this.crashMidway(this.some(fronts), 'accept-row');
+    await Promise.all(ends);
+  }
+
+  private kind(): string {
+    const { network, random } = this.parts;
+    const often = ['accept-row', 'accept-row', 'prepare', 'commit', 'delete-blob'];
+    return this.some(random.below(2) === 0 ? often : [...network.kinds, 'accept-row']);
+  }
+
+  /**
+   * Each copy in its turn: one machine misses what is written, comes back as another's disk is swapped for an empty one, and then the third is out of
+   * reach until the first and the empty one may have come to an agreement of their own.
+   */
+  private async succession(forMs: number): Promise<void> {
+    const { machines, time } = this.parts;
+    const zones = [...new Set(machines.map(({ zone }) => zone))];
+    const turn = this.parts.random.below(zones.length);
+    const [first, second, third] = [0, 1, 2].map((at) =>
+      machines.filter(({ zone }) => zone === zones[(turn + at) % zones.length]),
+    );
+    const swapped = this.some(second ?? machines);
+    if (!this.mayForget(swapped)) return;
+    this.parts.note(`one after another: ${first?.map(({ name }) => name)}, ${swapped.name}, …`);
+    for (const machine of first ?? []) machine.powerOff();
+    await time.sleep(forMs);
+    swapped.powerOff();
+    swapped.replaceDisk();
+    const isOff = this.parts.random.below(2) === 0;
+    if (isOff) for (const machine of third ?? []) machine.powerOff();
+    else this.ending.push(this.storm(forMs));
+    for (const machine of [...(first ?? []), swapped]) await machine.start();
+    await time.sleep(forMs * 2);
+    for (const machine of third ?? []) await machine.start();
   }
 
   private mayForget(machine: Machine): boolean {

@@ -21,6 +21,7 @@ import type { Caller, Network } from './network.ts';
 
 export const salt = Buffer.alloc(16, 7);
 const minuteMs = 60_000;
+const refillEveryMs = 5000;
 
 /** The paces of weeks, in hours; the order of the times to one another is that of the defaults. */
 export const paces = {
@@ -134,7 +135,7 @@ export class Front {
         resolve('died');
       };
     });
-    this.keepWhole(clock);
+    this.keepWhole(clock, replicator);
     return { clock, cluster, replicator, died, die, turn: Promise.resolve() };
   }
 
@@ -147,11 +148,13 @@ export class Front {
   }
 
   /** The replicator's passes, at the paces of a small cloud. */
-  private keepWhole(clock: HostClock): void {
+  private keepWhole(clock: HostClock, replicator: Replicator): void {
     const { random } = this.parts;
     const every = async (ms: number, run: () => Promise<void>) => {
       for (;;) {
-        await clock.sleep(ms * (0.5 + random.unit()));
+        // A device that is being refilled is come back to at once, as the replicator's own worker does.
+        const { refilling } = replicator.status();
+        await clock.sleep(refilling.length > 0 ? refillEveryMs : ms * (0.5 + random.unit()));
         try {
           await run();
         } catch (error) {

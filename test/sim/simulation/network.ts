@@ -15,15 +15,32 @@ export interface Callee {
   readonly device: DeviceService | undefined;
 }
 
+/** Whether a message may arrive twice, and the second time hours later. */
+type Again = 'never' | 'soon' | 'late';
+
 export interface Weather {
   readonly loss: number;
   readonly duplicates: number;
   /** Each way, and as much again by chance. */
   readonly delayMs: number;
+  /** Messages that arrive once more hours later, from a connection that was stuck. */
+  readonly stuck: number;
 }
 
-export const fair: Weather = { loss: 0, duplicates: 0, delayMs: 0.5 };
+/** Springs at a moment that chance alone would hardly hit: in the midst of what one process does. */
+export interface Trap {
+  /** Name of the caller or of the one who is called. */
+  readonly at: string;
+  readonly what: string;
+  /** `send`: the message does not leave; `arrive`: it is not heard; `done`: it took effect, and is not answered. */
+  readonly when: 'send' | 'arrive' | 'done';
+  readonly spring: () => void;
+}
+
+export const fair: Weather = { loss: 0, duplicates: 0, delayMs: 0.5, stuck: 0.01 };
 const lateMs = 60_000;
+/** What stayed in a stuck connection comes that late: longer than tombstones are kept. */
+const stuckMsMax = 5 * 3_600_000;
 /** Then a connection on which nothing came back counts as lost, and its calls as failed. */
 const lostAfterMs = 30_000;
 
@@ -31,6 +48,11 @@ export class Network {
   weather: Weather = fair;
   /** Pairs of caller and callee between whom nothing goes through. */
   readonly cuts = new Set<string>();
+  readonly traps = new Set<Trap>();
+  /** Told of what took effect where. */
+  onDone: (at: string, what: string) => void = () => undefined;
+  /** Every kind of message that was ever sent. */
+  readonly kinds = new Set<string>();
   messages = 0;
   private readonly time: VirtualClock;
   private readonly random: Random;
@@ -49,11 +71,20 @@ export class Network {
   }
 
   link(from: Caller, to: Callee): DeviceService {
-    const call = <T>(what: string, run: (device: DeviceService) => Promise<T>, again = true) =>
-      this.carry({ from, to, what, again, run });
+    const call = <T>(
+      what: string,
+      run: (device: DeviceService) => Promise<T>,
+      again: Again = 'late',
+    ) => this.carry({ from, to, what, again, run });
     return {
       readRow: (key, want) => call('read-row', (device) => device.readRow(key, want)),
-      acceptRow: (write) => call('accept-row', (device) => device.acceptRow(write)),
+      // A copy is let through whatever was forgotten, so it must not be on its way for longer than tombstones are kept.
+      acceptRow: (write) =>
+        call(
+          'accept-row',
+          (device) => device.acceptRow(write),
+          write.copied === true ? 'soon' : 'late',
+        ),
       prepareRow: (key, ballot) => call('prepare', (device) => device.prepareRow(key, ballot)),
       scanRows: (request) => call('scan', (device) => device.scanRows(request)),
       aggregate: (table, partition, hash) =>
@@ -64,13 +95,13 @@ export class Network {
       },
       openBlob: async (key, options) => {
         const open = (device: DeviceService) => device.openBlob(key, options);
-        const writer = await call('open-blob', open, false);
+        const writer = await call('open-blob', open, 'never');
         return {
           append: async (chunks) => {
             const copies = chunks.map((chunk) => Buffer.from(chunk));
-            await call('append', () => writer.append(copies), false);
+            await call('append', () => writer.append(copies), 'never');
           },
-          commit: () => call('commit', () => writer.commit(), false),
+          commit: () => call('commit', () => writer.commit(), 'never'),
           abort: () => writer.abort(),
         };
       },
@@ -90,7 +121,7 @@ export class Network {
     readonly to: Callee;
     readonly what: string;
     /** It may arrive twice: a stream's pieces do not, connections see to that. */
-    readonly again: boolean;
+    readonly again: Again;
     readonly run: (device: DeviceService) => Promise<T>;
   }): Promise<T> {
     const { from, to, what, run } = request;
@@ -105,20 +136,39 @@ export class Network {
         if (this.isCut(from, to)) return;
         this.messages += 1;
         this.note(`${from.name} ${to.name} ${what}`);
+        this.spring(to.name, what, 'arrive');
         const { device } = to;
         if (device === undefined) return answer(() => reject(away(to.name)));
         run(device).then(
-          (value) => answer(() => resolve(value)),
+          (value) => {
+            this.onDone(to.name, what);
+            this.spring(to.name, what, 'done');
+            if (to.device === device) answer(() => resolve(value));
+          },
           (error: unknown) => answer(() => reject(error)),
         );
       };
+      this.kinds.add(what);
+      this.spring(from.name, what, 'send');
+      // The dead send nothing.
+      if (!from.isAlive()) return;
       this.time.after(lostAfterMs, () => {
         if (from.isAlive()) reject(lost(to.name));
       });
       if (!this.isLost(from, to)) this.time.after(this.delayMs(), arrive);
-      if (request.again && this.random.unit() < this.weather.duplicates)
+      if (request.again !== 'never' && this.random.unit() < this.weather.duplicates)
         this.time.after(this.random.unit() * this.delayMs() * 100, arrive);
+      if (request.again === 'late' && this.random.unit() < this.weather.stuck)
+        this.time.after(this.random.unit() * stuckMsMax, arrive);
     });
+  }
+
+  private spring(at: string, what: string, when: Trap['when']): void {
+    for (const trap of this.traps) {
+      if (trap.at !== at || trap.what !== what || trap.when !== when) continue;
+      this.traps.delete(trap);
+      trap.spring();
+    }
   }
 
   private isCut(from: Caller, to: Callee): boolean {

@@ -36,6 +36,10 @@ export class Register {
     return this.history.length >= operationsMax;
   }
 
+  get openChanges(): number {
+    return this.history.filter(({ mayVanish }) => mayVanish).length;
+  }
+
   /** Whether it is known what a reader must see at this moment. */
   get isQuiet(): boolean {
     return this.inFlight === 0 && this.history.every(({ mayVanish }) => !mayVanish);

@@ -11,6 +11,7 @@ import { Faults } from './faults.ts';
 import { Front } from './front.ts';
 import { Machine } from './machine.ts';
 import { Network } from './network.ts';
+import { RefillCheck } from './refill-check.ts';
 import { Bodies, Register } from './registers.ts';
 
 export interface SimulationOptions {
@@ -35,6 +36,7 @@ export interface SimulationReport {
 
 const dayMs = 86_400_000;
 const minuteMs = 60_000;
+const doubtMsMax = 2000;
 const containers = 6;
 const namesPerContainer = 4;
 
@@ -59,6 +61,8 @@ class Simulation {
   private readonly machines = new Map<number, Machine>();
   private readonly network: Network;
   private readonly clients: Client[] = [];
+  /** They look at what became of changes of which nobody was told. */
+  private readonly lookers: Client[] = [];
   private readonly faults: Faults;
   private readonly checks: Checks;
 
@@ -83,15 +87,28 @@ class Simulation {
     const [one, other] = [front('f1'), front('f2')];
     const bodies = new Bodies();
     const registers = this.registers();
+    const doubts = random();
+    const onDoubt = (register: Register) =>
+      void time.after(doubts.unit() * doubtMsMax, () => this.lookAt(register));
+    const parts = { time, registers, bodies, report, onDoubt };
     for (const [at, front] of [one, other, one, other].entries())
-      this.clients.push(
-        new Client(`c${at}`, { time, random: random(), front, registers, bodies, report }),
-      );
+      this.clients.push(new Client(`c${at}`, { ...parts, random: random(), front }));
+    for (const [at, front] of [one, other].entries())
+      this.lookers.push(new Client(`l${at}`, { ...parts, random: random(), front }));
     this.faults = new Faults({
       ...{ time, random: random(), network, machines: [...machines.values()] },
       ...{ fronts: [one, other], note: (what) => this.event(what) },
     });
+    const refills = new RefillCheck({ ring, machines, registers, report });
+    network.onDone = (at, what) => {
+      if (what === 'refilled') refills.look(at).catch((error: unknown) => network.fail(error));
+    };
     this.checks = new Checks({ time, ring, machines, registers, bodies, front: one, report });
+  }
+
+  private lookAt(register: Register): void {
+    for (const looker of this.lookers)
+      looker.look(register).catch((error: unknown) => this.network.fail(error));
   }
 
   private registers(): Register[] {
@@ -136,11 +153,11 @@ class Simulation {
   private async episode(): Promise<void> {
     const { time, faults, clients } = this;
     this.event('chaos');
-    for (const client of clients) client.thinkMs = 15_000;
+    for (const client of clients) Object.assign(client, { thinkMs: 15_000, share: 1 });
     await faults.rage(15 * minuteMs);
     await this.settled();
     this.event('calm');
-    for (const client of clients) client.thinkMs = 10 * minuteMs;
+    for (const client of clients) Object.assign(client, { thinkMs: 10 * minuteMs, share: 0.6 });
     await time.sleep(4 * 60 * minuteMs);
     await this.settled();
   }
@@ -148,12 +165,13 @@ class Simulation {
   /** Nobody begins anything; what is under way ends; everything heals, and is looked at. */
   private async settled(): Promise<void> {
     const { time, faults, clients, checks } = this;
-    for (const client of clients) client.isPaused = true;
+    const everybody = [...clients, ...this.lookers];
+    for (const client of everybody) client.isPaused = true;
     await faults.heal();
-    while (!clients.every((client) => client.isIdle)) await time.sleep(1000);
+    while (!everybody.every((client) => client.isIdle)) await time.sleep(1000);
     this.event('check');
     await checks.all();
-    for (const client of clients) client.isPaused = false;
+    for (const client of everybody) client.isPaused = false;
   }
 
   /** Lets time run until the promise has settled. */
