@@ -39,6 +39,13 @@ export const proxySettings = declareSettings({
     about:
       'Storage policies whose bodies are kept in k data and m parity fragments instead of copies, each on a device of its own: `cold=4+2 deep=8+4`. With fewer than k + m devices containers of such a policy are refused, unless it says that fragments may share devices: `cold=4+2=shared`. Bodies below k times 16 KiB, and rows, are kept in copies.',
   },
+  classPolicies: {
+    type: 'text',
+    default: '',
+    pattern: /^\s*(?:[A-Z_]+=[A-Za-z0-9_-]+(?:[\s,]+|$))*$/,
+    about:
+      'In which storage policy the objects of an S3 storage class lie: `GLACIER_IR=cold`. A policy that is none of `erasurePolicies` means copies; objects of other classes lie where their container does. Lifecycle transitions write the bytes anew where the class keeps them.',
+  },
   partBytesMin: {
     type: 'integer',
     default: 5_242_880,

@@ -77,12 +77,12 @@ function checkBody(request: BodyRequest, stored: StoredBody): void {
 }
 
 /** By the clock that goes further: the one that only rises stands still in a machine that is suspended, the other may be set back. */
-function stopwatch(clock: Clock): () => number {
+export function stopwatch(clock: Clock): () => number {
   const [fromMs, fromUs] = [clock.monotonicMs(), clock.nowUs()];
   return () => Math.max(clock.monotonicMs() - fromMs, (clock.nowUs() - fromUs) / 1000);
 }
 
-function tooSlow({ bodyDurationMsMax }: BodySettings): Error {
+export function tooSlow({ bodyDurationMsMax }: Pick<BodySettings, 'bodyDurationMsMax'>): Error {
   const facts = { bodyDurationMsMax };
   return objectFailure('body-timeout', 'The body took too long to arrive', { facts });
 }

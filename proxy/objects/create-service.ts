@@ -48,7 +48,11 @@ export function createObjectService(options: ObjectServiceOptions): ObjectServic
     ...options,
     cache,
     garbage,
-    coding: new CodingPolicies(settings.erasurePolicies, options.deviceCount ?? (() => 0)),
+    coding: new CodingPolicies(
+      settings.erasurePolicies,
+      options.deviceCount ?? (() => 0),
+      settings.classPolicies,
+    ),
     gravestones,
     locks: new KeyedLocks(),
     encryption,

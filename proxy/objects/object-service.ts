@@ -193,6 +193,12 @@ export interface ObjectOperations {
     change: (present: ObjectInfo) => ObjectFields,
     options?: UpdateOptions,
   ): Promise<ObjectInfo>;
+  /** The same, and its bytes are written anew where the storage class that it has then keeps them; fails `condition-failed` when others come meanwhile. */
+  move(
+    ref: ObjectRef,
+    change: (present: ObjectInfo) => ObjectFields,
+    options?: UpdateOptions,
+  ): Promise<ObjectInfo>;
   /**
    * Where versions are kept, without a version id, a delete marker is made. With conditions: atomically, `condition-failed`; what is
    * not there fails none of them, and what a marker hides only `*` does not fail.

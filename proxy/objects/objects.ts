@@ -18,6 +18,7 @@ import { type Fields, noFields } from './fields.ts';
 import { holdBlobs } from './hold-blobs.ts';
 import { lendBlobs } from './lend-blobs.ts';
 import { checkName, findLive, infoOf, isExpired, missing } from './live-rows.ts';
+import { moveObject } from './move-object.ts';
 import type {
   CopyObject,
   ObjectFields,
@@ -52,6 +53,7 @@ export function createObjects(context: ObjectContext): ObjectOperations {
       return await context.encryption.open(row.info);
     },
     update: (ref, change, options) => updateObject(context, ref, change, options ?? {}),
+    move: (ref, change, options) => moveObject(context, ref, change, options ?? {}),
     delete: (ref, options) => deleteObject(context, ref, options ?? {}),
     restore: async (ref, { versionId }) => {
       checkName(ref.name);
@@ -141,7 +143,7 @@ async function storeObjectBody(
   discard: (blobs: StoredBody['blobs']) => void,
 ): Promise<StoredBody> {
   const { encryption, expectedMd5, ...plain } = request;
-  const code = context.coding.codeOf(request.container.policy);
+  const code = context.coding.codeFor(request.container.policy, request.system);
   if (encryption === undefined) {
     const body = code === undefined ? request : { ...request, code };
     return await storeBody(context, context.settings, body, discard);

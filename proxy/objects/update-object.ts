@@ -1,22 +1,29 @@
-/** Changes an object's fields, never its bytes. */
+/** Changes an object's fields, or where its bytes lie; never the bytes. */
 import type { RowValue, StoredRow } from '#cluster';
+import { borrowedField } from './blob-shares.ts';
 import type { ObjectContext } from './context.ts';
 import { encryptionField, encryptionFields } from './encryption/object-encryption.ts';
 import { openMetadata } from './encryption/sealed-metadata.ts';
 import { objectFailure } from './failures.ts';
 import { checkName, infoOf, liveRow, missing } from './live-rows.ts';
 import type { ObjectFields, ObjectInfo, ObjectRef, UpdateOptions } from './object-service.ts';
-import { encodeObjectRow } from './rows/object-row.ts';
+import { type BodyBlob, encodeObjectRow } from './rows/object-row.ts';
 import { objectRef } from './rows/tables.ts';
 import { changeVersion, versionMissing } from './versions/find-version.ts';
 import { toVersionRow } from './versions/version-rows.ts';
 import { versioningOf } from './versions/versioning.ts';
 
+/** The same bytes at another place. */
+export interface ChangedBlobs {
+  readonly from: readonly BodyBlob[];
+  readonly to: readonly BodyBlob[];
+}
+
 export async function updateObject(
   context: ObjectContext,
   ref: ObjectRef,
   change: (present: ObjectInfo) => ObjectFields,
-  { versionId, keepModified }: UpdateOptions,
+  { versionId, keepModified, blobs }: UpdateOptions & { readonly blobs?: ChangedBlobs },
 ): Promise<ObjectInfo> {
   checkName(ref.name);
   const isVersioned = versioningOf(ref.container) !== 'off';
@@ -25,6 +32,7 @@ export async function updateObject(
   const decide = (present: StoredRow | undefined): RowValue => {
     const live = liveRow(context, ref, present);
     const old = isVersioned && present !== undefined ? toVersionRow(present) : live;
+    if (blobs !== undefined && !sameBlobs(old.blobs, blobs.from)) throw changedMeanwhile(ref);
     const key = context.encryption.metadataKeyAtHand(old.info);
     if (key === 'not-at-hand') {
       locked = old.info;
@@ -39,7 +47,11 @@ export async function updateObject(
       ...(id === undefined ? {} : { versionId: id }),
     };
     const kept = key === undefined ? info : context.encryption.seal(info, key);
-    const meta = encodeObjectRow({ ...old, info: kept });
+    const meta = encodeObjectRow({
+      ...old,
+      info: blobs === undefined ? kept : ownBytes(kept),
+      blobs: blobs?.to ?? old.blobs,
+    });
     return { meta, bytes: present?.bytes ?? 0, body: present?.body ?? Buffer.alloc(0) };
   };
   if (versionId !== undefined && !isVersioned && versionId !== 'null')
@@ -58,6 +70,22 @@ export async function updateObject(
   );
   if (info === undefined) throw missing(ref);
   return info;
+}
+
+function sameBlobs(some: readonly BodyBlob[], others: readonly BodyBlob[]): boolean {
+  return some.length === others.length && some.every(({ id }, at) => id === others[at]?.id);
+}
+
+function changedMeanwhile({ name }: ObjectRef): Error {
+  return objectFailure('condition-failed', 'The object was changed meanwhile', {
+    facts: { object: name },
+  });
+}
+
+/** Bytes that were written anew are nobody else's any more. */
+function ownBytes(info: ObjectInfo): ObjectInfo {
+  const { [borrowedField]: _, ...system } = info.system;
+  return { ...info, system };
 }
 
 /** How often an object may be written anew, under yet another master key, between fetching a key and using it. */

@@ -208,7 +208,7 @@ async function putPart(context: ObjectContext, request: PutPart): Promise<Upload
   const settings = { ...context.settings, inlineBytesMax: -1 };
   const { expectedMd5, ...plain } = request;
   const encrypted = key && encryptBody(key, request.body);
-  const code = context.coding.codeOf(request.container.policy);
+  const code = context.coding.codeFor(request.container.policy, upload.fields.system);
   const body = encrypted === undefined ? request : { ...plain, body: encrypted.body };
   const stored = await storeBody(context, settings, { ...body, code }, discard);
   try {

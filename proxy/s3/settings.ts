@@ -41,7 +41,7 @@ export const s3Settings = declareSettings({
     default: 'STANDARD,REDUCED_REDUNDANCY,STANDARD_IA,ONEZONE_IA,INTELLIGENT_TIERING,GLACIER_IR',
     pattern: /^[A-Z_]+(,[A-Z_]+)*$/,
     about:
-      'Storage classes that may be asked for. They are kept and shown; all lie where the container lies.',
+      'Storage classes that may be asked for. They are kept and shown; in which storage policy each lies `proxy.classPolicies` says, else the container.',
   },
   lifecycleDayS: {
     type: 'integer',

@@ -1,4 +1,4 @@
-/** Storage classes: names for storage policies, as the settings map them. Everything is in the container's policy where they say nothing. */
+/** Storage classes: names for storage policies, as the settings map them. Everything is in the container's policy where `proxy.classPolicies` says nothing. */
 
 import type { Fields } from '../objects/index.ts';
 import { storageClassField } from '../objects/index.ts';

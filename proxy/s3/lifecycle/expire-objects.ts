@@ -134,7 +134,7 @@ async function transition(
   };
   const to = transitionOf(context, rules, now);
   if (to === undefined) return;
-  await context.objects.objects.update(
+  await context.objects.objects.move(
     { container, name: info.name },
     (present) => ({ ...present, system: { ...present.system, [storageClassField]: to } }),
     { keepModified: true },

@@ -155,9 +155,14 @@ async function transition(
   const to = due[0]?.to;
   if (to === undefined || to === (entry.storageClass ?? standardClass)) return;
   const { name, versionId } = entry;
-  await context.objects.objects.update(
-    { container, name },
-    (present) => ({ ...present, system: { ...present.system, [storageClassField]: to } }),
-    { keepModified: true, versionId },
-  );
+  try {
+    await context.objects.objects.move(
+      { container, name },
+      (present) => ({ ...present, system: { ...present.system, [storageClassField]: to } }),
+      { keepModified: true, versionId },
+    );
+  } catch (error) {
+    // Changed or gone meanwhile: the next look finds it as it is then.
+    if (!isFailure(error, 'missing') && !isFailure(error, 'conflict')) throw error;
+  }
 }
