@@ -30,7 +30,7 @@ const notes: Readonly<Record<string, string>> = {
   PutBucketInventoryConfiguration:
     'CSV only; into buckets of the same project; written at once and then daily or weekly',
   PutBucketLifecycleConfiguration:
-    'transitions change the class that is shown; all classes lie in one place',
+    'transitions move the bytes where `proxy.classPolicies` keeps the class',
   PutBucketLogging: '`TargetGrants` are refused',
   PutBucketNotification:
     'targets are those of the setting `s3.notificationTargets`; EventBridge is refused',
